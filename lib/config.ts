@@ -1,0 +1,190 @@
+import { distance } from 'fastest-levenshtein';
+import { z } from 'zod';
+import { CaptionerError } from './errors.js';
+
+/**
+ * Every hyperparameter of the project, once: its type, range, default and help.
+ * Command line flags, config files, REST fields and notebooks are all made from these schemas.
+ */
+
+const fraction = () => z.number().min(0).max(1);
+
+/** How photos become features. */
+export const ExtractionConfig = z.strictObject({
+  encoder: z
+    .string()
+    .default('mobilenetv2')
+    .describe('Pretrained CNN: a name of the registry (`captioner encoders`) or the path of an ONNX classifier.'),
+  precision: z.enum(['fp32', 'fp16']).default('fp32').describe('How features are stored on disk.'),
+  batchSize: z.int().min(1).max(1024).default(16).describe('Photos per run of the encoder.'),
+});
+export type ExtractionConfig = z.output<typeof ExtractionConfig>;
+
+/** Which words a captioner knows. */
+export const VocabularyConfig = z.strictObject({
+  minCount: z
+    .int()
+    .min(1)
+    .default(5)
+    .describe('Words seen fewer times than this in the training captions become <unk>.'),
+  maxSize: z.int().min(5).default(20000).describe('Keep at most this many words, the most frequent ones.'),
+});
+export type VocabularyConfig = z.output<typeof VocabularyConfig>;
+
+/** The recurrent network that writes captions. */
+export const DecoderConfig = z.strictObject({
+  cell: z.enum(['lstm', 'gru', 'rnn']).default('lstm').describe('Kind of recurrent cell.'),
+  layers: z.int().min(1).max(8).default(1).describe('Recurrent layers on top of each other.'),
+  hiddenSize: z.int().min(1).max(8192).default(512).describe('Units of the hidden state of each layer.'),
+  embeddingSize: z
+    .int()
+    .min(1)
+    .max(4096)
+    .default(300)
+    .describe('Dimensions of a word embedding learned from scratch; pretrained vectors bring their own.'),
+  embeddings: z
+    .enum(['scratch', 'pretrained-frozen', 'pretrained-tuned'])
+    .default('scratch')
+    .describe('Word embeddings: learned from scratch, or pretrained vectors, kept as they are or tuned further.'),
+  conditioning: z
+    .enum(['init-state', 'first-token'])
+    .default('init-state')
+    .describe('How the photo enters: as the initial hidden state, or as the first word (as in the paper).'),
+  normalizeFeatures: z
+    .boolean()
+    .default(true)
+    .describe('Standardise each feature dimension by its mean and deviation over the training photos.'),
+  featureDropout: fraction().max(0.95).default(0.5).describe('Dropout on the feature vector.'),
+  inputDropout: fraction().max(0.95).default(0.5).describe('Dropout on the word embeddings.'),
+  outputDropout: fraction().max(0.95).default(0.5).describe('Dropout on the hidden state before the words are scored.'),
+});
+export type DecoderConfig = z.output<typeof DecoderConfig>;
+
+/** How a decoder is trained. */
+export const TrainingConfig = z.strictObject({
+  epochs: z.int().min(1).default(15).describe('Passes over the training photos.'),
+  batchSize: z.int().min(1).max(65536).default(64).describe('Captions per training step.'),
+  captions: z
+    .enum(['one', 'random', 'all'])
+    .default('all')
+    .describe('Captions of a photo that an epoch uses: the first, a random one, or all of them.'),
+  maxLength: z.int().min(1).max(200).default(30).describe('Captions are cut after this many words.'),
+  optimizer: z.enum(['adam', 'amsgrad']).default('adam').describe('Optimiser (Kingma and Ba 2015; Reddi et al. 2018).'),
+  learningRate: z.number().positive().max(1).default(0.001).describe('Learning rate at its highest.'),
+  schedule: z
+    .enum(['constant', 'linear', 'cosine'])
+    .default('cosine')
+    .describe('How the learning rate goes down over the run, to nothing at its end.'),
+  warmupSteps: z.int().min(0).default(0).describe('Steps over which the learning rate rises from nothing.'),
+  clipNorm: z.number().min(0).default(5).describe('Scale gradients down to this global norm; 0 leaves them alone.'),
+  weightDecay: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe('Decoupled weight decay per step, times the learning rate.'),
+  labelSmoothing: fraction().max(0.9).default(0).describe('Probability spread evenly over all words in the target.'),
+  validatePhotos: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('Dev photos captioned and scored after each epoch; 0 takes all of them.'),
+  patience: z
+    .int()
+    .min(0)
+    .default(4)
+    .describe('Stop after this many epochs without a better dev CIDEr; 0 never stops.'),
+  seed: z.int().min(0).default(1).describe('Seed of all randomness: the same seed gives the same model.'),
+  backend: z
+    .enum(['onnx', 'tensorflow', 'wasm', 'cpu'])
+    .default('onnx')
+    .describe(
+      'What computes: ONNX Runtime (fast, everywhere), tfjs-node where installed, WebAssembly, plain JavaScript.',
+    ),
+});
+export type TrainingConfig = z.output<typeof TrainingConfig>;
+
+/** How captions are searched for. */
+export const SearchConfig = z.strictObject({
+  beam: z.int().min(1).max(1000).default(3).describe('Width of the beam; 1 is greedy search.'),
+  n: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(1)
+    .describe('Captions to give for each photo, the likeliest first (at most beam).'),
+  maxLength: z.int().min(1).max(200).default(20).describe('A caption has at most this many words.'),
+  lengthPenalty: z
+    .number()
+    .min(0)
+    .max(5)
+    .default(0)
+    .describe('Captions are ranked by log-probability / length^this: 0 prefers short ones, 1 is the mean per word.'),
+});
+export type SearchConfig = z.output<typeof SearchConfig>;
+
+/** A schema of one of the configs above. */
+export type ConfigSchema = z.ZodObject<Record<string, z.ZodType>>;
+
+/** What there is to know about one hyperparameter, for help texts, flags and forms. */
+export interface OptionDescription {
+  readonly name: string;
+  readonly type: 'string' | 'number' | 'integer' | 'boolean';
+  readonly choices?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly default: string | number | boolean;
+  readonly help: string;
+}
+
+/** Describes each hyperparameter of a config, in the order of its declaration. */
+export function describeOptions(schema: ConfigSchema): OptionDescription[] {
+  const { properties } = z.toJSONSchema(schema, { io: 'input' }) as unknown as {
+    properties: Record<string, Omit<OptionDescription, 'name' | 'help'> & { description: string; enum?: string[] }>;
+  };
+  return Object.entries(properties).map(([name, p]) => ({
+    name,
+    type: p.type,
+    ...(p.enum && { choices: p.enum }),
+    ...(p.minimum !== undefined && p.minimum > Number.MIN_SAFE_INTEGER && { minimum: p.minimum }),
+    ...(p.maximum !== undefined && p.maximum < Number.MAX_SAFE_INTEGER && { maximum: p.maximum }),
+    default: p.default,
+    help: p.description,
+  }));
+}
+
+/** The candidate that is spelt most like `name`. */
+export function nearest(name: string, candidates: readonly string[]): string | undefined {
+  const best = [...candidates].sort((a, b) => distance(name, a) - distance(name, b))[0];
+  return best !== undefined && distance(name, best) <= Math.max(2, name.length / 2) ? best : undefined;
+}
+
+/**
+ * Checks `values` against a config schema and fills in the defaults.
+ *
+ * @param source where the values come from, for the message ("train.json", "the command line").
+ * @throws CaptionerError `bad-option`: an unknown name (with the nearest known one), a wrong type, a value out of range.
+ */
+export function parseConfig<S extends ConfigSchema>(schema: S, values: unknown, source = 'the options'): z.output<S> {
+  const result = schema.safeParse(values ?? {});
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => {
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys
+        .map((key) => {
+          const meant = nearest(key, Object.keys(schema.shape));
+          return `'${key}' is not known${meant ? `; did you mean '${meant}'?` : `, only ${Object.keys(schema.shape).join(', ')}`}`;
+        })
+        .join('; ');
+    }
+    const name = issue.path.join('.');
+    if (issue.code === 'invalid_value') {
+      const choices = issue.values.map(String);
+      const given = String((values as Record<string, unknown>)[name]);
+      const meant = nearest(given, choices);
+      return `${name} '${given}' is not one of ${choices.join(', ')}${meant ? `; did you mean '${meant}'?` : ''}`;
+    }
+    return name ? `${name}: ${issue.message}` : issue.message;
+  });
+  throw new CaptionerError('bad-option', `In ${source}: ${problems.join('; ')}.`);
+}

@@ -1,0 +1,5 @@
+/** The public API of captioner, all but training. Nothing here loads TensorFlow.js, so that captioning starts fast. */
+export * from './config.js';
+export * from './errors.js';
+export * from './progress.js';
+export * from './random.js';
