@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+import { createRequire } from 'node:module';
+import { Command } from 'commander';
+import { plainErrors } from './options.js';
+
+/** The commands, in the order of the help. Each is loaded only when it is called, or listed. */
+const commands: Record<string, () => Promise<Command>> = {};
+
+// `captioner … | head` ends when head has seen enough: that is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
+const { version } = createRequire(import.meta.url)('captioner/package.json') as { version: string };
+
+const program = plainErrors(new Command('captioner'))
+  .description('Learns to caption photos, and captions them.')
+  .version(version, '-V, --version', 'Print the version.')
+  .helpOption('-h, --help', 'Print this help.')
+  .helpCommand('help [command]', 'Print the help of a command.')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ captioner caption photo.jpg        caption a photo
+  $ captioner help train               how to train a captioner of your own
+
+DEBUG=captioner prints where an error comes from.`,
+  );
+
+const [first, second] = process.argv.slice(2);
+const called = first === 'help' ? second : first;
+const wanted = called !== undefined && Object.hasOwn(commands, called) ? [commands[called]] : Object.values(commands);
+for (const load of wanted) program.addCommand(await load());
+
+await program.parseAsync();

@@ -1,0 +1,190 @@
+import { readFileSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { z } from 'zod';
+import {
+  CaptionerError,
+  describeOptions,
+  nearest,
+  parseConfig,
+  type ConfigSchema,
+  type OptionDescription,
+} from '../lib/index.js';
+
+/** The configs that a command takes, by the name of their section in a config file. */
+export type Sections = Record<string, ConfigSchema>;
+
+/** The checked values of each section, defaults filled in. */
+export type SectionValues<S extends Sections> = { [K in keyof S]: z.output<S[K]> };
+
+/** The flags of a command's configs, see {@link addConfigOptions}. */
+export interface ConfigOptions<S extends Sections> {
+  /**
+   * Flags over the config file over defaults, checked.
+   * @throws CaptionerError `bad-option`, `bad-input` or `not-found` when the config file can't be used.
+   */
+  read(): SectionValues<S>;
+  /** Only what was given by flag or config file, unchecked against other sources: for commands that resume. */
+  given(): { [K in keyof S]: Partial<z.output<S[K]>> };
+}
+
+interface Flag {
+  readonly section: string;
+  readonly name: string;
+  /** Its attribute in commander: the name, or section and name where two sections share one. */
+  readonly attribute: string;
+  readonly option: OptionDescription;
+}
+
+/** A command with its description, `--quiet`, and examples under its `--help`. */
+export function defineCommand(
+  name: string,
+  description: string,
+  examples: readonly (readonly [line: string, what: string])[],
+): Command {
+  const width = Math.max(...examples.map(([line]) => line.length));
+  return plainErrors(new Command(name))
+    .description(description)
+    .helpOption('-h, --help', 'Print this help.')
+    .option('-q, --quiet', 'No progress on stderr.')
+    .addHelpText(
+      'after',
+      `\nExamples:\n${examples.map(([line, what]) => `  $ ${line.padEnd(width)}  ${what}`).join('\n')}`,
+    );
+}
+
+/** Makes commander's own complaints look like ours: `captioner: …`. */
+export function plainErrors(command: Command): Command {
+  return command.configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'captioner: ')) });
+}
+
+/**
+ * Gives `command` a flag for each hyperparameter of its configs (`--hidden-size <n>` from hiddenSize, `--x` and `--no-x` from
+ * a boolean) and `--config <file.json>`. The file holds the same names, grouped by section or not. Where two sections share a
+ * name, the later one's flag carries the section's name: `--search-max-length`.
+ *
+ * @param ignore keys that a config file may have although this command does not read them.
+ */
+export function addConfigOptions<S extends Sections>(
+  command: Command,
+  sections: S,
+  { ignore = [] }: { ignore?: readonly string[] } = {},
+): ConfigOptions<S> {
+  const flags: Flag[] = [];
+  command.option('--config <file>', 'JSON file of the options below; flags go before it.');
+  for (const [section, schema] of Object.entries(sections)) {
+    for (const option of describeOptions(schema)) {
+      const shared = flags.some((flag) => flag.name === option.name);
+      const attribute = shared ? section + option.name[0].toUpperCase() + option.name.slice(1) : option.name;
+      flags.push({ section, name: option.name, attribute, option });
+      for (const flag of commanderOptions(attribute, option, schema)) command.addOption(flag);
+    }
+  }
+
+  const given = () => {
+    const { config, ...values } = command.opts<Record<string, unknown> & { config?: string }>();
+    const file = config === undefined ? {} : readConfigFile(config, flags, sections, ignore);
+    return Object.fromEntries(
+      Object.keys(sections).map((section) => [
+        section,
+        {
+          ...file[section],
+          ...Object.fromEntries(
+            flags
+              .filter((flag) => flag.section === section && values[flag.attribute] !== undefined)
+              .map((flag) => [flag.name, values[flag.attribute]]),
+          ),
+        },
+      ]),
+    ) as { [K in keyof S]: Partial<z.output<S[K]>> };
+  };
+  return {
+    given,
+    read: () => {
+      // Flags were checked when commander met them: what is wrong here comes from the file.
+      const source = command.opts<{ config?: string }>().config ?? 'the command line';
+      return Object.fromEntries(
+        Object.entries(given()).map(([section, values]) => [section, parseConfig(sections[section], values, source)]),
+      ) as SectionValues<S>;
+    },
+  };
+}
+
+/** hiddenSize -> hidden-size */
+function dashed(name: string): string {
+  return name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`);
+}
+
+function commanderOptions(attribute: string, option: OptionDescription, schema: ConfigSchema): Option[] {
+  const flag = dashed(attribute);
+  const help = `${option.help} (${details(option)})`;
+  if (option.type === 'boolean') return [new Option(`--${flag}`, help), new Option(`--no-${flag}`).hideHelp()];
+  const placeholder = option.choices ? option.name : { integer: 'n', number: 'x', string: 'text' }[option.type];
+  return [
+    new Option(`--${flag} <${placeholder}>`, help).argParser((text: string) => {
+      const value = option.type === 'string' || text.trim() === '' ? text : Number(text);
+      const result = schema.shape[option.name].safeParse(Number.isNaN(value) ? text : value);
+      if (result.success) return value;
+      throw new InvalidArgumentError(complaint(text, option, result.error.issues[0].message));
+    }),
+  ];
+}
+
+function complaint(text: string, option: OptionDescription, message: string): string {
+  if (!option.choices) return `${message.replace(/^Invalid input: e/, 'E')}.`;
+  const meant = nearest(text, option.choices);
+  return `It is one of ${option.choices.join(', ')}.${meant ? `\n(Did you mean ${meant}?)` : ''}`;
+}
+
+/** "lstm, gru or rnn; default lstm" */
+function details({ type, choices, minimum, maximum, default: standard, name }: OptionDescription): string {
+  if (type === 'boolean') return `default ${standard ? 'yes' : 'no'}, --no-${dashed(name)} for no`;
+  let range = '';
+  if (choices) range = `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}; `;
+  else if (minimum !== undefined && maximum !== undefined) range = `${minimum} to ${maximum}; `;
+  else if (minimum !== undefined) range = `at least ${minimum}; `;
+  else if (maximum !== undefined) range = `at most ${maximum}; `;
+  return `${range}default ${standard}`;
+}
+
+function readConfigFile(
+  file: string,
+  flags: readonly Flag[],
+  sections: Sections,
+  ignore: readonly string[],
+): Record<string, Record<string, unknown>> {
+  const values: Record<string, Record<string, unknown>> = {};
+  for (const [key, value] of Object.entries(readObject(file))) {
+    const flag = flags.find(({ attribute }) => attribute === key);
+    if (Object.hasOwn(sections, key) && value !== null && typeof value === 'object') {
+      values[key] = { ...values[key], ...value };
+    } else if (flag) {
+      values[flag.section] = { ...values[flag.section], [flag.name]: value };
+    } else if (!ignore.includes(key)) {
+      const meant = nearest(key, [...flags.map(({ attribute }) => attribute), ...Object.keys(sections)]);
+      throw new CaptionerError(
+        'bad-option',
+        `In ${file}: '${key}' is not known${meant ? `; did you mean '${meant}'?` : ''}.`,
+      );
+    }
+  }
+  return values;
+}
+
+function readObject(file: string): object {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new CaptionerError('not-found', `The config file ${file} can't be read (${(error as Error).message}).`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch (error) {
+    throw new CaptionerError('bad-input', `The config file ${file} is no JSON: ${(error as Error).message}.`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new CaptionerError('bad-input', `The config file ${file} must hold an object, {"hiddenSize": 512, …}.`);
+  }
+  return value;
+}

@@ -1,0 +1,88 @@
+import type { Command, OptionValues } from 'commander';
+import { CaptionerError, silent, type ProgressReporter } from '../lib/index.js';
+import { TerminalProgress } from './progress.js';
+
+/** What a command's action gets from {@link runCommand} before its own arguments. */
+export interface Run {
+  readonly options: OptionValues;
+  readonly command: Command;
+  /** Draws on stderr; nothing with `--quiet`. */
+  readonly progress: ProgressReporter;
+  /**
+   * Aborted by Ctrl-C or SIGTERM; a second one kills. Who never asks for it is stopped by the first.
+   * Its reason is a CaptionerError `interrupted`.
+   */
+  readonly signal: AbortSignal;
+  /** A line for people on stderr, also with `--quiet`, that leaves the progress bar in peace. */
+  warn(line: string): void;
+}
+
+/**
+ * Wraps a command's action for commander: `command.action(runCommand(async ({ options, progress, signal }, file: string) => …))`.
+ * An error becomes one line on stderr and exit code 1 (130 when interrupted), its stack is shown with DEBUG=captioner.
+ * A number that the action returns is the exit code.
+ */
+export function runCommand<A extends unknown[]>(
+  action: (run: Run, ...args: A) => Promise<number | undefined> | Promise<void>,
+): (...args: [...A, OptionValues, Command]) => Promise<void> {
+  return async (...all) => {
+    const [options, command] = all.slice(-2) as [OptionValues, Command];
+    const terminal = new TerminalProgress(process.stderr);
+    const interruption = new Interruption((line) => {
+      terminal.warn(line);
+    });
+    const run: Run = {
+      options,
+      command,
+      progress: options.quiet ? silent : terminal,
+      get signal() {
+        return interruption.signal;
+      },
+      warn: (line) => {
+        terminal.warn(line);
+      },
+    };
+    try {
+      process.exitCode = (await action(run, ...(all.slice(0, -2) as A))) ?? 0;
+    } catch (error) {
+      terminal.stop();
+      process.stderr.write(`${describeError(error)}\n`);
+      process.exitCode = error instanceof CaptionerError && error.code === 'interrupted' ? 130 : 1;
+    } finally {
+      interruption.stop();
+    }
+  };
+}
+
+/** `captioner: what happened`, and the stack where it is asked for or the error is none of ours. */
+export function describeError(error: unknown, debug = process.env.DEBUG): string {
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  const asked = debug?.split(/[\s,]+/).some((name) => name === 'captioner' || name === '*');
+  if (asked) return `captioner: ${message}\n${stack ?? ''}`;
+  if (error instanceof CaptionerError) return `captioner: ${message}`;
+  return `captioner: ${message} (unexpected: DEBUG=captioner shows where)`;
+}
+
+class Interruption {
+  private controller?: AbortController;
+
+  constructor(private readonly warn: (line: string) => void) {}
+
+  get signal(): AbortSignal {
+    if (!this.controller) {
+      this.controller = new AbortController();
+      process.on('SIGINT', this.onSignal).on('SIGTERM', this.onSignal);
+    }
+    return this.controller.signal;
+  }
+
+  private readonly onSignal = () => {
+    if (this.controller!.signal.aborted) process.exit(130);
+    this.warn('captioner: stopping; Ctrl-C again to stop at once');
+    this.controller!.abort(new CaptionerError('interrupted', 'Stopped before the end.'));
+  };
+
+  stop(): void {
+    process.off('SIGINT', this.onSignal).off('SIGTERM', this.onSignal);
+  }
+}

@@ -1,0 +1,111 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { expect } from 'chai';
+import type { Command } from 'commander';
+import { addConfigOptions, defineCommand } from '../../cli/options.js';
+import { DecoderConfig, SearchConfig, TrainingConfig } from '../../lib/index.js';
+
+/** What a user of a command with these configs gets for a command line: values, or the complaint. */
+function run(args: string[]) {
+  let said = '';
+  const command: Command = defineCommand('train', 'Trains.', [['captioner train --epochs 3', 'a short run']])
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => (said += text), writeErr: (text) => (said += text) });
+  const config = addConfigOptions(
+    command,
+    { decoder: DecoderConfig, training: TrainingConfig, search: SearchConfig },
+    { ignore: ['version'] },
+  );
+  try {
+    command.parse(args, { from: 'user' });
+    return { said, values: config.read(), given: config.given() };
+  } catch (error) {
+    return { said: said || (error as Error).message };
+  }
+}
+
+describe('flags made from the configs', () => {
+  let folder: string;
+  const file = (content: unknown) => {
+    const name = path.join(folder, 'train.json');
+    fs.writeFileSync(name, typeof content === 'string' ? content : JSON.stringify(content));
+    return name;
+  };
+  before(() => (folder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'))));
+  after(() => {
+    fs.rmSync(folder, { recursive: true });
+  });
+
+  it('are the defaults when nothing is given', () => {
+    const { values, given } = run([]);
+    expect(values).to.deep.equal({
+      decoder: DecoderConfig.parse({}),
+      training: TrainingConfig.parse({}),
+      search: SearchConfig.parse({}),
+    });
+    expect(given).to.deep.equal({ decoder: {}, training: {}, search: {} });
+  });
+
+  it('convert values to their types', () => {
+    const { values } = run(['--hidden-size', '64', '--learning-rate=2e-3', '--cell', 'gru', '--no-normalize-features']);
+    expect(values!.decoder).to.include({ hiddenSize: 64, cell: 'gru', normalizeFeatures: false });
+    expect(values!.training.learningRate).to.equal(0.002);
+  });
+
+  it('carry the section where two sections share a name', () => {
+    const { values } = run(['--max-length', '12', '--search-max-length', '9']);
+    expect(values!.training.maxLength).to.equal(12);
+    expect(values!.search.maxLength).to.equal(9);
+  });
+
+  it('go before the config file, which goes before the defaults', () => {
+    const config = file({ version: '0.1.0', hiddenSize: 32, epochs: 2, search: { beam: 7 }, decoder: { layers: 2 } });
+    const { values } = run(['--config', config, '--epochs', '5']);
+    expect(values!.decoder).to.include({ hiddenSize: 32, layers: 2, embeddingSize: 300 });
+    expect(values!.training.epochs).to.equal(5);
+    expect(values!.search.beam).to.equal(7);
+  });
+
+  for (const [args, complaint] of [
+    [['--hiden-size', '3'], /unknown option '--hiden-size'[^]*--hidden-size/],
+    [['--hidden-size', 'big'], /--hidden-size <n>' argument 'big' is invalid\. Expected number/],
+    [['--hidden-size', '1.5'], /--hidden-size.*'1\.5' is invalid/],
+    [['--hidden-size', ''], /--hidden-size.*'' is invalid/],
+    [['--beam', '0'], /'--beam <n>' argument '0' is invalid.*>=1/],
+    [['--cell', 'lsmt'], /'lsmt' is invalid\. It is one of lstm, gru, rnn\.[^]*Did you mean lstm/],
+  ] as const) {
+    it(`refuse ${args.join(' ')}`, () => {
+      expect(run([...args]).said)
+        .to.match(/^captioner: /)
+        .and.to.match(complaint);
+    });
+  }
+
+  for (const [content, complaint] of [
+    [{ hiddnSize: 3 }, /train\.json: 'hiddnSize' is not known; did you mean 'hiddenSize'\?/],
+    [{ decoder: { hiddnSize: 3 } }, /train\.json: 'hiddnSize' is not known; did you mean 'hiddenSize'\?/],
+    [{ hiddenSize: '3' }, /train\.json: hiddenSize: .*expected number/],
+    [{ search: { beam: 0 } }, /train\.json: beam: .*>=1/],
+    [{ cell: 'lsmt' }, /train\.json: cell 'lsmt' is not one of lstm, gru, rnn; did you mean 'lstm'\?/],
+    ['{"beam": ', /train\.json is no JSON/],
+    ['[1]', /must hold an object/],
+  ] as const) {
+    it(`refuse a config file with ${JSON.stringify(content)}`, () => {
+      expect(run(['--config', file(content)]).said).to.match(complaint);
+    });
+  }
+
+  it('refuse a config file that is missing', () => {
+    expect(run(['--config', path.join(folder, 'none.json')]).said).to.match(/none\.json can't be read/);
+  });
+
+  it('are in the help with type, range, choices, default and examples', () => {
+    const { said } = run(['--help']);
+    const help = said.replace(/\s+/g, ' ');
+    expect(help).to.include('--hidden-size <n> Units of the hidden state of each layer. (1 to 8192; default 512)');
+    expect(help).to.include('--cell <cell> Kind of recurrent cell. (lstm, gru or rnn; default lstm)');
+    expect(help).to.include('(default yes, --no-normalize-features for no)');
+    expect(help).to.include('Examples: $ captioner train --epochs 3 a short run');
+  });
+});
