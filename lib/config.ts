@@ -56,6 +56,7 @@ export const DecoderConfig = z.strictObject({
     .describe('Standardise each feature dimension by its mean and deviation over the training photos.'),
   featureDropout: fraction().max(0.95).default(0.5).describe('Dropout on the feature vector.'),
   inputDropout: fraction().max(0.95).default(0.5).describe('Dropout on the word embeddings.'),
+  betweenDropout: fraction().max(0.95).default(0.5).describe('Dropout on the hidden states between two layers.'),
   outputDropout: fraction().max(0.95).default(0.5).describe('Dropout on the hidden state before the words are scored.'),
 });
 export type DecoderConfig = z.output<typeof DecoderConfig>;
@@ -94,6 +95,11 @@ export const TrainingConfig = z.strictObject({
     .min(0)
     .default(4)
     .describe('Stop after this many epochs without a better dev CIDEr; 0 never stops.'),
+  saveEvery: z
+    .number()
+    .min(0)
+    .default(10)
+    .describe('Save what resuming needs every so many minutes, besides after each epoch; 0 only then.'),
   seed: z.int().min(0).default(1).describe('Seed of all randomness: the same seed gives the same model.'),
   backend: z
     .enum(['onnx', 'tensorflow', 'wasm', 'cpu'])
