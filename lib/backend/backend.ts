@@ -1,0 +1,117 @@
+import {
+  engine,
+  getKernelsForBackend,
+  registerBackend,
+  registerKernel,
+  type DataType as TfDataType,
+  type KernelConfig,
+  type TensorInfo,
+} from '@tensorflow/tfjs-core';
+import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
+import { EagerSessions } from './eager.js';
+import { constantKernels, kernelTable } from './kernels/table.js';
+import type { Attributes } from './kernels/rule.js';
+import type { Recorder } from './recorder.js';
+import { CaptionerError } from '../errors.js';
+
+type DataId = TensorInfo['dataId'];
+type Values = Float32Array | Int32Array | Uint8Array;
+
+/** The inputs of a kernel: TensorFlow.js gives them by name, or as a list. */
+export type KernelInputs = Record<string, TensorInfo>;
+
+/**
+ * A TensorFlow.js backend whose tensors are typed arrays in JavaScript's memory and whose heavy kernels run on ONNX Runtime.
+ * Kernels without a rule, and small work for which a call into native code does not pay, run on TensorFlow.js' own CPU kernels.
+ */
+export class OnnxBackend extends MathBackendCPU {
+  /** Set while a step is traced: sees every kernel. */
+  recorder?: Recorder;
+  /** Buffers that compiled steps write to in turn. Whoever reads them gets a copy. */
+  readonly recycled = new WeakSet<object>();
+  readonly eager = new EagerSessions(this);
+  private kernelDepth = 0;
+
+  override write(values: Parameters<MathBackendCPU['write']>[0], shape: number[], dtype: TfDataType): DataId {
+    // Without the base class' advice to install another backend.
+    const dataId = { id: this.nextId() };
+    this.data.set(dataId, { values, dtype, refCount: 1 });
+    return dataId;
+  }
+
+  override readSync(dataId: DataId): ReturnType<MathBackendCPU['readSync']> {
+    if (this.kernelDepth === 0) this.recorder?.refuseReading(dataId);
+    const values = super.readSync(dataId);
+    return this.recycled.has(values) ? (values as Values).slice() : values;
+  }
+
+  override async read(dataId: DataId): ReturnType<MathBackendCPU['read']> {
+    return this.readSync(dataId);
+  }
+
+  /** The values of a tensor as the typed array of its data type. */
+  valuesOf({ dataId, dtype }: TensorInfo): Values {
+    const { values } = this.data.get(dataId) as { values: ArrayLike<number> };
+    if (dtype === 'float32') return values instanceof Float32Array ? values : Float32Array.from(values);
+    if (dtype === 'int32') return values instanceof Int32Array ? values : Int32Array.from(values);
+    if (dtype === 'bool') return values instanceof Uint8Array ? values : Uint8Array.from(values);
+    throw new CaptionerError('unsupported', `The 'onnx' backend holds no tensors of type ${dtype}.`);
+  }
+
+  /** Runs one kernel: on ONNX Runtime where that pays, else in JavaScript. Tells the recorder. */
+  runKernel(
+    name: string,
+    fallback: KernelConfig,
+    inputs: KernelInputs,
+    attributes: Attributes,
+  ): TensorInfo | TensorInfo[] {
+    const rule = kernelTable.get(name);
+    this.kernelDepth++;
+    let outputs: TensorInfo | TensorInfo[];
+    try {
+      outputs =
+        (rule && this.eager.run(name, rule, inputs, attributes)) ??
+        fallback.kernelFunc({ inputs, attrs: attributes as KernelConfigAttributes, backend: this });
+    } finally {
+      this.kernelDepth--;
+    }
+    if (this.recorder && !constantKernels.has(name)) {
+      this.recorder.record(name, rule, inputs, attributes, Array.isArray(outputs) ? outputs : [outputs]);
+    }
+    return outputs;
+  }
+
+  private nextId(): number {
+    return (MathBackendCPU as unknown as { nextDataId: number }).nextDataId++;
+  }
+}
+
+type KernelConfigAttributes = Parameters<KernelConfig['kernelFunc']>[0]['attrs'];
+
+let registered = false;
+
+/** Makes the backend known to TensorFlow.js as 'onnx'; choose it with `tf.setBackend('onnx')`. */
+export function registerOnnxBackend(): void {
+  if (registered) return;
+  registered = true;
+  for (const config of getKernelsForBackend('cpu')) {
+    registerKernel({
+      ...config,
+      backendName: 'onnx',
+      kernelFunc: ({ inputs, attrs, backend }) =>
+        (backend as OnnxBackend).runKernel(
+          config.kernelName,
+          config,
+          inputs as KernelInputs,
+          (attrs ?? {}) as Attributes,
+        ),
+    });
+  }
+  registerBackend('onnx', () => new OnnxBackend());
+}
+
+/** The 'onnx' backend if it is the one in use. */
+export function currentOnnxBackend(): OnnxBackend | undefined {
+  const backend = engine().backend;
+  return backend instanceof OnnxBackend ? backend : undefined;
+}

@@ -1,0 +1,91 @@
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { Tensor } from 'onnxruntime-node';
+import type { KernelInputs, OnnxBackend } from './backend.js';
+import type { Attributes, KernelRule, Operands } from './kernels/rule.js';
+import { sizeOf } from './kernels/rule.js';
+import { GraphBuilder, isDtype, type Dtype } from './onnx/graph.js';
+import { Session } from './onnx/session.js';
+
+/** Sessions kept for eager kernels; the one unused for longest goes first. A session takes some 50 KB. */
+const MAX_SESSIONS = 1000;
+
+/** Runs single kernels, each as a tiny ONNX graph whose session is kept. */
+export class EagerSessions {
+  /** Work below this (in numbers touched or multiplied) is done sooner in JavaScript than a native call takes. */
+  smallestWork = 8192;
+  /** undefined: ONNX Runtime has no implementation for these data types. */
+  private readonly sessions = new Map<string, Session | undefined>();
+
+  constructor(private readonly backend: OnnxBackend) {}
+
+  get size(): number {
+    return this.sessions.size;
+  }
+
+  /** The outputs, or undefined when the kernel is better or only done in JavaScript. */
+  run(
+    name: string,
+    rule: KernelRule,
+    inputs: KernelInputs,
+    attributes: Attributes,
+  ): TensorInfo | TensorInfo[] | undefined {
+    const operands: Operands = {};
+    let largest = 0;
+    for (const [key, info] of Object.entries(inputs)) {
+      if (!info) continue;
+      const size = sizeOf(info.shape);
+      if (!isDtype(info.dtype) || size === 0) return undefined;
+      largest = Math.max(largest, size);
+      operands[key] = { name: key, shape: info.shape, dtype: info.dtype as Dtype };
+    }
+    if ((rule.work?.(operands, attributes) ?? largest) < this.smallestWork) return undefined;
+    const session = this.session(name, rule, operands, attributes);
+    if (!session) return undefined;
+
+    const feeds: Record<string, Tensor> = {};
+    for (const [key, { dtype, shape }] of Object.entries(operands)) {
+      feeds[key] = new Tensor(dtype, this.backend.valuesOf(inputs[key]), [...shape]);
+    }
+    const results = session.run(feeds);
+    const outputs = session.outputNames.map((output) => {
+      const { dims, type, data } = results[output];
+      return this.backend.makeTensorInfo([...dims], type as Dtype, data as Float32Array);
+    });
+    return outputs.length === 1 ? outputs[0] : outputs;
+  }
+
+  private session(name: string, rule: KernelRule, operands: Operands, attributes: Attributes): Session | undefined {
+    const signature = Object.entries(operands).map(
+      ([key, { dtype, shape }]) => `${key}:${dtype}:${rule.anyShape ? shape.length : shape.join('x')}`,
+    );
+    const key = `${name} ${signature.join(' ')} ${JSON.stringify(attributes)}`;
+    if (this.sessions.has(key)) {
+      const session = this.sessions.get(key);
+      this.sessions.delete(key);
+      this.sessions.set(key, session);
+      return session;
+    }
+    const session = this.build(rule, operands, attributes);
+    this.sessions.set(key, session);
+    if (this.sessions.size > MAX_SESSIONS) {
+      const [oldest, unused] = this.sessions.entries().next().value!;
+      this.sessions.delete(oldest);
+      unused?.release();
+    }
+    return session;
+  }
+
+  private build(rule: KernelRule, operands: Operands, attributes: Attributes): Session | undefined {
+    const graph = new GraphBuilder();
+    for (const { name, dtype, shape } of Object.values(operands)) {
+      graph.input(name, dtype, rule.anyShape ? shape.map((_, i) => `${name}_${i}`) : shape);
+    }
+    try {
+      const outputs = rule.emit(graph, operands, attributes);
+      for (const output of [outputs].flat()) graph.output(output);
+      return new Session(graph.encode(), { threads: rule.threaded ? undefined : 1, optimization: 'basic' });
+    } catch {
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import * as tf from '@tensorflow/tfjs-core';
+// The whole of TensorFlow.js: the core alone knows no gradients.
+import '@tensorflow/tfjs';
+import { registerOnnxBackend } from './backend.js';
+import { CaptionerError } from '../errors.js';
+
+export { compile, type CompiledStep } from './compile.js';
+export { exportGraph, type ExportedGraph } from './export.js';
+
+/** What computes: ONNX Runtime, tfjs-node (where installed), WebAssembly, or plain JavaScript. */
+export type BackendName = 'onnx' | 'tensorflow' | 'wasm' | 'cpu';
+
+/**
+ * Chooses the backend that all TensorFlow.js operations run on from now on.
+ * @throws CaptionerError `unsupported` when it is not available on this machine, with what to do.
+ */
+export async function useBackend(name: BackendName): Promise<void> {
+  if (name === 'onnx') registerOnnxBackend();
+  if (name === 'wasm') await importBackend('@tensorflow/tfjs-backend-wasm', name);
+  if (name === 'tensorflow') await importBackend('tfjs-node', name);
+  if (!(await tf.setBackend(name)))
+    throw new CaptionerError('unsupported', `The backend '${name}' could not be started.`);
+  await tf.ready();
+}
+
+async function importBackend(module: string, name: BackendName): Promise<void> {
+  try {
+    await import(module);
+  } catch (error) {
+    const remedy =
+      name === 'tensorflow'
+        ? "npm could not install it on this machine (it needs Node < 23 and a download from Google's servers). Choose 'onnx', which is as fast"
+        : "Run 'npm ci'";
+    throw new CaptionerError('unsupported', `The backend '${name}' needs the package ${module}. ${remedy}.`, {
+      cause: error,
+    });
+  }
+}

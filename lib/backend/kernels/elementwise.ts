@@ -1,0 +1,123 @@
+import { DataType } from '../onnx/proto.js';
+import { isDtype, onnxType, type GraphBuilder } from '../onnx/graph.js';
+import { rule, type KernelRule } from './rule.js';
+import type { DataType as TfDataType } from '@tensorflow/tfjs-core';
+
+const anyShape = { anyShape: true };
+
+/** y = op(x) where ONNX has the operator. */
+const unary = (op: string) => rule((g, { x }) => g.node(op, [x.name]), anyShape);
+
+/** y = op(a, b), broadcast. */
+const binary = (op: string) => rule((g, { a, b }) => g.node(op, [a.name, b.name]), anyShape);
+
+/** y = f(x), written with several operators. */
+const formula = <A extends object>(f: (g: GraphBuilder, x: string, attributes: A) => string) =>
+  rule<A>((g, { x }, attributes) => f(g, x.name, attributes), anyShape);
+
+// Klambauer et al. 2017
+const SELU_ALPHA = 1.6732632423543772;
+const SELU_SCALE = 1.0507009873554805;
+
+export const elementwise: Record<string, KernelRule> = {
+  Abs: unary('Abs'),
+  Acos: unary('Acos'),
+  Acosh: unary('Acosh'),
+  Asin: unary('Asin'),
+  Asinh: unary('Asinh'),
+  Atan: unary('Atan'),
+  Atanh: unary('Atanh'),
+  Ceil: unary('Ceil'),
+  Cos: unary('Cos'),
+  Cosh: unary('Cosh'),
+  Erf: unary('Erf'),
+  Exp: unary('Exp'),
+  Floor: unary('Floor'),
+  IsNan: unary('IsNaN'),
+  Log: unary('Log'),
+  LogicalNot: unary('Not'),
+  Neg: unary('Neg'),
+  Reciprocal: unary('Reciprocal'),
+  Relu: unary('Relu'),
+  Round: unary('Round'),
+  Sigmoid: unary('Sigmoid'),
+  Sign: unary('Sign'),
+  Sin: unary('Sin'),
+  Sinh: unary('Sinh'),
+  Softplus: unary('Softplus'),
+  Sqrt: unary('Sqrt'),
+  Tan: unary('Tan'),
+  Tanh: unary('Tanh'),
+
+  Square: formula((g, x) => g.node('Mul', [x, x])),
+  Rsqrt: formula((g, x) => g.node('Reciprocal', [g.node('Sqrt', [x])])),
+  Log1p: formula((g, x) => g.node('Log', [g.node('Add', [x, g.scalar(1)])])),
+  Expm1: formula((g, x) => g.node('Sub', [g.node('Exp', [x]), g.scalar(1)])),
+  Relu6: formula((g, x) => g.node('Clip', [x, g.scalar(0), g.scalar(6)])),
+  Elu: formula((g, x) => g.node('Elu', [x])),
+  Selu: formula((g, x) => g.node('Selu', [x], { alpha: { float: SELU_ALPHA }, gamma: { float: SELU_SCALE } })),
+  LeakyRelu: formula<{ alpha: number }>((g, x, { alpha }) => g.node('LeakyRelu', [x], { alpha: { float: alpha } })),
+  ClipByValue: formula<{ clipValueMin: number; clipValueMax: number }>((g, x, { clipValueMin, clipValueMax }) =>
+    g.node('Clip', [x, g.scalar(clipValueMin), g.scalar(clipValueMax)]),
+  ),
+  // 1 where x > 0, alpha elsewhere
+  Step: formula<{ alpha?: number }>((g, x, { alpha = 0 }) => {
+    const positive = g.node('Greater', [x, g.scalar(0)]);
+    if (alpha === 0) return g.cast(positive, DataType.float);
+    return g.node('Where', [positive, g.scalar(1), g.scalar(alpha)]);
+  }),
+  EluGrad: rule((g, { dy, y }) => {
+    const slope = g.node('Add', [g.node('Min', [y.name, g.scalar(0)]), g.scalar(1)]);
+    return g.node('Mul', [dy.name, slope]);
+  }, anyShape),
+  Prelu: rule((g, { x, alpha }) => g.node('PRelu', [x.name, alpha.name]), anyShape),
+
+  Add: binary('Add'),
+  Sub: binary('Sub'),
+  Multiply: binary('Mul'),
+  RealDiv: binary('Div'),
+  Maximum: binary('Max'),
+  Minimum: binary('Min'),
+  Pow: binary('Pow'),
+  Greater: binary('Greater'),
+  GreaterEqual: binary('GreaterOrEqual'),
+  Less: binary('Less'),
+  LessEqual: binary('LessOrEqual'),
+  Equal: binary('Equal'),
+  NotEqual: rule((g, { a, b }) => g.node('Not', [g.node('Equal', [a.name, b.name])]), anyShape),
+  LogicalAnd: binary('And'),
+  LogicalOr: binary('Or'),
+  SquaredDifference: rule((g, { a, b }) => {
+    const difference = g.node('Sub', [a.name, b.name]);
+    return g.node('Mul', [difference, difference]);
+  }, anyShape),
+  FloorDiv: rule((g, { a, b }) => {
+    if (a.dtype === 'float32') return g.node('Floor', [g.node('Div', [a.name, b.name])]);
+    // Integer division in ONNX truncates; going through doubles, which hold every int32, floors exactly.
+    const [p, q] = [a, b].map(({ name }) => g.cast(name, DataType.double));
+    return g.cast(g.node('Floor', [g.node('Div', [p, q])]), DataType.int32);
+  }, anyShape),
+  AddN: rule(
+    (g, inputs) =>
+      g.node(
+        'Sum',
+        Object.values(inputs).map(({ name }) => name),
+      ),
+    anyShape,
+  ),
+
+  Select: rule((g, { condition, t, e }) => {
+    // A condition of rank 1 chooses whole rows.
+    const rows = t.shape.length - condition.shape.length;
+    const mask =
+      rows > 0
+        ? g.node('Unsqueeze', [condition.name, g.ints(Array.from({ length: rows }, (_, i) => i + 1))])
+        : condition.name;
+    return g.node('Where', [mask, t.name, e.name]);
+  }, anyShape),
+  Cast: rule<{ dtype: TfDataType }>((g, { x }, { dtype }) => {
+    if (!isDtype(dtype)) throw new Error(`no cast to ${dtype}`);
+    // TensorFlow.js: numbers become true where they are not zero, and are cut towards zero as integers. So does ONNX.
+    return g.cast(x.name, onnxType(dtype));
+  }, anyShape),
+};

@@ -1,0 +1,64 @@
+import { util, type DataType as TfDataType } from '@tensorflow/tfjs-core';
+import { DataType } from '../onnx/proto.js';
+import { isDtype, onnxType, type GraphBuilder } from '../onnx/graph.js';
+import { rule, sizeOf, type KernelRule } from './rule.js';
+
+/** A tensor of zeros. */
+function zeros(g: GraphBuilder, shape: readonly number[], type: number): string {
+  const blank = g.node('ConstantOfShape', [g.ints(shape)]);
+  return type === DataType.float ? blank : g.cast(blank, type);
+}
+
+const int64 = (g: GraphBuilder, indices: string) => g.cast(indices, DataType.int64);
+
+export const indexing: Record<string, KernelRule> = {
+  GatherV2: rule<{ axis: number; batchDims: number }>(
+    (g, { x, indices }, { axis, batchDims }) => {
+      if (batchDims !== 0) throw new Error('no gather with batch dimensions');
+      const [resolved] = util.parseAxisParam(axis, [...x.shape]);
+      return g.node('Gather', [x.name, indices.name], { axis: resolved });
+    },
+    {
+      anyShape: true,
+      // Only the rows that are picked are copied.
+      work: ({ x, indices }, { axis }) =>
+        sizeOf(indices.shape) * (sizeOf(x.shape) / Math.max(1, x.shape.at(axis) ?? 1)),
+    },
+  ),
+
+  GatherNd: rule((g, { params, indices }) => g.node('GatherND', [params.name, int64(g, indices.name)]), {
+    anyShape: true,
+    work: ({ params, indices }) =>
+      (sizeOf(indices.shape) / (indices.shape.at(-1) || 1)) * sizeOf(params.shape.slice(indices.shape.at(-1) ?? 0)),
+  }),
+
+  ScatterNd: rule<{ shape: number[] }>((g, { indices, updates }, { shape }) =>
+    g.node('ScatterND', [zeros(g, shape, onnxType(updates.dtype)), int64(g, indices.name), updates.name], {
+      reduction: 'add',
+    }),
+  ),
+
+  // The gradient of an embedding look-up: rows of x are added up by their segment.
+  UnsortedSegmentSum: rule<{ numSegments: number }>((g, { x, segmentIds }, { numSegments }) => {
+    const shape = [numSegments, ...x.shape.slice(segmentIds.shape.length)];
+    const indices = g.node('Unsqueeze', [int64(g, segmentIds.name), g.ints([segmentIds.shape.length])]);
+    return g.node('ScatterND', [zeros(g, shape, onnxType(x.dtype)), indices, x.name], { reduction: 'add' });
+  }),
+
+  // ONNX Runtime's own OneHot is many times slower than a comparison with 0, 1, 2, …
+  OneHot: rule<{ depth: number; onValue: number; offValue: number; dtype: TfDataType }>(
+    (g, { indices }, { depth, onValue, offValue, dtype }) => {
+      if (!isDtype(dtype)) throw new Error(`no one-hot of ${dtype}`);
+      const range = g.constant(
+        DataType.int32,
+        [depth],
+        Int32Array.from({ length: depth }, (_, i) => i),
+      );
+      const column = g.node('Unsqueeze', [indices.name, g.ints([indices.shape.length])]);
+      const hot = g.node('Equal', [column, range]);
+      if (onValue === 1 && offValue === 0) return g.cast(hot, onnxType(dtype));
+      return g.node('Where', [hot, g.scalar(onValue, dtype), g.scalar(offValue, dtype)]);
+    },
+    { anyShape: true, work: ({ indices }, { depth }) => sizeOf(indices.shape) * depth },
+  ),
+};

@@ -1,0 +1,14 @@
+import { elementwise } from './elementwise.js';
+import { indexing } from './indexing.js';
+import { linear } from './linear.js';
+import { reductions } from './reduction.js';
+import type { KernelRule } from './rule.js';
+import { shapes } from './shape.js';
+
+/** Every TensorFlow.js kernel that has a rule for ONNX. All other kernels run in JavaScript and cannot be compiled. */
+export const kernelTable: ReadonlyMap<string, KernelRule> = new Map(
+  Object.entries({ ...elementwise, ...reductions, ...linear, ...shapes, ...indexing }),
+);
+
+/** Kernels whose result says nothing about the values of their inputs: they are constants of a trace. */
+export const constantKernels: ReadonlySet<string> = new Set(['ZerosLike', 'OnesLike']);
