@@ -3,3 +3,5 @@ export * from './config.js';
 export * from './errors.js';
 export * from './progress.js';
 export * from './random.js';
+export { tokenize } from './text/tokenizer.js';
+export * from './text/vocabulary.js';
