@@ -41,7 +41,8 @@ const gru: Cell = (x, state, U, b) => {
   const [hr, hz, hn] = tf.split(tf.matMul(state.h, U), 3, 1) as tf.Tensor2D[]; // 3 times [B, H]
   const r = tf.sigmoid(tf.add(xr, hr)); // [B, H]  how much of the past the candidate sees
   const z = tf.sigmoid(tf.add(xz, hz)); // [B, H]  how much to keep
-  const n = tf.tanh<tf.Tensor2D>(tf.add(xn, tf.mul(r, tf.add(hn, b!)))); // [B, H]  the candidate
+  const zn: tf.Tensor2D = tf.add(xn, tf.mul(r, tf.add(hn, b!))); // [B, H]
+  const n = tf.tanh(zn); // [B, H]  the candidate
   const kept: tf.Tensor2D = tf.mul(z, tf.sub(state.h, n)); // [B, H]
   const h: tf.Tensor2D = tf.add(n, kept); // [B, H]  (1 - z) n + z h
   return { h };
@@ -49,8 +50,8 @@ const gru: Cell = (x, state, U, b) => {
 
 /** The simple recurrent network (Elman 1990). */
 const rnn: Cell = (x, state, U) => {
-  const h = tf.tanh<tf.Tensor2D>(tf.add(x, tf.matMul(state.h, U))); // [B, H]
-  return { h };
+  const z: tf.Tensor2D = tf.add(x, tf.matMul(state.h, U)); // [B, H]
+  return { h: tf.tanh(z) }; // [B, H]
 };
 
 export const cells = { lstm, gru, rnn } as const;

@@ -1,0 +1,154 @@
+import { Float16Array } from '@petamoriken/float16';
+import { CaptionerError } from '../errors.js';
+
+/**
+ * The safetensors file format (https://github.com/huggingface/safetensors#format): the length of a JSON header as a
+ * little-endian 64-bit integer, the header, and the tensors' bytes, little-endian and row-major, without gaps.
+ */
+
+/** One array: `data` row-major in `shape`. */
+export interface Weight {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Arrays by name. */
+export type Weights = ReadonlyMap<string, Weight>;
+
+interface Entry {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly data_offsets: readonly [begin: number, end: number];
+}
+
+const bytesPerNumber: Readonly<Record<string, number>> = { F32: 4, F16: 2 };
+
+/**
+ * Writes arrays in the safetensors format.
+ *
+ * @param metadata short texts for the header's `__metadata__`.
+ * @throws CaptionerError `numeric`: a number that is too large for fp16.
+ */
+export function encodeSafetensors(
+  weights: Weights,
+  precision: 'fp32' | 'fp16' = 'fp32',
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  const dtype = precision === 'fp16' ? 'F16' : 'F32';
+  const header: Record<string, unknown> = { __metadata__: { format: 'captioner', ...metadata } };
+  let end = 0;
+  for (const [name, { shape, data }] of weights) {
+    const begin = end;
+    end += data.length * bytesPerNumber[dtype];
+    header[name] = { dtype, shape, data_offsets: [begin, end] };
+  }
+  let json = JSON.stringify(header);
+  json += ' '.repeat(-Buffer.byteLength(json) & 7); // the arrays begin at a multiple of 8 bytes
+  const head = Buffer.from(json);
+  const bytes = new Uint8Array(8 + head.length + end);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(head.length), true);
+  bytes.set(head, 8);
+  let at = 8 + head.length;
+  for (const [name, { data }] of weights) {
+    const stored = precision === 'fp16' ? toHalf(data, name) : data;
+    bytes.set(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength), at);
+    at += stored.byteLength;
+  }
+  return bytes;
+}
+
+/**
+ * Reads arrays in the safetensors format; fp16 becomes Float32.
+ *
+ * @param source the file's name, for messages.
+ * @throws CaptionerError `corrupt`: bytes that are not a whole safetensors file; `unsupported`: other types than F32, F16.
+ */
+export function decodeSafetensors(
+  bytes: Uint8Array,
+  source: string,
+): { weights: Weights; metadata: Readonly<Record<string, string>> } {
+  const fault = (what: string) =>
+    new CaptionerError('corrupt', `${source} is damaged or not a safetensors file: ${what}. Get or train it again.`);
+  if (bytes.length < 8) throw fault(`it has ${bytes.length} bytes`);
+  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  if (length > bytes.length - 8) throw fault(`its header should have ${length} bytes, the file has ${bytes.length}`);
+  const { __metadata__: metadata = {}, ...entries } = parseHeader(bytes.subarray(8, 8 + length), fault);
+  const body = bytes.subarray(8 + length);
+  const weights = new Map<string, Weight>();
+  let expected = 0;
+  const inOrder = Object.entries(entries as Record<string, Entry>).sort(
+    ([, a], [, b]) => (a.data_offsets?.[0] ?? 0) - (b.data_offsets?.[0] ?? 0),
+  );
+  for (const [name, entry] of inOrder) {
+    checkEntry(name, entry, expected, fault, source);
+    const [begin, end] = entry.data_offsets;
+    if (end > body.length) throw fault(`'${name}' is cut short`);
+    weights.set(name, { shape: entry.shape, data: readNumbers(body.subarray(begin, end), entry.dtype) });
+    expected = end;
+  }
+  if (expected !== body.length) throw fault(`${body.length - expected} bytes follow its last array`);
+  return { weights, metadata: metadata as Record<string, string> };
+}
+
+type Fault = (what: string) => CaptionerError;
+
+function parseHeader(bytes: Uint8Array, fault: Fault): Record<string, unknown> {
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw fault('its header is not JSON');
+  }
+  if (typeof header !== 'object' || header === null || Array.isArray(header))
+    throw fault('its header is not an object');
+  return header as Record<string, unknown>;
+}
+
+function checkEntry(name: string, entry: Entry, begin: number, fault: Fault, source: string): void {
+  const { dtype, shape, data_offsets: offsets } = entry ?? {};
+  const natural = (x: unknown) => Number.isSafeInteger(x) && (x as number) >= 0;
+  if (typeof dtype !== 'string') throw fault(`'${name}' has no dtype`);
+  if (!Array.isArray(shape) || !shape.every(natural)) throw fault(`'${name}' has no shape`);
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(natural))
+    throw fault(`'${name}' has no data_offsets`);
+  const size = bytesPerNumber[dtype];
+  if (!size) {
+    throw new CaptionerError('unsupported', `In ${source}, '${name}' is ${dtype}; only F32 and F16 can be read.`);
+  }
+  if (offsets[0] !== begin) throw fault(`'${name}' begins at byte ${offsets[0]}, not where the one before ends`);
+  const wanted = shape.reduce((product: number, n: number) => product * n, size);
+  if (offsets[1] - offsets[0] !== wanted) {
+    throw fault(`'${name}' of shape [${shape.join(', ')}] needs ${wanted} bytes, it has ${offsets[1] - offsets[0]}`);
+  }
+}
+
+function readNumbers(bytes: Uint8Array, dtype: string): Float32Array {
+  // Typed arrays begin at multiples of their element's size; a copy does.
+  const own = bytes.byteOffset % bytesPerNumber[dtype] === 0 ? bytes : new Uint8Array(bytes);
+  if (dtype === 'F32') return new Float32Array(own.buffer, own.byteOffset, own.length / 4);
+  const halves = new Uint16Array(own.buffer, own.byteOffset, own.length / 2);
+  const table = halfTable();
+  const numbers = new Float32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) numbers[i] = table[halves[i]];
+  return numbers;
+}
+
+let table: Float32Array | undefined;
+
+/** The number of each of the 65,536 half floats: looking up is much faster than converting one by one. */
+function halfTable(): Float32Array {
+  table ??= Float32Array.from(new Float16Array(Uint16Array.from({ length: 65536 }, (_, i) => i).buffer));
+  return table;
+}
+
+function toHalf(data: Float32Array, name: string): Float16Array {
+  const halves = new Float16Array(data);
+  const bad = halves.findIndex((x, i) => !Number.isFinite(x) && Number.isFinite(data[i]));
+  if (bad >= 0) {
+    throw new CaptionerError(
+      'numeric',
+      `'${name}' holds ${data[bad]}, more than fp16 can (65504). Store the checkpoint as fp32.`,
+    );
+  }
+  return halves;
+}
