@@ -1,0 +1,216 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { z } from 'zod';
+import { DecoderConfig, TrainingConfig, VocabularyConfig } from '../config.js';
+import { CaptionerError } from '../errors.js';
+import type { EncoderIdentity } from '../data/features.js';
+import { Vocabulary } from '../text/vocabulary.js';
+import { completeFolder, readFolderFile, replaceFolder } from './folder.js';
+import { decoderParameters } from './parameters.js';
+import { decodeSafetensors, encodeSafetensors, type Weights } from './safetensors.js';
+
+/** The version of the checkpoint format that this library writes and reads. */
+const formatVersion = 1;
+
+/** `config.json` of a checkpoint: all that must be known to use its weights, and where they come from. */
+export const CheckpointConfig = z.strictObject({
+  format: z.literal(formatVersion),
+  /** Version of the library that wrote it. */
+  captioner: z.string(),
+  /** The CNN that the features come from. */
+  encoder: z.strictObject({ name: z.string(), sha256: z.string(), dimension: z.int().min(1) }),
+  decoder: DecoderConfig,
+  vocabulary: VocabularyConfig,
+  vocabularySize: z.int().min(4),
+  training: TrainingConfig,
+  /** What it was trained on. */
+  dataset: z.strictObject({ name: z.string(), photos: z.int(), captions: z.int(), devPhotos: z.int() }),
+  /** How far it was trained. */
+  trained: z.strictObject({ epochs: z.int(), steps: z.int() }),
+  /** Scores on the dev photos, as fractions (CIDEr: as it is). */
+  scores: z.record(z.string(), z.number()),
+});
+export type CheckpointConfig = z.output<typeof CheckpointConfig>;
+
+/** A trained decoder with all that captioning needs, the encoder apart. */
+export interface Checkpoint {
+  readonly config: CheckpointConfig;
+  readonly vocabulary: Vocabulary;
+  /** The decoder's arrays by name. */
+  readonly weights: Weights;
+  /** ONNX files of the decoder without weights, by file name: see `exportDecoder`. */
+  readonly graphs: ReadonlyMap<string, Uint8Array>;
+}
+
+/** What a training run needs, besides the checkpoint, to go on exactly where it was. */
+export interface ResumeState<S> {
+  /** The optimiser's arrays by name. */
+  readonly slots: Weights;
+  /** Counters, as JSON. */
+  readonly state: S;
+}
+
+export interface SaveOptions {
+  /** How weights are stored: fp16 halves the file and rounds to 3 digits. Default fp32. */
+  readonly precision?: 'fp32' | 'fp16';
+  /** Text of README.md, the model's card. */
+  readonly card?: string;
+  /** Text of history.jsonl. */
+  readonly history?: string | Uint8Array;
+  readonly resume?: ResumeState<unknown>;
+}
+
+/** Names of the ONNX files in a checkpoint. */
+export const graphFiles = { start: 'decoder-start.onnx', step: 'decoder.onnx' } as const;
+
+export function libraryVersion(): string {
+  return (createRequire(import.meta.url)('captioner/package.json') as { version: string }).version;
+}
+
+/** Writes a checkpoint folder, all or nothing: a kill at any moment leaves the former one or this one, whole. */
+export function saveCheckpoint(folder: string, checkpoint: Checkpoint, options: SaveOptions = {}): void {
+  const { config, vocabulary, weights, graphs } = checkpoint;
+  if (completeFolder(folder)) {
+    readFolderFile(folder, 'config.json', 'The folder is no checkpoint and is not replaced: choose another one.');
+  }
+  const { precision, card, history, resume } = options;
+  replaceFolder(folder, {
+    'config.json': `${JSON.stringify(config, null, 2)}\n`,
+    'vocab.json': `${JSON.stringify(vocabulary.toJSON())}\n`,
+    'decoder.safetensors': encodeSafetensors(weights, precision),
+    ...Object.fromEntries(graphs),
+    ...(card !== undefined && { 'README.md': card }),
+    ...(history !== undefined && { 'history.jsonl': history }),
+    ...(resume && {
+      'optimizer.safetensors': encodeSafetensors(resume.slots),
+      'state.json': `${JSON.stringify(resume.state, null, 2)}\n`,
+    }),
+  });
+}
+
+/**
+ * The folder of a checkpoint: `folder` itself, or the `best` (else the `last`) checkpoint in a training run's folder.
+ * @throws CaptionerError `not-found`
+ */
+export function findCheckpoint(folder: string): string {
+  const found = [folder, path.join(folder, 'best'), path.join(folder, 'last')]
+    .map((candidate) => completeFolder(candidate))
+    .find((candidate) => candidate !== undefined && existsSync(path.join(candidate, 'config.json')));
+  if (found) return found;
+  throw new CaptionerError('not-found', `There is no checkpoint in ${folder}: no config.json is there.`);
+}
+
+/**
+ * Reads a checkpoint folder, or the best checkpoint of a training run's folder, and checks that its parts fit each other.
+ *
+ * @throws CaptionerError `not-found`, `corrupt` (a damaged file, another version), `mismatch` (parts that do not fit), each
+ * naming the file and the field.
+ */
+export function loadCheckpoint(folder: string): Checkpoint {
+  const found = findCheckpoint(folder);
+  const config = readConfig(found);
+  const vocabulary = readVocabulary(found, config);
+  const file = path.join(found, 'decoder.safetensors');
+  const { weights } = decodeSafetensors(readFolderFile(found, 'decoder.safetensors', incomplete), file);
+  checkWeights(config, weights, file);
+  const graphs = Object.values(graphFiles).map((name) => [name, readFolderFile(found, name, incomplete)] as const);
+  return { config, vocabulary, weights, graphs: new Map(graphs) };
+}
+
+/**
+ * Reads what {@link SaveOptions.resume} wrote.
+ * @throws CaptionerError `not-found` in a checkpoint that holds none, `corrupt`.
+ */
+export function loadResumeState(folder: string): ResumeState<unknown> {
+  const remedy = 'This checkpoint can be used, but its training can not be resumed.';
+  const bytes = readFolderFile(folder, 'optimizer.safetensors', remedy);
+  const { weights: slots } = decodeSafetensors(bytes, path.join(folder, 'optimizer.safetensors'));
+  return { slots, state: readJson(folder, 'state.json', remedy) };
+}
+
+/**
+ * Checks that features come from the encoder that a checkpoint was trained with.
+ * @param source whose features these are, for the message.
+ * @throws CaptionerError `mismatch`
+ */
+export function checkEncoder(config: CheckpointConfig, encoder: EncoderIdentity, source: string): void {
+  const { name, sha256, dimension } = config.encoder;
+  const differs = (field: string, ours: string | number, theirs: string | number) =>
+    new CaptionerError(
+      'mismatch',
+      `${source} come from the encoder '${encoder.name}', the checkpoint was trained with '${name}': ${field} is ${theirs} there ` +
+        `and ${ours} here. Extract features with '${name}', or train on these.`,
+    );
+  if (encoder.dimension !== dimension) throw differs('dimension', dimension, encoder.dimension);
+  if (encoder.sha256 !== sha256) throw differs('sha256', sha256.slice(0, 12), encoder.sha256.slice(0, 12));
+}
+
+const incomplete = 'The checkpoint is incomplete: copy the whole folder.';
+
+function readJson(folder: string, name: string, remedy: string): unknown {
+  const text = readFolderFile(folder, name, remedy).toString('utf8');
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new CaptionerError('corrupt', `${path.join(folder, name)} is damaged: it is not JSON (${message}).`, {
+      cause,
+    });
+  }
+}
+
+function readConfig(folder: string): CheckpointConfig {
+  const file = path.join(folder, 'config.json');
+  const json = readJson(folder, 'config.json', incomplete);
+  const { format, captioner } = (json ?? {}) as { format?: unknown; captioner?: unknown };
+  if (typeof format === 'number' && format > formatVersion) {
+    throw new CaptionerError(
+      'corrupt',
+      `${file}: format ${format} was written by captioner ${String(captioner)}; this one reads up to ${formatVersion}. Update it.`,
+    );
+  }
+  const result = CheckpointConfig.safeParse(json);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => [issue.path.join('.'), issue.message].filter(Boolean).join(': '));
+  throw new CaptionerError('corrupt', `${file} is damaged or of another version: ${problems.join('; ')}.`);
+}
+
+function readVocabulary(folder: string, config: CheckpointConfig): Vocabulary {
+  const file = path.join(folder, 'vocab.json');
+  const json = readJson(folder, 'vocab.json', incomplete);
+  let vocabulary: Vocabulary;
+  try {
+    vocabulary = Vocabulary.fromJSON(json);
+  } catch (cause) {
+    throw new CaptionerError('corrupt', `${file}: ${(cause as Error).message}`, { cause });
+  }
+  if (vocabulary.size !== config.vocabularySize) {
+    throw new CaptionerError(
+      'mismatch',
+      `${file} has ${vocabulary.size} words, but vocabularySize in config.json is ${config.vocabularySize}: they belong to ` +
+        'different checkpoints.',
+    );
+  }
+  return vocabulary;
+}
+
+function checkWeights(config: CheckpointConfig, weights: Weights, file: string): void {
+  const sizes = { featureSize: config.encoder.dimension, vocabularySize: config.vocabularySize };
+  const parameters = decoderParameters(config.decoder, sizes);
+  const refuse = (what: string) =>
+    new CaptionerError(
+      'mismatch',
+      `${file} does not fit its config.json: ${what}. They belong to different checkpoints.`,
+    );
+  for (const { name, shape } of parameters) {
+    const weight = weights.get(name);
+    if (!weight) throw refuse(`'${name}' is missing`);
+    if (weight.shape.join() !== shape.join()) {
+      throw refuse(`'${name}' has shape [${weight.shape.join(', ')}] instead of [${shape.join(', ')}]`);
+    }
+  }
+  const known = new Set(parameters.map(({ name }) => name));
+  const stranger = [...weights.keys()].find((name) => !known.has(name));
+  if (stranger !== undefined) throw refuse(`'${stranger}' is no part of such a decoder`);
+}

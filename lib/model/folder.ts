@@ -1,0 +1,81 @@
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import path from 'node:path';
+import { CaptionerError } from '../errors.js';
+
+/** Files by name. */
+export type Files = Readonly<Record<string, string | Uint8Array>>;
+
+/**
+ * Replaces a folder by one that holds `files`, all or nothing: they are written beside it, flushed to the disk, and the two
+ * folders change names. A process that is killed in between leaves the old folder or the new one under the name that
+ * {@link completeFolder} finds.
+ */
+export function replaceFolder(folder: string, files: Files): void {
+  const { coming, former } = beside(folder);
+  if (!existsSync(folder) && existsSync(former)) renameSync(former, folder); // a kill between the two renames below
+  rmSync(coming, { recursive: true, force: true });
+  mkdirSync(coming, { recursive: true });
+  for (const [name, content] of Object.entries(files)) {
+    writeFlushed(path.join(coming, name), typeof content === 'string' ? Buffer.from(content) : content);
+  }
+  flushFolder(coming);
+  rmSync(former, { recursive: true, force: true });
+  if (existsSync(folder)) renameSync(folder, former);
+  renameSync(coming, folder);
+  flushFolder(path.dirname(path.resolve(folder)));
+  rmSync(former, { recursive: true, force: true });
+}
+
+/** Where the last complete version of a folder written by {@link replaceFolder} is; undefined where there is none. */
+export function completeFolder(folder: string): string | undefined {
+  return [folder, beside(folder).former].find((candidate) => existsSync(candidate));
+}
+
+/** @throws CaptionerError `not-found` with `remedy`. */
+export function readFolderFile(folder: string, name: string, remedy: string): Buffer {
+  const file = path.join(completeFolder(folder) ?? folder, name);
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const what = code === 'ENOENT' ? `There is no ${file}` : `${file} can't be read (${message})`;
+    throw new CaptionerError('not-found', `${what}. ${remedy}`, { cause });
+  }
+}
+
+function beside(folder: string): { coming: string; former: string } {
+  const resolved = path.resolve(folder);
+  return { coming: `${resolved}.new`, former: `${resolved}.old` };
+}
+
+/** Writes a file and waits until the disk has it. */
+function writeFlushed(file: string, bytes: Uint8Array): void {
+  const descriptor = openSync(file, 'w');
+  try {
+    for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Makes new names in a folder survive a power cut; Windows knows no such thing. */
+function flushFolder(folder: string): void {
+  if (process.platform === 'win32') return;
+  const descriptor = openSync(folder, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
