@@ -92,8 +92,7 @@ export const elementwise: Record<string, KernelRule> = {
     return g.node('Mul', [difference, difference]);
   }, anyShape),
   FloorDiv: rule((g, { a, b }) => {
-    if (a.dtype === 'float32') return g.node('Floor', [g.node('Div', [a.name, b.name])]);
-    // Integer division in ONNX truncates; going through doubles, which hold every int32, floors exactly.
+    // TensorFlow.js gives integers, also for floats. Integer division in ONNX truncates; doubles, which hold every int32, floor exactly.
     const [p, q] = [a, b].map(({ name }) => g.cast(name, DataType.double));
     return g.cast(g.node('Floor', [g.node('Div', [p, q])]), DataType.int32);
   }, anyShape),
@@ -106,15 +105,7 @@ export const elementwise: Record<string, KernelRule> = {
     anyShape,
   ),
 
-  Select: rule((g, { condition, t, e }) => {
-    // A condition of rank 1 chooses whole rows.
-    const rows = t.shape.length - condition.shape.length;
-    const mask =
-      rows > 0
-        ? g.node('Unsqueeze', [condition.name, g.ints(Array.from({ length: rows }, (_, i) => i + 1))])
-        : condition.name;
-    return g.node('Where', [mask, t.name, e.name]);
-  }, anyShape),
+  Select: rule((g, { condition, t, e }) => g.node('Where', [condition.name, t.name, e.name]), anyShape),
   Cast: rule<{ dtype: TfDataType }>((g, { x }, { dtype }) => {
     if (!isDtype(dtype)) throw new Error(`no cast to ${dtype}`);
     // TensorFlow.js: numbers become true where they are not zero, and are cut towards zero as integers. So does ONNX.

@@ -5,11 +5,14 @@ import { rule, type KernelRule } from './rule.js';
 
 interface Axes {
   axis?: number | number[];
+  /** What Max calls its axes. */
+  reductionIndices?: number | number[];
   keepDims?: boolean;
 }
 
-function reduce(g: GraphBuilder, op: string, x: string, shape: readonly number[], { axis, keepDims }: Axes): string {
-  const axes = util.parseAxisParam(axis as number | number[], [...shape]);
+function reduce(g: GraphBuilder, op: string, x: string, shape: readonly number[], attributes: Axes): string {
+  const { axis, reductionIndices = axis, keepDims } = attributes;
+  const axes = util.parseAxisParam(reductionIndices as number | number[], [...shape]);
   // ONNX takes an empty list of axes for "all of them", TensorFlow.js for "none"; it can only come from a scalar.
   if (axes.length === 0) return g.node('Identity', [x]);
   return g.node(op, [x, g.ints(axes)], { keepdims: keepDims ? 1 : 0 });
