@@ -5,3 +5,6 @@ export * from './progress.js';
 export * from './random.js';
 export { tokenize } from './text/tokenizer.js';
 export * from './text/vocabulary.js';
+export { ptbTokenize } from './metrics/ptb.js';
+export * from './metrics/score.js';
+export * from './metrics/scorer.js';

@@ -1,0 +1,92 @@
+import { countNgrams, longestNgram, type NgramCounts } from './ngrams.js';
+
+/** BLEU-1 to BLEU-4, each in [0, 1]. */
+export type Bleu = readonly [bleu1: number, bleu2: number, bleu3: number, bleu4: number];
+
+/** What BLEU counts of one caption, or summed over many. */
+interface Matches {
+  /** n-grams that are in a reference too, for n = 1 to 4. */
+  readonly correct: number[];
+  /** n-grams, for n = 1 to 4. */
+  readonly guessed: number[];
+  /** Words. */
+  length: number;
+  /** Words of the references that are closest in length. */
+  referenceLength: number;
+}
+
+// The COCO evaluation's guards against division by nothing.
+const tiny = 1e-15;
+const small = 1e-9;
+
+/**
+ * BLEU (Papineni et al. 2002) as the COCO caption evaluation computes it: n-grams are clipped by the most that one reference
+ * has; lengths are compared with the reference closest in length, the shorter one of two; the corpus' score comes from
+ * sums over all its captions, and is not the mean of theirs.
+ */
+export class BleuScorer {
+  private readonly references: readonly { lengths: number[]; most: NgramCounts[] }[];
+
+  /** @param references the references of each photo, as words. */
+  constructor(references: readonly (readonly (readonly string[])[])[]) {
+    this.references = references.map((captions) => ({
+      lengths: captions.map((caption) => caption.length),
+      most: mostOfEach(captions.map((caption) => countNgrams(caption, longestNgram))),
+    }));
+  }
+
+  /** @param candidates one caption for each photo, as words. */
+  score(candidates: readonly (readonly string[])[]): { corpus: Bleu; images: Bleu[] } {
+    const total: Matches = { correct: [0, 0, 0, 0], guessed: [0, 0, 0, 0], length: 0, referenceLength: 0 };
+    const images = candidates.map((candidate, i) => {
+      const { lengths, most } = this.references[i];
+      const matches: Matches = {
+        correct: countNgrams(candidate, longestNgram).map((counts, n) => clippedSum(counts, most[n])),
+        guessed: [0, 1, 2, 3].map((n) => Math.max(0, candidate.length - n)),
+        length: candidate.length,
+        referenceLength: closest(lengths, candidate.length),
+      };
+      for (let n = 0; n < longestNgram; n++) {
+        total.correct[n] += matches.correct[n];
+        total.guessed[n] += matches.guessed[n];
+      }
+      total.length += matches.length;
+      total.referenceLength += matches.referenceLength;
+      return bleu(matches);
+    });
+    return { corpus: bleu(total), images };
+  }
+}
+
+function bleu({ correct, guessed, length, referenceLength }: Matches): Bleu {
+  const ratio = (length + tiny) / (referenceLength + small);
+  const brevityPenalty = ratio < 1 ? Math.exp(1 - 1 / ratio) : 1;
+  let product = 1;
+  return correct.map((count, n) => {
+    product *= (count + tiny) / (guessed[n] + small);
+    return product ** (1 / (n + 1)) * brevityPenalty;
+  }) as unknown as Bleu;
+}
+
+function mostOfEach(references: readonly NgramCounts[][]): NgramCounts[] {
+  return Array.from({ length: longestNgram }, (_, n) => {
+    const most: NgramCounts = new Map();
+    for (const counts of references) {
+      for (const [ngram, count] of counts[n]) most.set(ngram, Math.max(count, most.get(ngram) ?? 0));
+    }
+    return most;
+  });
+}
+
+function clippedSum(counts: NgramCounts, most: NgramCounts): number {
+  let sum = 0;
+  for (const [ngram, count] of counts) sum += Math.min(count, most.get(ngram) ?? 0);
+  return sum;
+}
+
+function closest(lengths: readonly number[], length: number): number {
+  return lengths.reduce((best, one) => {
+    const [nearer, old] = [Math.abs(one - length), Math.abs(best - length)];
+    return nearer < old || (nearer === old && one < best) ? one : best;
+  });
+}
