@@ -1,0 +1,30 @@
+import { bytesOf } from './graph.js';
+import { DataType, decodeModel, encodeModel } from './proto.js';
+import { CaptionerError } from '../../errors.js';
+
+/**
+ * Puts weights into an ONNX model whose inputs they are.
+ * @throws CaptionerError `mismatch` when the model has an input of that name and another shape.
+ */
+export function fillWeights(
+  model: Uint8Array,
+  weights: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>,
+): Uint8Array {
+  const decoded = decodeModel(model);
+  const { graph } = decoded;
+  graph.initializer ??= [];
+  graph.input = (graph.input ?? []).filter(({ name, type }) => {
+    const weight = weights.get(name);
+    if (!weight) return true;
+    const dims = (type?.tensorType?.shape?.dim ?? []).map(({ dimValue }) => Number(dimValue));
+    if (dims.join() !== weight.shape.join()) {
+      throw new CaptionerError(
+        'mismatch',
+        `The graph takes '${name}' as [${dims.join(', ')}], but the weights hold [${weight.shape.join(', ')}].`,
+      );
+    }
+    graph.initializer!.push({ name, dims, dataType: DataType.float, rawData: bytesOf(weight.data) });
+    return false;
+  });
+  return encodeModel(decoded);
+}

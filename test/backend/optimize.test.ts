@@ -1,0 +1,72 @@
+import { expect } from 'chai';
+import { Tensor } from 'onnxruntime-node';
+import { GraphBuilder } from '../../lib/backend/onnx/graph.js';
+import { Session } from '../../lib/backend/onnx/session.js';
+import { optimize } from '../../lib/backend/optimize.js';
+import { Random } from '../../lib/random.js';
+
+/** A_0^T B_0 + A_1^T B_1 + … as a tape of gradients adds it up, plus a term that is no product. */
+function sumOfProducts(count: number, bias: boolean): GraphBuilder {
+  const graph = new GraphBuilder();
+  const product = (i: number) => {
+    const [a, b] = [graph.input(`a${i}`, 'float32', [4, 3]), graph.input(`b${i}`, 'float32', [4, 2])];
+    const name = graph.node('Gemm', [a, b], { transA: 1 });
+    graph.shapes.set(name, [3, 2]);
+    return name;
+  };
+  const terms = Array.from({ length: count }, (_, i) => product(i));
+  if (bias) terms.push(graph.input('bias', 'float32', [3, 2]));
+  graph.shapes.set('bias', [3, 2]);
+  const sum = terms.reduce((left, right) => {
+    const name = graph.node('Add', [left, right]);
+    graph.shapes.set(name, [3, 2]);
+    return name;
+  });
+  graph.output(graph.node('Identity', [sum]), 'float32', [3, 2]);
+  return graph;
+}
+
+function run(graph: GraphBuilder): number[] {
+  const random = new Random(3);
+  const feeds = Object.fromEntries(
+    graph.inputs.map(({ name, type }) => {
+      const dims = type!.tensorType!.shape!.dim!.map(({ dimValue }) => Number(dimValue));
+      return [
+        name,
+        new Tensor(
+          'float32',
+          Float32Array.from({ length: dims[0] * dims[1] }, () => random.normal()),
+          dims,
+        ),
+      ];
+    }),
+  );
+  const session = new Session(graph.encode());
+  const [output] = Object.values(session.run(feeds));
+  session.release();
+  return Array.from(output.data as Float32Array);
+}
+
+const operators = ({ nodes }: GraphBuilder) => nodes.map(({ opType }) => opType);
+
+describe('optimize', () => {
+  for (const bias of [false, true]) {
+    it(`joins a sum of products A^T B into one product${bias ? ', and keeps the other terms' : ''}`, () => {
+      const graph = sumOfProducts(5, bias);
+      const expected = run(graph);
+      optimize(graph);
+      expect(operators(graph).filter((op) => op === 'Gemm')).to.have.length(1);
+      run(graph).forEach((x, i) => {
+        expect(x).to.be.closeTo(expected[i], 1e-5);
+      });
+    });
+  }
+
+  it('drops what no output depends on', () => {
+    const graph = sumOfProducts(1, false);
+    graph.node('Exp', [graph.scalar(3)]);
+    optimize(graph);
+    expect(operators(graph)).to.deep.equal(['Gemm', 'Identity']);
+    expect(graph.constants.size).to.equal(0);
+  });
+});
