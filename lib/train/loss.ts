@@ -1,0 +1,44 @@
+import * as tf from '@tensorflow/tfjs-core';
+
+/**
+ * Weighted cross-entropy between the decoder's logits and the words that people wrote:
+ *
+ *     L = sum_n w_n (log sum_v exp z_nv - (1 - s) z_n,target(n) - s mean_v z_nv)
+ *
+ * where s is the label smoothing (Szegedy et al. 2016): the target has probability 1 - s, and s is spread over all words.
+ * With w_n = 1 / (number of words) at words and 0 at padding, L is the mean per word, and exp L (for s = 0) the perplexity.
+ *
+ * Of the [N, V] arrays, which are large, one is made going forward (the softmax) and three going back.
+ *
+ * @param logits z, [N, V].
+ * @param targets [N] int32.
+ * @param weights w, [N]. Targets and weights have no gradient.
+ */
+export function crossEntropy(
+  logits: tf.Tensor2D,
+  targets: tf.Tensor1D,
+  weights: tf.Tensor1D,
+  labelSmoothing = 0,
+): tf.Scalar {
+  const loss = tf.customGrad((z, save) => {
+    const [N, V] = (z as tf.Tensor2D).shape;
+    const p = tf.softmax(z as tf.Tensor2D); // [N, V]
+    // max p = 1 / sum_v exp(z_v - max z), at least 1 / V: so the logarithm of the sum needs no second pass over exp.
+    const logSum = tf.sub(tf.max(z as tf.Tensor2D, 1), tf.log(tf.max(p, 1))); // [N]
+    const places = tf.add(tf.range(0, N * V, V, 'int32'), targets); // [N]  where row n's target is in all of z
+    const hit = tf.gather(tf.reshape(z as tf.Tensor2D, [N * V]), places); // [N]
+    let each = tf.sub(logSum, tf.mul(hit, 1 - labelSmoothing)); // [N]
+    if (labelSmoothing > 0) each = tf.sub(each, tf.mul(tf.mean(z as tf.Tensor2D, 1), labelSmoothing)); // [N]
+    (save as (tensors: tf.Tensor[]) => void)([p, targets, weights]);
+    return {
+      value: tf.sum(tf.mul(each, weights)), // []
+      // dL/dz = w (p - (1 - s) one-hot(target) - s / V)
+      gradFunc: (dy: tf.Tensor, [p, targets, weights]: tf.Tensor[]) => {
+        let wanted: tf.Tensor = tf.oneHot(targets, V, 1 - labelSmoothing, 0); // [N, V]
+        if (labelSmoothing > 0) wanted = tf.add(wanted, labelSmoothing / V); // [N, V]
+        return tf.mul(tf.sub(p, wanted), tf.expandDims(tf.mul(weights, dy), 1)); // [N, V]
+      },
+    };
+  });
+  return loss(logits) as tf.Scalar;
+}
