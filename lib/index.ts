@@ -8,3 +8,7 @@ export * from './text/vocabulary.js';
 export { ptbTokenize } from './metrics/ptb.js';
 export * from './metrics/score.js';
 export * from './metrics/scorer.js';
+export { beamSearch } from './decode/beam.js';
+export { greedySearch } from './decode/greedy.js';
+export * from './decode/stepper.js';
+export { cacheFolder } from './cache.js';
