@@ -4,7 +4,9 @@ import { Command } from 'commander';
 import { plainErrors } from './options.js';
 
 /** The commands, in the order of the help. Each is loaded only when it is called, or listed. */
-const commands: Record<string, () => Promise<Command>> = {};
+const commands: Record<string, () => Promise<Command>> = {
+  caption: async () => (await import('./caption.js')).captionCommand(),
+};
 
 // `captioner … | head` ends when head has seen enough: that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -12,3 +12,5 @@ export { beamSearch } from './decode/beam.js';
 export { greedySearch } from './decode/greedy.js';
 export * from './decode/stepper.js';
 export { cacheFolder } from './cache.js';
+export * from './captioner.js';
+export { findPhotos } from './images/find.js';

@@ -1,0 +1,70 @@
+import { stringify } from 'csv-stringify/sync';
+import type { CaptionedPhoto } from '../lib/index.js';
+
+/** How captions are printed. */
+export type Format = 'text' | 'json' | 'jsonl' | 'csv';
+
+interface Printer {
+  readonly head: string;
+  readonly tail: string;
+  photo(photo: CaptionedPhoto): string;
+}
+
+/** What programs read of a photo. */
+function record({ file, captions, error }: CaptionedPhoto): object {
+  if (error) return { file, error: { code: error.code, message: error.message } };
+  return {
+    file,
+    captions: captions.map(({ caption, logProbability, probability }) => ({ caption, logProbability, probability })),
+  };
+}
+
+function csvRows({ file, captions, error }: CaptionedPhoto): (string | number)[][] {
+  if (error) return [[file, '', '', '', '', error.message]];
+  return captions.map(({ caption, logProbability, probability }, i) => [
+    file,
+    i + 1,
+    caption,
+    logProbability,
+    probability,
+    '',
+  ]);
+}
+
+/** Three digits that matter: 0.0123. */
+const brief = (probability: number) => String(Number(probability.toPrecision(2)));
+
+/** Makes the printer of each format. `several`: there is more than one photo, so that each is named. */
+export const printers: Record<Format, (several: boolean) => Printer> = {
+  text: (several) => ({
+    head: '',
+    tail: '',
+    // What went wrong with a photo is told on stderr.
+    photo: ({ file, captions }) => {
+      if (!captions) return '';
+      if (captions.length === 1) return `${several ? `${file}: ` : ''}${captions[0].caption}\n`;
+      const lines = captions.map(
+        ({ caption, probability }) => `${several ? '  ' : ''}${caption}  (p = ${brief(probability)})`,
+      );
+      return `${[...(several ? [file] : []), ...lines].join('\n')}\n`;
+    },
+  }),
+  json: () => {
+    let first = true;
+    return {
+      head: '[',
+      tail: '\n]\n',
+      photo: (photo) => {
+        const separator = first ? '\n' : ',\n';
+        first = false;
+        return separator + JSON.stringify(record(photo));
+      },
+    };
+  },
+  jsonl: () => ({ head: '', tail: '', photo: (photo) => `${JSON.stringify(record(photo))}\n` }),
+  csv: () => ({
+    head: stringify([['file', 'rank', 'caption', 'logProbability', 'probability', 'error']]),
+    tail: '',
+    photo: (photo) => stringify(csvRows(photo)),
+  }),
+};

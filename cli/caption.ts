@@ -1,0 +1,107 @@
+import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
+import type { Command } from 'commander';
+import {
+  CaptionerError,
+  findPhotos,
+  SearchConfig,
+  Captioner,
+  type CaptionedPhoto,
+  type PhotoSource,
+} from '../lib/index.js';
+import { addConfigOptions, defineCommand } from './options.js';
+import { printers, type Format } from './caption-output.js';
+import { runCommand } from './run.js';
+
+interface CaptionOptions {
+  checkpoint?: string;
+  encoder?: string;
+  list?: string;
+  json?: boolean;
+  jsonl?: boolean;
+  csv?: boolean;
+}
+
+/** `captioner caption`: photos in, captions out. */
+export function captionCommand(): Command {
+  const command = defineCommand('caption', 'Caption photos.', [
+    ['captioner caption photo.jpg', 'one caption'],
+    ['captioner caption photos/ --n 3', 'all photos of a folder, three captions each'],
+    ["captioner caption 'photos/**/*.jpg' --jsonl > captions.jsonl", 'a line of JSON for each photo'],
+    ['curl -s https://example.org/cat.jpg | captioner caption -', 'a photo from standard input'],
+    ['find . -name "*.png" | captioner caption --list - --csv', 'a list of files from standard input'],
+  ])
+    .argument('[photos...]', "Files, folders, globs; '-' is a photo on standard input.")
+    .option('--list <file>', "File that names a photo on each line; '-' is standard input.")
+    .option('--checkpoint <folder>', 'Trained captioner or training run. (default: the one that comes with captioner)')
+    .option('--encoder <file>', 'ONNX file of the checkpoint’s encoder. (default: found or downloaded by its name)')
+    .option('--json', 'Print one JSON array: [{file, captions: [{caption, logProbability, probability}]}].')
+    .option('--jsonl', 'Print a line of JSON for each photo, as it comes.')
+    .option('--csv', 'Print CSV: file, rank, caption, logProbability, probability, error.')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 all photos were captioned, 1 an error or no photo could be captioned, 2 some photos could not be.',
+    );
+  const config = addConfigOptions(command, { search: SearchConfig });
+  return command.action(
+    runCommand(async ({ options, progress, signal, warn }, files: string[]) => {
+      const chosen = options as CaptionOptions;
+      const photos = await photosOf(files, chosen.list);
+      const captioner = await Captioner.load(chosen.checkpoint, { encoder: chosen.encoder, progress, signal });
+      const printer = printers[formatOf(chosen)](photos.length > 1);
+      const write = (text: string) => text && process.stdout.write(text);
+      const failed: CaptionedPhoto[] = [];
+      write(printer.head);
+      // A bar is of no use, and in the way, where the captions themselves appear one after the other.
+      const seen = process.stdout.isTTY ? undefined : progress;
+      const given = config.given().search;
+      for await (const photo of captioner.captions(photos, given, { progress: seen, signal })) {
+        write(printer.photo(photo));
+        if (photo.error) {
+          failed.push(photo);
+          warn(`captioner: ${photo.file}: ${photo.error.message}`);
+        }
+      }
+      write(printer.tail);
+      if (failed.length === 0) return 0;
+      if (photos.length > 1) warn(`captioner: ${failed.length} of ${photos.length} photos could not be captioned`);
+      return failed.length === photos.length ? 1 : 2;
+    }),
+  );
+}
+
+function formatOf({ json, jsonl, csv }: CaptionOptions): Format {
+  const wanted = Object.entries({ json, jsonl, csv }).flatMap(([format, on]) => (on ? [format as Format] : []));
+  if (wanted.length > 1) throw new CaptionerError('bad-option', `Choose one of --${wanted.join(', --')}.`);
+  return wanted[0] ?? 'text';
+}
+
+async function photosOf(files: readonly string[], list: string | undefined): Promise<PhotoSource[]> {
+  if (list === '-' && files.includes('-')) {
+    throw new CaptionerError(
+      'bad-option',
+      "Standard input can be a list of files (--list -) or a photo ('-'), not both.",
+    );
+  }
+  const listed = list === undefined ? [] : await readList(list);
+  const sources = [...files, ...listed];
+  if (sources.length === 0) {
+    throw new CaptionerError(
+      'bad-input',
+      "Name the photos to caption: files, folders, globs, or '-' for standard input.",
+    );
+  }
+  const fromInput = files.includes('-') ? [{ file: '-', bytes: await buffer(process.stdin) }] : [];
+  const named = sources.filter((file) => file !== '-');
+  return [...fromInput, ...(named.length > 0 ? await findPhotos(named) : [])];
+}
+
+async function readList(file: string): Promise<string[]> {
+  let text: string;
+  try {
+    text = file === '-' ? (await buffer(process.stdin)).toString('utf8') : await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new CaptionerError('not-found', `The list ${file} can't be read (${(cause as Error).message}).`, { cause });
+  }
+  return text.split(/\r?\n/).filter((line) => line.trim() !== '');
+}

@@ -1,0 +1,176 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { parseConfig, SearchConfig } from './config.js';
+import { beamSearch } from './decode/beam.js';
+import { DecoderSession } from './decode/decoder-session.js';
+import { probability, type Hypothesis } from './decode/stepper.js';
+import { CaptionerError } from './errors.js';
+import { decodePhoto } from './images/photo.js';
+import { checkEncoder, findCheckpoint, loadCheckpoint, type Checkpoint } from './model/checkpoint.js';
+import { Encoder } from './model/encoder.js';
+import { silent, type ProgressReporter } from './progress.js';
+
+/** A caption of a photo. */
+export interface Caption {
+  readonly caption: string;
+  /** ln p of the caption given the photo: the sum over its words and its end. */
+  readonly logProbability: number;
+  /** exp(logProbability), in [0, 1]. */
+  readonly probability: number;
+  /** Its words with the probability of each given those before, in [0, 1]. */
+  readonly words: readonly { readonly word: string; readonly probability: number }[];
+}
+
+/** What became of one photo: its captions, the likeliest first, or the error that kept it from having any. */
+export type CaptionedPhoto =
+  | { readonly file: string; readonly captions: readonly Caption[]; readonly error?: undefined }
+  | { readonly file: string; readonly captions?: undefined; readonly error: CaptionerError };
+
+export interface CaptionerOptions {
+  /** Path of the encoder's ONNX file, where it shall not be looked for or downloaded by its name. */
+  readonly encoder?: string;
+  /** Sees the download of an encoder. */
+  readonly progress?: ProgressReporter;
+  readonly signal?: AbortSignal;
+  /** Threads of one run; all cores where it is left out. */
+  readonly threads?: number;
+}
+
+/** A photo to caption: a file's path, or a name and the file's bytes. */
+export type PhotoSource = string | { readonly file: string; readonly bytes: Uint8Array };
+
+/** Photos that go through the encoder and the search together. */
+const BATCH = 16;
+
+/** Names of the checkpoints that come with the package, the preferred one first. */
+const shipped = ['default', 'mobilenetv2-flickr8k'];
+
+/** The folder of the checkpoint that comes with the package. @throws CaptionerError `not-found` */
+export function defaultCheckpoint(): string {
+  const root = path.dirname(createRequire(import.meta.url).resolve('captioner/package.json'));
+  const found = shipped.map((name) => path.join(root, 'checkpoints', name)).find((folder) => existsSync(folder));
+  if (found) return found;
+  throw new CaptionerError('not-found', 'No checkpoint came with this package. Train one, and name its folder.');
+}
+
+/**
+ * A trained captioner: photo -> encoder -> decoder -> beam search -> captions. Runs on ONNX Runtime alone.
+ *
+ * ```ts
+ * const captioner = await Captioner.load();
+ * const [{ captions }] = await captioner.caption(['photo.jpg'], { n: 3 });
+ * ```
+ */
+export class Captioner {
+  private constructor(
+    readonly checkpoint: Checkpoint,
+    readonly encoder: Encoder,
+    readonly decoder: DecoderSession,
+  ) {}
+
+  /**
+   * @param folder a checkpoint or a training run. Default: the one that comes with the package.
+   * @throws CaptionerError `not-found`, `corrupt`, `mismatch` (parts that do not fit each other), `download` (of the encoder).
+   */
+  static async load(folder = defaultCheckpoint(), options: CaptionerOptions = {}): Promise<Captioner> {
+    const found = findCheckpoint(folder);
+    const own = path.join(found, 'encoder.onnx');
+    const checkpoint = loadCheckpoint(found);
+    const { weights, graphs, config } = checkpoint;
+    const [encoder, decoder] = await Promise.all([
+      Encoder.load(options.encoder ?? (existsSync(own) ? own : config.encoder.name), options),
+      DecoderSession.load(graphs, weights, options),
+    ]);
+    checkEncoder(config, encoder.identity, 'The features');
+    return new Captioner(checkpoint, encoder, decoder);
+  }
+
+  /** Captions photos and gives what became of each, in order. */
+  async caption(photos: readonly PhotoSource[], search: Partial<SearchConfig> = {}): Promise<CaptionedPhoto[]> {
+    const all: CaptionedPhoto[] = [];
+    for await (const photo of this.captions(photos, search)) all.push(photo);
+    return all;
+  }
+
+  /**
+   * Captions photos batch by batch and gives what became of each, in order, as it comes. A photo that can't be used is an error in
+   * its place.
+   * @throws CaptionerError `bad-option`; what `signal` was aborted with.
+   */
+  async *captions(
+    photos: readonly PhotoSource[],
+    search: Partial<SearchConfig> = {},
+    { progress = silent, signal }: { progress?: ProgressReporter; signal?: AbortSignal } = {},
+  ): AsyncGenerator<CaptionedPhoto> {
+    const config = parseConfig(SearchConfig, { ...search, beam: search.beam ?? Math.max(3, search.n ?? 1) });
+    progress.start('Captioning', photos.length, 'photos');
+    try {
+      let next = this.decode(photos.slice(0, BATCH));
+      for (let first = 0; first < photos.length; first += BATCH) {
+        const decoded = await next;
+        // The following photos are decoded while these are captioned.
+        next = this.decode(photos.slice(first + BATCH, first + 2 * BATCH));
+        signal?.throwIfAborted();
+        for (const photo of await this.captionDecoded(decoded, config)) yield photo;
+        progress.update(Math.min(photos.length, first + BATCH));
+      }
+    } finally {
+      progress.stop();
+    }
+  }
+
+  /** Captions of features [rows, D] that the encoder gave, for each row the likeliest first. */
+  async captionFeatures(
+    features: Float32Array,
+    rows: number,
+    search: Partial<SearchConfig> = {},
+  ): Promise<Caption[][]> {
+    const found = await beamSearch(this.decoder, features, rows, parseConfig(SearchConfig, search));
+    return found.map((hypotheses) => hypotheses.map((hypothesis) => this.describe(hypothesis)));
+  }
+
+  /** Frees the memory of both networks. */
+  async release(): Promise<void> {
+    await Promise.all([this.encoder.release(), this.decoder.release()]);
+  }
+
+  private decode(photos: readonly PhotoSource[]): Promise<DecodedPhoto[]> {
+    return Promise.all(
+      photos.map(async (photo) => {
+        const { file, bytes } = typeof photo === 'string' ? { file: photo, bytes: photo } : photo;
+        try {
+          return { file, pixels: await decodePhoto(bytes, this.encoder.inputSize) };
+        } catch (error) {
+          if (error instanceof CaptionerError) return { file, error };
+          throw error;
+        }
+      }),
+    );
+  }
+
+  private async captionDecoded(photos: readonly DecodedPhoto[], config: SearchConfig): Promise<CaptionedPhoto[]> {
+    const pixels = photos.flatMap((photo) => (photo.pixels ? [photo.pixels] : []));
+    const features = await this.encoder.features(pixels);
+    const captions = await this.captionFeatures(features, pixels.length, config);
+    return photos.map(({ file, error }) => (error ? { file, error } : { file, captions: captions.shift()! }));
+  }
+
+  private describe(hypothesis: Hypothesis): Caption {
+    const { vocabulary } = this.checkpoint;
+    const { tokens, logProbability, tokenLogProbabilities } = hypothesis;
+    return {
+      caption: vocabulary.decode(tokens),
+      logProbability,
+      probability: probability(hypothesis),
+      words: tokens.map((token, i) => ({
+        word: vocabulary.words[token],
+        probability: Math.exp(tokenLogProbabilities[i]),
+      })),
+    };
+  }
+}
+
+type DecodedPhoto =
+  | { readonly file: string; readonly pixels: Uint8Array; readonly error?: undefined }
+  | { readonly file: string; readonly pixels?: undefined; readonly error: CaptionerError };

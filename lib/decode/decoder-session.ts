@@ -1,0 +1,91 @@
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { fillWeights } from '../backend/onnx/weights.js';
+import { CaptionerError } from '../errors.js';
+import { graphFiles } from '../model/checkpoint.js';
+import type { Weights } from '../model/safetensors.js';
+import type { Stepper } from './stepper.js';
+
+/** The decoder's state by the names of its arrays, [rows, H] each. */
+export type SessionState = Readonly<Record<string, Tensor>>;
+
+/** A trained decoder on ONNX Runtime alone: what captions when TensorFlow.js is not loaded. */
+export class DecoderSession implements Stepper<SessionState> {
+  private constructor(
+    private readonly startSession: InferenceSession,
+    private readonly stepSession: InferenceSession,
+    readonly vocabularySize: number,
+    private readonly featureSize: number,
+    private readonly TensorType: typeof Tensor,
+  ) {}
+
+  /**
+   * @param graphs ONNX files of the decoder without weights, as `exportDecoder` writes them.
+   * @param weights the decoder's arrays by name.
+   * @throws CaptionerError `corrupt` or `mismatch` when graphs and weights can't be run together.
+   */
+  static async load(
+    graphs: ReadonlyMap<string, Uint8Array>,
+    weights: Weights,
+    { threads }: { threads?: number } = {},
+  ): Promise<DecoderSession> {
+    const ort = await import('onnxruntime-node');
+    const [start, step] = await Promise.all(
+      [graphFiles.start, graphFiles.step].map(async (name) => {
+        const graph = graphs.get(name);
+        if (!graph) throw new CaptionerError('corrupt', `The checkpoint lacks ${name}: copy the whole folder.`);
+        try {
+          return await ort.InferenceSession.create(fillWeights(graph, weights), {
+            ...(threads !== undefined && { intraOpNumThreads: threads }),
+            enableCpuMemArena: false,
+            logSeverityLevel: 3,
+          });
+        } catch (cause) {
+          if (cause instanceof CaptionerError) throw cause;
+          throw new CaptionerError('corrupt', `ONNX Runtime can't load ${name} (${(cause as Error).message}).`, {
+            cause,
+          });
+        }
+      }),
+    );
+    const vocabularySize = weights.get('output/bias')?.shape[0] ?? 0;
+    const featureSize = weights.get('init/kernel')?.shape[0] ?? 0;
+    return new DecoderSession(start, step, vocabularySize, featureSize, ort.Tensor);
+  }
+
+  /** @throws CaptionerError `mismatch` when the features have another dimension than the decoder was trained on. */
+  async start(features: Float32Array, rows: number): Promise<SessionState> {
+    if (features.length !== rows * this.featureSize) {
+      throw new CaptionerError(
+        'mismatch',
+        `The decoder takes features of ${this.featureSize} dimensions, but there are ${features.length} numbers for ${rows} photos.`,
+      );
+    }
+    return this.startSession.run({ features: new this.TensorType('float32', features, [rows, this.featureSize]) });
+  }
+
+  async step(
+    state: SessionState,
+    tokens: Int32Array,
+  ): Promise<{ logProbabilities: Float32Array; state: SessionState }> {
+    const feeds = { ...state, tokens: new this.TensorType('int32', tokens, [tokens.length]) };
+    const { logProbabilities, ...next } = await this.stepSession.run(feeds);
+    const renamed = Object.entries(next).map(([name, value]): [string, Tensor] => [name.replace('next/', ''), value]);
+    return { logProbabilities: logProbabilities.data as Float32Array, state: Object.fromEntries(renamed) };
+  }
+
+  gather(state: SessionState, rows: Int32Array): SessionState {
+    const picked = Object.entries(state).map(([name, { data, dims }]): [string, Tensor] => {
+      const [from, width] = [data as Float32Array, dims[1]];
+      const to = new Float32Array(rows.length * width);
+      rows.forEach((row, i) => {
+        to.set(from.subarray(row * width, (row + 1) * width), i * width);
+      });
+      return [name, new this.TensorType('float32', to, [rows.length, width])];
+    });
+    return Object.fromEntries(picked);
+  }
+
+  async release(): Promise<void> {
+    await Promise.all([this.startSession.release(), this.stepSession.release()]);
+  }
+}
