@@ -117,7 +117,7 @@ export class GraphBuilder {
       this.nodes[this.nodes.length - 1].attribute = [{ name: 'value', type: AttributeType.tensor, t: one }];
       return name;
     }
-    const name = `c${this.constants.size}`;
+    const name = `#c${this.constants.size}`;
     this.constants.set(name, { type, dims, data });
     this.origins.set(name, this.origin);
     if (key !== undefined) this.byContent.set(key, name);
@@ -145,8 +145,9 @@ export class GraphBuilder {
     return this.origins.get(constant) ?? '';
   }
 
+  /** A name that no input has: those of inputs and weights are the user's. */
   fresh(): string {
-    return `v${this.counter++}`;
+    return `#v${this.counter++}`;
   }
 
   /** The .onnx file. `weights` leaves values out of the constants, as inputs to be filled in later. */
