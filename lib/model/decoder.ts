@@ -91,7 +91,8 @@ export class Decoder {
     if (mask) x = tf.mul(x, mask); // [B, D]
     const photo: tf.Tensor2D = tf.add(tf.matMul(x, v['init/kernel'] as tf.Tensor2D), v['init/bias']); // [B, S] or [B, E]
     if (config.conditioning === 'init-state') {
-      const states = tf.split(tf.tanh(photo), names.length, 1) as tf.Tensor2D[]; // each [B, H]
+      // No tanh: it would throw magnitudes away. A linear c0 carries the photo through all steps.
+      const states = tf.split(photo, names.length, 1) as tf.Tensor2D[]; // each [B, H]
       return Object.fromEntries(names.map((name, i) => [name, states[i]]));
     }
     const nothing = tf.zeros([1, config.hiddenSize]) as tf.Tensor2D; // [1, H], the same for every row

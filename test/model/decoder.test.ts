@@ -74,7 +74,7 @@ describe('Decoder', () => {
     const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
     const H = 5;
     const rows = features.arraySync().map((feature, b) => {
-      const init = plus(times(feature, value('init/kernel')), bias('init/bias')).map(Math.tanh);
+      const init = plus(times(feature, value('init/kernel')), bias('init/bias'));
       let [h, c] = [init.slice(0, H), init.slice(H)];
       return tokens.arraySync().map((words) => {
         const x = value('embedding')[words[b]];
