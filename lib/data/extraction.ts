@@ -1,0 +1,151 @@
+import { CaptionerError } from '../errors.js';
+import { ExtractionConfig, parseConfig } from '../config.js';
+import { decodePhoto } from '../images/photo.js';
+import { silent, type ProgressReporter } from '../progress.js';
+import { FeatureWriter } from './feature-writer.js';
+import type { EncoderIdentity, SkippedPhoto } from './features.js';
+import type { Manifest } from './manifest.js';
+
+/** What turns photos into features: `Encoder`, or a stand-in of the same shape. */
+export interface PhotoEncoder {
+  readonly identity: EncoderIdentity;
+  /** Width and height of the photos it wants. */
+  readonly inputSize: number;
+  /** RGB bytes, [S, S, 3] each -> [N, D] */
+  features(photos: readonly Uint8Array[]): Promise<Float32Array>;
+}
+
+export interface ExtractionRequest {
+  /** The photos: a data set, or any list of ids and files. */
+  readonly manifest: Pick<Manifest, 'photos'> | { readonly photos: readonly { id: string; file: string }[] };
+  readonly encoder: PhotoEncoder;
+  /** The feature store: made where there is none, completed where there is one. */
+  readonly folder: string;
+  readonly config?: Partial<ExtractionConfig>;
+  readonly progress?: ProgressReporter;
+  /** Aborting stops after the batch at work, with everything saved. */
+  readonly signal?: AbortSignal;
+  /** Photos that are being decoded or wait decoded, at most. */
+  readonly lookahead?: number;
+}
+
+export interface ExtractionReport {
+  /** Photos of the data set that have features now. */
+  readonly stored: number;
+  /** Of these, how many this run added. */
+  readonly added: number;
+  /** Photos that could not be decoded, with the reason. */
+  readonly skipped: readonly SkippedPhoto[];
+  readonly seconds: number;
+}
+
+/** What a photo became: its pixels, or why it has none. */
+type Decoded = { readonly id: string } & ({ readonly rgb: Uint8Array } | { readonly reason: string });
+
+/**
+ * Computes the features of a data set's photos and stores them in a folder.
+ *
+ * Photos that are stored already are passed over, so a run that was stopped or killed is finished by the same call. Photos that
+ * can't be decoded are skipped and reported, and tried again by the next run. Rows are in the order of the photos and do not depend
+ * on the size of batches or on interruptions.
+ *
+ * Photos are decoded on sharp's threads while the encoder computes.
+ *
+ * @throws CaptionerError `mismatch`: the folder's features are of another encoder or precision. `interrupted`: `signal` was
+ *   aborted. And what {@link FeatureWriter} throws.
+ */
+export async function extractFeatures(request: ExtractionRequest): Promise<ExtractionReport> {
+  const { manifest, encoder, folder, progress = silent, signal } = request;
+  const { precision, batchSize } = parseConfig(ExtractionConfig, request.config ?? {});
+  refuseDuplicates(manifest.photos);
+  const writer = FeatureWriter.open(folder, encoder.identity, precision);
+  let complete = false;
+  try {
+    const waiting = manifest.photos.filter(({ id }) => !writer.has(id));
+    const before = manifest.photos.length - waiting.length;
+    const skipped: SkippedPhoto[] = [];
+    const started = performance.now();
+    progress.start('Extracting', manifest.photos.length, 'photos');
+    progress.update(before);
+
+    const pixels = decodeAhead(waiting, encoder.inputSize, request.lookahead ?? Math.max(32, 2 * batchSize));
+    let added = 0;
+    let batch: { id: string; rgb: Uint8Array }[] = [];
+    const flush = async () => {
+      if (!batch.length) return;
+      const features = await encoder.features(batch.map(({ rgb }) => rgb));
+      writer.append(
+        batch.map(({ id }) => id),
+        features,
+      );
+      added += batch.length;
+      batch = [];
+      progress.update(before + added + skipped.length, skipped.length ? `${skipped.length} skipped` : undefined);
+    };
+    for await (const photo of pixels) {
+      if ('rgb' in photo) batch.push(photo);
+      else {
+        writer.skip(photo.id, photo.reason);
+        skipped.push(photo);
+      }
+      if (batch.length === batchSize) await flush();
+      if (signal?.aborted) break;
+    }
+    await flush();
+    if (signal?.aborted) {
+      throw new CaptionerError(
+        'interrupted',
+        `Stopped after ${before + added} of ${manifest.photos.length} photos. They are saved in ${folder}; ` +
+          'the same command goes on from there.',
+      );
+    }
+    complete = true;
+    return { stored: before + added, added, skipped, seconds: (performance.now() - started) / 1000 };
+  } finally {
+    progress.stop();
+    writer.close(complete);
+  }
+}
+
+function refuseDuplicates(photos: readonly { id: string }[]): void {
+  const seen = new Set<string>();
+  for (const { id } of photos) {
+    if (seen.has(id)) throw new CaptionerError('bad-input', `Two photos have the id ${id}: a photo is known by its id.`);
+    seen.add(id);
+  }
+}
+
+/** Decodes photos in order, some of them ahead of need. */
+async function* decodeAhead(
+  photos: readonly { id: string; file: string }[],
+  size: number,
+  lookahead: number,
+): AsyncGenerator<Decoded> {
+  const queue: Promise<Decoded>[] = [];
+  let next = 0;
+  try {
+    while (next < photos.length || queue.length) {
+      while (next < photos.length && queue.length < lookahead) {
+        const decoding = decodeOrExplain(photos[next++], size);
+        // An error is met when it is this photo's turn, not before.
+        decoding.catch(() => undefined);
+        queue.push(decoding);
+      }
+      yield await queue.shift()!;
+    }
+  } finally {
+    // Whoever stops early leaves no decoding behind.
+    await Promise.allSettled(queue);
+  }
+}
+
+async function decodeOrExplain({ id, file }: { id: string; file: string }, size: number): Promise<Decoded> {
+  try {
+    return { id, rgb: await decodePhoto(file, size) };
+  } catch (error) {
+    if (error instanceof CaptionerError && ['bad-image', 'not-found'].includes(error.code)) {
+      return { id, reason: error.message };
+    }
+    throw error;
+  }
+}

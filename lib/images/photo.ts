@@ -1,0 +1,118 @@
+import { readFile, stat } from 'node:fs/promises';
+import { CaptionerError } from '../errors.js';
+import { photoFormat } from './format.js';
+
+/** How much of a photo's file is accepted. */
+export interface PhotoLimits {
+  /** Photos of more pixels are refused before they are decoded: a file of a few kB can ask for gigabytes. */
+  readonly maxPixels?: number;
+}
+
+/** 134 megapixels: more than any phone's or camera's frame, and at most 400 MB when decoded as a whole. */
+export const defaultMaxPixels = 2 ** 27;
+type Sharp = (typeof import('sharp'))['default'];
+
+const maxFileBytes = 256 * 2 ** 20;
+
+/**
+ * Reads a photo as the square of RGB bytes that an encoder wants.
+ *
+ * JPEG, PNG, WebP, GIF (first frame), TIFF (first page) and AVIF, known by their content, whatever the file is called.
+ * EXIF orientation is applied; grey, CMYK, 16-bit and profiled photos become 8-bit sRGB; what is transparent becomes white.
+ * The photo is squashed to the square without keeping its aspect, so that nothing of it is cut away.
+ *
+ * Harmless oddities in the data (extra bytes, wrong headers) are read over. A photo that is cut short or damaged is refused,
+ * although a decoder could fill the rest with grey: its caption would describe something that isn't there.
+ *
+ * @param source a file's path, or the bytes of a file.
+ * @param size width and height of the square, in pixels.
+ * @returns RGB bytes, [size, size, 3].
+ * @throws CaptionerError `not-found`: there is no such file. `bad-image`: it is empty, cut short, damaged, no photo, or too large.
+ */
+export async function decodePhoto(
+  source: string | Uint8Array,
+  size: number,
+  { maxPixels = defaultMaxPixels }: PhotoLimits = {},
+): Promise<Uint8Array> {
+  const name = typeof source === 'string' ? source : 'The photo';
+  const bytes = typeof source === 'string' ? await readPhotoFile(source) : source;
+  if (bytes.length === 0) throw new CaptionerError('bad-image', `${name} is empty.`);
+  if (!photoFormat(bytes)) {
+    throw new CaptionerError('bad-image', `${name} is not a photo: JPEG, PNG, WebP, GIF, TIFF or AVIF.`);
+  }
+  const sharp = await loadSharp();
+  try {
+    const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels, autoOrient: true })
+      .flatten({ background: '#ffffff' })
+      .resize(size, size, { fit: 'fill' })
+      .toColourspace('srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    if (info.channels !== 3) throw new Error(`it has ${info.channels} channels`);
+    return new Uint8Array(data.buffer, data.byteOffset, data.length);
+  } catch (error) {
+    const reason = (error as Error).message.trim();
+    throw new CaptionerError(
+      'bad-image',
+      reason.includes('pixel limit')
+        ? `${name} has too many pixels: more than ${maxPixels.toLocaleString('en')} are not decoded.`
+        : `${name} is damaged or cut short (${reason.split('\n')[0]}).`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Normalises a photo as its encoder was trained: (x / 255 - mean) / std for each channel, channels first.
+ *
+ * @param rgb RGB bytes, [size, size, 3].
+ * @param into where the Float32 values go, [3, size, size] from `offset` on.
+ */
+export function normalise(
+  rgb: Uint8Array,
+  size: number,
+  mean: readonly number[],
+  std: readonly number[],
+  into: Float32Array,
+  offset: number,
+): void {
+  const pixels = size * size;
+  if (rgb.length !== 3 * pixels || into.length < offset + 3 * pixels) {
+    throw new CaptionerError('bad-input', `A photo of ${size} x ${size} pixels has ${3 * pixels} RGB bytes.`);
+  }
+  const table = new Float32Array(256);
+  for (let channel = 0; channel < 3; channel++) {
+    for (let value = 0; value < 256; value++) table[value] = (value / 255 - mean[channel]) / std[channel];
+    let to = offset + channel * pixels;
+    for (let from = channel; from < 3 * pixels; from += 3) into[to++] = table[rgb[from]];
+  }
+}
+
+async function readPhotoFile(file: string): Promise<Uint8Array> {
+  try {
+    const { size } = await stat(file);
+    if (size > maxFileBytes) {
+      throw new CaptionerError('bad-image', `${file} is larger than ${maxFileBytes / 2 ** 20} MB: that is no photo.`);
+    }
+    return await readFile(file);
+  } catch (error) {
+    if (error instanceof CaptionerError) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw new CaptionerError('not-found', `There is no photo ${file}.`);
+    if (code === 'EISDIR') throw new CaptionerError('bad-image', `${file} is a folder, not a photo.`);
+    throw new CaptionerError('bad-image', `${file} can't be read (${message}).`, { cause: error });
+  }
+}
+
+let loading: Promise<Sharp> | undefined;
+
+/** sharp takes a tenth of a second to load: only when the first photo is decoded. */
+function loadSharp(): Promise<Sharp> {
+  loading ??= import('sharp').then(({ default: sharp }) => {
+    // Each photo is decoded once, on one thread; several photos are decoded at a time.
+    sharp.cache(false);
+    sharp.concurrency(1);
+    return sharp;
+  });
+  return loading;
+}

@@ -1,0 +1,164 @@
+import { createHash } from 'node:crypto';
+import { existsSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { CaptionerError } from '../errors.js';
+import type { EncoderIdentity } from '../data/features.js';
+import { normalise } from '../images/photo.js';
+import type { ProgressReporter } from '../progress.js';
+import { encoderFile, encoderOfFile, encoders, imagenet, registeredEncoder, type Normalisation } from './encoders.js';
+import { loadClassifier, loadHeadless, type LoadedNetwork } from './network.js';
+
+export interface EncoderOptions {
+  /** Where downloaded encoders are kept; the operating system's cache folder where it is left out. */
+  readonly cacheFolder?: string;
+  /** Sees a download. */
+  readonly progress?: ProgressReporter;
+  readonly signal?: AbortSignal;
+  /** Threads of one run; all cores where it is left out. */
+  readonly threads?: number;
+  /** For networks that aren't in the registry and were not trained with ImageNet's mean and deviation. */
+  readonly normalisation?: Normalisation;
+}
+
+/** Photos in one run of the network, at most. */
+const maxBatch = 64;
+
+/** A pretrained convolutional network without its classifier: it turns photos into feature vectors. */
+export class Encoder {
+  /** A spare input, so that not every run allocates one. */
+  private input?: Float32Array;
+
+  private constructor(
+    readonly identity: EncoderIdentity,
+    /** Width and height of the photos it takes, in pixels. */
+    readonly inputSize: number,
+    private readonly network: LoadedNetwork['network'],
+    private readonly normalisation: Normalisation,
+    private readonly session: InferenceSession,
+    private readonly createTensor: (data: Float32Array, shape: number[]) => Tensor,
+  ) {}
+
+  /**
+   * Loads an encoder of the registry by name, downloading it where it isn't yet, or any ONNX classifier by its path.
+   * Of a classifier, the head is detached (see `detachHead`).
+   *
+   * @throws CaptionerError `bad-option`: no such name. `not-found`: no such file. `download`: it can't be fetched.
+   *   `corrupt`: the file is damaged. `unsupported`: it is no photo classifier that can be used.
+   */
+  static async load(nameOrPath: string, options: EncoderOptions = {}): Promise<Encoder> {
+    const file = await locate(nameOrPath, options);
+    const [ort, bytes] = await Promise.all([import('onnxruntime-node'), readFile(file)]);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const registered = encoderOfFile(sha256);
+    const { network, session } =
+      registered?.featuresFile?.sha256 === sha256
+        ? await loadHeadless(bytes, file, options.threads)
+        : await loadClassifier(bytes, file, registered !== undefined, options.threads);
+    const dimension = registered?.dimension ?? network.dimension;
+    return new Encoder(
+      { name: registered?.name ?? path.basename(file).replace(/\.onnx$/i, ''), sha256, dimension },
+      registered?.inputSize ?? network.inputSize,
+      network,
+      registered ?? options.normalisation ?? imagenet,
+      session,
+      (data, shape) => new ort.Tensor('float32', data, shape),
+    );
+  }
+
+  /** Length of a feature vector. */
+  get dimension(): number {
+    return this.identity.dimension;
+  }
+
+  /** Whether the network has a map before its pooling, for {@link Encoder.featureMap}. */
+  get hasFeatureMap(): boolean {
+    return this.network.map !== undefined;
+  }
+
+  /**
+   * Pooled features.
+   * @param photos RGB bytes, [S, S, 3] each, as `decodePhoto` gives them for `inputSize`.
+   * @returns [N, D]
+   */
+  async features(photos: readonly Uint8Array[]): Promise<Float32Array> {
+    const features = new Float32Array(photos.length * this.dimension); // [N, D]
+    await this.run(photos, this.network.features, (output, first, count) => {
+      if (output.length !== count * this.dimension) {
+        throw new CaptionerError(
+          'unsupported',
+          `${this.identity.name} gave ${output.length} numbers for ${count} photos, not ${this.dimension} for each.`,
+        );
+      }
+      features.set(output, first * this.dimension);
+    });
+    return features;
+  }
+
+  /**
+   * The map before pooling: C features at each of h x w places.
+   * @param photos as for {@link Encoder.features}
+   * @throws CaptionerError `unsupported` when the network has none.
+   */
+  async featureMap(
+    photos: readonly Uint8Array[],
+  ): Promise<{ data: Float32Array; shape: [n: number, channels: number, height: number, width: number] }> {
+    if (this.network.map === undefined) {
+      throw new CaptionerError(
+        'unsupported',
+        `${this.identity.name} has no pooling whose input could be a feature map.`,
+      );
+    }
+    let data = new Float32Array(0);
+    let place: readonly number[] = [0, 0, 0];
+    await this.run(photos, this.network.map, (output, first, count, shape) => {
+      const size = output.length / count;
+      if (first === 0) data = new Float32Array(photos.length * size);
+      place = shape.slice(1);
+      data.set(output, first * size);
+    });
+    return { data, shape: [photos.length, place[0], place[1], place[2]] };
+  }
+
+  /** Frees the network's memory. */
+  async release(): Promise<void> {
+    await this.session.release();
+  }
+
+  private async run(
+    photos: readonly Uint8Array[],
+    output: string,
+    take: (data: Float32Array, first: number, count: number, shape: readonly number[]) => void,
+  ): Promise<void> {
+    const step = this.network.batch === 'one' ? 1 : maxBatch;
+    const size = 3 * this.inputSize ** 2;
+    for (let first = 0; first < photos.length; first += step) {
+      const count = Math.min(step, photos.length - first);
+      const input = this.input && this.input.length >= count * size ? this.input : new Float32Array(count * size);
+      this.input = undefined;
+      for (let i = 0; i < count; i++) {
+        normalise(photos[first + i], this.inputSize, this.normalisation.mean, this.normalisation.std, input, i * size);
+      }
+      const tensor = this.createTensor(input.subarray(0, count * size), [count, 3, this.inputSize, this.inputSize]);
+      const result = (await this.session.run({ [this.network.input]: tensor }, [output]))[output];
+      this.input = input;
+      take(result.data as Float32Array, first, count, result.dims);
+    }
+  }
+}
+
+/** The file of an encoder that is given by name or path. */
+async function locate(nameOrPath: string, options: EncoderOptions): Promise<string> {
+  if (encoders.some(({ name }) => name === nameOrPath)) {
+    return await encoderFile(registeredEncoder(nameOrPath), options);
+  }
+  if (existsSync(nameOrPath)) {
+    if (statSync(nameOrPath).isDirectory()) {
+      throw new CaptionerError('bad-input', `${nameOrPath} is a folder. Name the ONNX file in it.`);
+    }
+    return nameOrPath;
+  }
+  if (/[\\/]|\.onnx$/i.test(nameOrPath)) throw new CaptionerError('not-found', `There is no file ${nameOrPath}.`);
+  return registeredEncoder(nameOrPath).name;
+}
