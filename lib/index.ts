@@ -13,11 +13,23 @@ export { greedySearch } from './decode/greedy.js';
 export * from './decode/stepper.js';
 export { cacheFolder } from './cache.js';
 export * from './captioner.js';
-export { findPhotos } from './images/find.js';
 export { decodePhoto, defaultMaxPixels, normalise, type PhotoLimits } from './images/photo.js';
 export { findPhotos } from './images/find.js';
+export { openDataset, type DatasetOptions } from './data/datasets.js';
 export * from './data/manifest.js';
-export { openFeatures, readSkipped, type EncoderIdentity, type FeatureStore, type SkippedPhoto } from './data/features.js';
-export { extractFeatures, type ExtractionReport, type ExtractionRequest, type PhotoEncoder } from './data/extraction.js';
+export {
+  openFeatures,
+  readSkipped,
+  type EncoderIdentity,
+  type FeatureStore,
+  type SkippedPhoto,
+} from './data/features.js';
+export {
+  extractFeatures,
+  type ExtractionReport,
+  type ExtractionRequest,
+  type PhotoEncoder,
+} from './data/extraction.js';
 export { Encoder, type EncoderOptions } from './model/encoder.js';
 export { encoders, encoderSource, isSameNetwork, type RegisteredEncoder } from './model/encoders.js';
+export { loadVectors, type VectorOptions, type WordVectors } from './text/vectors.js';
