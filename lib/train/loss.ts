@@ -29,14 +29,17 @@ export function crossEntropy(
     const hit = tf.gather(tf.reshape(z as tf.Tensor2D, [N * V]), places); // [N]
     let each = tf.sub(logSum, tf.mul(hit, 1 - labelSmoothing)); // [N]
     if (labelSmoothing > 0) each = tf.sub(each, tf.mul(tf.mean(z as tf.Tensor2D, 1), labelSmoothing)); // [N]
-    (save as (tensors: tf.Tensor[]) => void)([p, targets, weights]);
+    (save as (tensors: tf.Tensor[]) => void)([p, places, weights]);
     return {
       value: tf.sum(tf.mul(each, weights)), // []
-      // dL/dz = w (p - (1 - s) one-hot(target) - s / V)
-      gradFunc: (dy: tf.Tensor, [p, targets, weights]: tf.Tensor[]) => {
-        let wanted: tf.Tensor = tf.oneHot(targets, V, 1 - labelSmoothing, 0); // [N, V]
-        if (labelSmoothing > 0) wanted = tf.add(wanted, labelSmoothing / V); // [N, V]
-        return tf.mul(tf.sub(p, wanted), tf.expandDims(tf.mul(weights, dy), 1)); // [N, V]
+      // dL/dz = w (p - (1 - s) one-hot(target) - s / V): only the targets' places of p differ from p, one in each row.
+      gradFunc: (dy: tf.Tensor, [p, places, weights]: tf.Tensor[]) => {
+        const w = tf.mul(weights, dy); // [N]
+        const spread = labelSmoothing > 0 ? tf.sub(p, labelSmoothing / V) : p; // [N, V]
+        const slope = tf.reshape(tf.mul(spread, tf.expandDims(w, 1)), [N * V]); // [N * V]
+        const atTarget = tf.sub(tf.gather(tf.reshape(spread, [N * V]), places), 1 - labelSmoothing); // [N]
+        const places2D = tf.expandDims(places, 1) as tf.Tensor2D; // [N, 1]
+        return tf.reshape(tf.tensorScatterUpdate(slope, places2D, tf.mul(atTarget, w)), [N, V]); // [N, V]
       },
     };
   });

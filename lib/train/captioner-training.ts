@@ -1,0 +1,192 @@
+import { useBackend } from '../backend/index.js';
+import { DecoderConfig, parseConfig, TrainingConfig, VocabularyConfig } from '../config.js';
+import type { FeatureStore } from '../data/features.js';
+import type { Manifest } from '../data/manifest.js';
+import { CaptionerError } from '../errors.js';
+import { checkEncoder, libraryVersion, type CheckpointConfig } from '../model/checkpoint.js';
+import { Decoder } from '../model/decoder.js';
+import { exportDecoder } from '../model/export-decoder.js';
+import type { ProgressReporter } from '../progress.js';
+import { Random } from '../random.js';
+import { loadVectors, type WordVectors } from '../text/vectors.js';
+import { Vocabulary } from '../text/vocabulary.js';
+import { bucketLengths, examplesOf, type CaptionedPhoto } from './batches.js';
+import { CaptionerTask } from './captioner-task.js';
+import { buildVocabulary, encodePhotos, featureStatistics, tokenizeData, type TokenizedData } from './data.js';
+import { History } from './history.js';
+import { checkUnchanged, openRun, runFolders, type PastRun } from './run-folder.js';
+import { Trainer, type TrainerOptions, type TrainerState } from './trainer.js';
+import { Validation } from './validation.js';
+
+export interface CaptionerTrainingOptions extends Pick<TrainerOptions, 'onStep' | 'onEpoch' | 'signal' | 'now'> {
+  readonly manifest: Manifest;
+  readonly features: FeatureStore;
+  /** Folder of the run: gets the checkpoints `last` and `best`, and `history.jsonl`. */
+  readonly out: string;
+  readonly decoder?: Partial<DecoderConfig>;
+  readonly training?: Partial<TrainingConfig>;
+  /** How to build the vocabulary, or one that was built. */
+  readonly vocabulary?: Partial<VocabularyConfig> | Vocabulary;
+  /** Go on with the run in `out` where it stopped, with the hyperparameters it has; start one where there is none. */
+  readonly resume?: boolean;
+  readonly progress?: ProgressReporter;
+  /** Told, in a sentence, what is odd and no error. */
+  readonly warn?: (line: string) => void;
+}
+
+export interface TrainingOutcome {
+  /** Folder of the best checkpoint. */
+  readonly best: string;
+  readonly config: CheckpointConfig;
+  readonly state: TrainerState;
+}
+
+/**
+ * Trains a captioner on the features of a data set's photos, with teacher forcing; after each epoch it captions the dev photos, and
+ * keeps the epoch whose captions have the best CIDEr. Stopped in any way, it can go on: the weights then are, to the bit, those of
+ * a run that was never stopped.
+ *
+ * ```ts
+ * const manifest = await openDataset('data/flickr8k');
+ * const features = openFeatures('features/flickr8k');
+ * const { state } = await trainCaptioner({ manifest, features, out: 'runs/first', training: { epochs: 5 } });
+ * console.log(state.bestScores.CIDEr);
+ * ```
+ *
+ * @throws CaptionerError `bad-option`, `bad-input` (no train photos, a folder in use), `mismatch` (features of other photos, a run
+ *   that was begun with other hyperparameters), `numeric` (the loss is no number any more), `interrupted`.
+ */
+export async function trainCaptioner(options: CaptionerTrainingOptions): Promise<TrainingOutcome> {
+  const { manifest, features, out, warn = () => undefined, progress, signal } = options;
+  const past = openRun(out, options.resume ?? false);
+  const data = tokenizeData(manifest, features);
+  const missing = data.withoutFeatures.length;
+  if (missing > 0) warn(`${missing} photos without features are left out (${data.withoutFeatures[0]}, …).`);
+  if (data.dev.length === 0)
+    warn('There are no dev photos: the epoch with the least training loss is kept as the best.');
+
+  const setup = await prepare(options, data, past);
+  const { config } = setup.parts;
+  await useBackend(config.training.backend);
+  const task = new CaptionerTask({ ...setup.parts, decoder: setup.makeDecoder() });
+  try {
+    const { history } = setup.parts;
+    const { patience, saveEvery } = config.training;
+    const { onStep, onEpoch, now } = options;
+    const record = history.append.bind(history);
+    const trainer = new Trainer(
+      task,
+      { patience, saveEvery, record, onStep, onEpoch, progress, signal, now },
+      past?.state,
+    );
+    if (!past) task.save(trainer.state, false);
+    const state = await trainer.run();
+    return { best: runFolders(out).best, config: { ...config, scores: state.bestScores }, state };
+  } catch (error) {
+    if (!(error instanceof CaptionerError) || error.code !== 'interrupted') throw error;
+    throw new CaptionerError('interrupted', `${error.message} The same command with --resume goes on.`, {
+      cause: error,
+    });
+  } finally {
+    task.dispose();
+  }
+}
+
+async function prepare(options: CaptionerTrainingOptions, data: TokenizedData, past: PastRun | undefined) {
+  const { manifest, features, out } = options;
+  const training = parseConfig(TrainingConfig, { ...past?.config.training, ...options.training });
+  const wanted = parseConfig(DecoderConfig, past?.config.decoder ?? options.decoder);
+  const vocabulary = chooseVocabulary(options, data, past);
+  const vectors = wanted.embeddings === 'scratch' ? undefined : await vectorsOf(vocabulary, wanted, options);
+  const decoderConfig = vectors ? { ...wanted, embeddingSize: vectors.dimension } : wanted;
+
+  const dev = training.validatePhotos > 0 ? data.dev.slice(0, training.validatePhotos) : data.dev;
+  const photos = encodePhotos(data.train, vocabulary, vectors);
+  const devPhotos = encodePhotos(dev, vocabulary, vectors);
+  const lengthsOf = (encoded: readonly CaptionedPhoto[]) =>
+    encoded.flatMap((photo) => examplesOf(photo, training.maxLength).map(({ targets }) => targets.length));
+  const buckets = bucketLengths(lengthsOf(photos));
+  const longest = lengthsOf(devPhotos).reduce((a, b) => Math.max(a, b), buckets.at(-1)!);
+  const devBuckets = [...new Set([...buckets, longest])];
+
+  const config: CheckpointConfig = {
+    format: 1,
+    captioner: libraryVersion(),
+    encoder: { name: features.encoder.name, sha256: features.encoder.sha256, dimension: features.dimension },
+    decoder: decoderConfig,
+    vocabulary: past?.config.vocabulary ?? vocabularyConfig(options),
+    vocabularySize: vocabulary.size,
+    training,
+    dataset: {
+      name: manifest.name,
+      photos: photos.length,
+      captions: photos.reduce((sum, { captions }) => sum + captions.length, 0),
+      devPhotos: dev.length,
+    },
+    trained: { epochs: 0, steps: 0 },
+    scores: {},
+  };
+  if (past) {
+    checkEncoder(past.config, features.encoder, 'The features');
+    const { decoder, training: given } = options;
+    checkUnchanged(
+      out,
+      past.config,
+      { decoder, training: given, vocabulary: givenVocabulary(options) },
+      config.dataset,
+    );
+  }
+
+  const sizes = { featureSize: features.dimension, vocabularySize: vocabulary.size };
+  const { mean, std } = featureStatistics(features, photos);
+  const makeDecoder = () =>
+    new Decoder(decoderConfig, sizes, {
+      random: new Random(training.seed),
+      ...(past
+        ? { weights: past.weights }
+        : { vectors: vectors?.matrix, ...(decoderConfig.normalizeFeatures && { featureMean: mean, featureStd: std }) }),
+    });
+  const references = data.devReferences.slice(0, dev.length);
+  const validation = new Validation({ photos: devPhotos, references, features, vocabulary }, devBuckets, training);
+  const graphs = past?.graphs ?? (await exportGraphs(decoderConfig, sizes));
+  const history = new History(runFolders(out).history, past?.history);
+  const parts = { out, config, vocabulary, graphs, photos, features, buckets, validation, history, slots: past?.slots };
+  return { parts, makeDecoder };
+}
+
+function vectorsOf(
+  vocabulary: Vocabulary,
+  { vectors: source }: DecoderConfig,
+  { progress }: CaptionerTrainingOptions,
+): Promise<WordVectors> {
+  return loadVectors(vocabulary, { source, ...(progress && { progress }) });
+}
+
+/** The decoder as ONNX files: only the 'onnx' backend writes them, and their weights do not matter. */
+async function exportGraphs(config: DecoderConfig, sizes: Decoder['sizes']): Promise<ReadonlyMap<string, Uint8Array>> {
+  await useBackend('onnx');
+  const decoder = new Decoder(config, sizes);
+  try {
+    return exportDecoder(decoder);
+  } finally {
+    decoder.dispose();
+  }
+}
+
+const givenVocabulary = ({ vocabulary }: CaptionerTrainingOptions) =>
+  vocabulary instanceof Vocabulary ? undefined : vocabulary;
+
+const vocabularyConfig = (options: CaptionerTrainingOptions) => parseConfig(VocabularyConfig, givenVocabulary(options));
+
+function chooseVocabulary(
+  options: CaptionerTrainingOptions,
+  data: TokenizedData,
+  past: PastRun | undefined,
+): Vocabulary {
+  const { vocabulary, out } = options;
+  if (!(vocabulary instanceof Vocabulary)) return past?.vocabulary ?? buildVocabulary(data, vocabulary);
+  if (past && past.vocabulary.words.join('\n') !== vocabulary.words.join('\n')) {
+    throw new CaptionerError('mismatch', `The run in ${out} has another vocabulary. Resume it without giving one.`);
+  }
+  return vocabulary;
+}

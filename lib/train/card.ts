@@ -1,0 +1,28 @@
+import type { CheckpointConfig } from '../model/checkpoint.js';
+
+/** The card of a model, README.md of its checkpoint: what it is, what it learned from, how good it is. */
+export function modelCard(config: CheckpointConfig): string {
+  const { decoder, encoder, dataset, training, trained, scores, vocabularySize } = config;
+  const rows = Object.entries(scores).map(([name, score]) => `| ${name} | ${score.toFixed(3)} |`);
+  return `# A captioner of photos
+
+Features of \`${encoder.name}\` (${encoder.dimension} numbers a photo, sha256 \`${encoder.sha256.slice(0, 12)}…\`), and a decoder that writes English captions:
+${decoder.layers === 1 ? 'one layer' : `${decoder.layers} layers`} of ${decoder.cell.toUpperCase()} with ${decoder.hiddenSize} units, word embeddings of ${decoder.embeddingSize} numbers, ${vocabularySize} words.
+
+    captioner caption --checkpoint <this folder> photo.jpg
+
+## Training
+
+${dataset.photos} photos and ${dataset.captions} captions of ${dataset.name}; ${trained.epochs} epochs, ${trained.steps} steps of ${training.batchSize} captions. All hyperparameters are in \`config.json\`.
+${licence(dataset.name)}
+${rows.length > 0 ? `## Scores on ${dataset.devPhotos} dev photos\n\nBeam search of 3. The epoch was chosen by CIDEr on these photos.\n\n| score | |\n|---|---|\n${rows.join('\n')}\n` : ''}`;
+}
+
+/** What the photos of a known data set may be used for, and so what the model may. */
+function licence(dataset: string): string {
+  if (!/flickr8k/i.test(dataset)) return '';
+  return `
+Flickr8k's photos and captions are for non-commercial research and education only (Hodosh, Young and Hockenmaier, JAIR 2013). So is
+this model.
+`;
+}

@@ -1,0 +1,104 @@
+import { parseConfig, VocabularyConfig } from '../config.js';
+import type { FeatureStore } from '../data/features.js';
+import type { Manifest, Photo, Split } from '../data/manifest.js';
+import { CaptionerError } from '../errors.js';
+import { tokenize } from '../text/tokenizer.js';
+import { Vocabulary } from '../text/vocabulary.js';
+import type { WordVectors } from '../text/vectors.js';
+import type { CaptionedPhoto } from './batches.js';
+
+/** A photo and the words of its captions. */
+interface TokenizedPhoto {
+  readonly id: string;
+  readonly captions: readonly (readonly string[])[];
+}
+
+/** The photos of a data set that can be learned from, and those to choose by. */
+export interface TokenizedData {
+  readonly train: readonly TokenizedPhoto[];
+  readonly dev: readonly TokenizedPhoto[];
+  /** Captions of the dev photos as people wrote them. */
+  readonly devReferences: readonly (readonly string[])[];
+  /** Photos of train and dev that have captions and no features. */
+  readonly withoutFeatures: readonly string[];
+}
+
+/**
+ * The train and dev photos that have captions and features. A caption without any word is left out.
+ * @throws CaptionerError `bad-input`: no photo to train on; `mismatch`: photos, but features of none of them.
+ */
+export function tokenizeData(manifest: Manifest, features: FeatureStore): TokenizedData {
+  const withoutFeatures: string[] = [];
+  const usable = (split: Split) =>
+    captioned(manifest, split).filter(({ id }) => features.has(id) || (withoutFeatures.push(id), false));
+  const words = ({ id, captions }: Photo) => ({
+    id,
+    captions: captions.map(tokenize).filter((caption) => caption.length),
+  });
+  const train = usable('train')
+    .map(words)
+    .filter(({ captions }) => captions.length);
+  const dev = usable('dev');
+  if (train.length === 0) {
+    if (captioned(manifest, 'train').length === 0) {
+      throw new CaptionerError('bad-input', `The data set ${manifest.name} has no train photos with captions.`);
+    }
+    throw new CaptionerError(
+      'mismatch',
+      `The features are of other photos than the data set ${manifest.name}: none of its ${withoutFeatures.length} photos is ` +
+        `among them (${withoutFeatures[0]}, say). Run captioner extract on this data set.`,
+    );
+  }
+  return { train, dev: dev.map(words), devReferences: dev.map(({ captions }) => captions), withoutFeatures };
+}
+
+const captioned = ({ photos }: Manifest, split: Split) =>
+  photos.filter((photo) => photo.split === split && photo.captions.some((caption) => caption.trim()));
+
+/** The vocabulary of the captions to be trained on. */
+export function buildVocabulary({ train }: TokenizedData, config: Partial<VocabularyConfig> = {}): Vocabulary {
+  const captions = train.flatMap((photo) => photo.captions);
+  return Vocabulary.build(captions, parseConfig(VocabularyConfig, config));
+}
+
+/** Words to ids; with `vectors`, a word outside the vocabulary becomes the most similar one inside it. */
+export function encodePhotos(
+  photos: readonly TokenizedPhoto[],
+  vocabulary: Vocabulary,
+  vectors?: WordVectors,
+): CaptionedPhoto[] {
+  return photos.map(({ id, captions }) => ({
+    id,
+    captions: captions.map((caption) => vocabulary.encode(caption, vectors?.nearestKnownWord)),
+  }));
+}
+
+/**
+ * Mean and standard deviation of each feature over photos, [D] each. The variance is raised by 1e-5, as batch normalisation does, so
+ * that a feature which is almost always the same is not blown up.
+ * @throws CaptionerError `numeric`: features that are no numbers, naming the photo.
+ */
+export function featureStatistics(
+  features: FeatureStore,
+  photos: readonly { readonly id: string }[],
+): { mean: Float32Array; std: Float32Array } {
+  const D = features.dimension;
+  const [sum, squares] = [new Float64Array(D), new Float64Array(D)];
+  const row = new Float32Array(D);
+  for (const { id } of photos) {
+    features.read(id, row);
+    for (let i = 0; i < D; i++) {
+      sum[i] += row[i];
+      squares[i] += row[i] * row[i];
+    }
+    if (!row.every(Number.isFinite)) {
+      throw new CaptionerError(
+        'numeric',
+        `The features of ${id} are not all numbers. Delete the features, and extract again.`,
+      );
+    }
+  }
+  const mean = sum.map((x) => x / photos.length);
+  const std = squares.map((x, i) => Math.sqrt(Math.max(0, x / photos.length - mean[i] ** 2) + 1e-5));
+  return { mean: Float32Array.from(mean), std: Float32Array.from(std) };
+}
