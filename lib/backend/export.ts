@@ -58,10 +58,13 @@ export function exportGraph(
   }
   const { graph, outputs, reads } = traces[0];
   // Outputs are known by the function's own names for them.
-  for (const [name, output] of Object.entries(outputs)) {
-    for (const node of graph.nodes) node.output = node.output!.map((o) => (o === output.name ? name : o));
-    for (const declared of graph.outputs) if (declared.name === output.name) declared.name = name;
+  const named = new Map(Object.entries(outputs).map(([name, output]) => [output.name, name]));
+  const rename = (name: string) => named.get(name) ?? name;
+  for (const node of graph.nodes) {
+    node.input = node.input!.map(rename);
+    node.output = node.output!.map(rename);
   }
+  for (const output of graph.outputs) output.name = rename(output.name);
   optimize(graph);
   return { model: graph.encode(), weights: [...reads.values()] };
 }

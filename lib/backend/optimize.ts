@@ -4,6 +4,7 @@ import type { Node } from './onnx/proto.js';
 /** Rewrites a traced graph so that it does the same with less work. */
 export function optimize(graph: GraphBuilder): void {
   joinProductSums(graph);
+  joinBiases(graph);
   dropUnused(graph);
 }
 
@@ -12,15 +13,9 @@ export function optimize(graph: GraphBuilder): void {
  * on top of each other, many times faster than T small products and T - 1 sums of matrices as large as the weight.
  */
 function joinProductSums(graph: GraphBuilder): void {
-  const producers = new Map<string, Node>();
-  const consumers = new Map<string, Node[]>();
-  for (const node of graph.nodes) {
-    for (const output of node.output ?? []) producers.set(output, node);
-    for (const input of node.input ?? []) consumers.set(input, [...(consumers.get(input) ?? []), node]);
-  }
+  const { producers, consumers, usedOnce } = uses(graph);
   const shapeOf = (name: string) => graph.shapes.get(name);
   const isSum = (node: Node | undefined): node is Node => node?.opType === 'Add' || node?.opType === 'Sum';
-  const usedOnce = (name: string) => consumers.get(name)?.length === 1;
 
   /** The terms of a tree of additions whose inner sums nobody else uses and whose terms all have the sum's shape. */
   const terms = (name: string, shape: string): string[] => {
@@ -58,6 +53,36 @@ function joinProductSums(graph: GraphBuilder): void {
     if (rest.length > 0) rewritten.push({ opType: 'Sum', input: [joined, ...rest], output: [output] });
   }
   graph.nodes = rewritten;
+}
+
+/** A Gemm adds a bias while it writes its product: the large product is not read and written once more. */
+function joinBiases(graph: GraphBuilder): void {
+  const { producers, usedOnce } = uses(graph);
+  const joined = new Set<Node>();
+  for (const node of graph.nodes) {
+    if (node.opType !== 'Add') continue;
+    const [product, bias] = node.input!;
+    const gemm = producers.get(product);
+    const width = graph.shapes.get(product)?.at(-1);
+    if (gemm?.opType !== 'Gemm' || gemm.input!.length !== 2 || !usedOnce(product)) continue;
+    if (graph.shapes.get(bias)?.join() !== String(width)) continue;
+    joined.add(gemm);
+    Object.assign(node, { opType: 'Gemm', input: [...gemm.input!, bias], attribute: gemm.attribute });
+  }
+  graph.nodes = graph.nodes.filter((node) => !joined.has(node));
+}
+
+/** Which node produces a value, and which nodes consume it. */
+function uses(graph: GraphBuilder) {
+  const producers = new Map<string, Node>();
+  const consumers = new Map<string, Node[]>();
+  for (const node of graph.nodes) {
+    for (const output of node.output!) producers.set(output, node);
+    for (const input of node.input!) consumers.set(input, [...(consumers.get(input) ?? []), node]);
+  }
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const usedOnce = (name: string) => consumers.get(name)?.length === 1 && !outputs.has(name);
+  return { producers, consumers, usedOnce };
 }
 
 /** Drops nodes and constants that no output depends on. */

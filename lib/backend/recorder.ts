@@ -78,7 +78,8 @@ export class Recorder {
   /** A name for an output of the graph: one that some node produces and that no other output has. */
   output(info: TensorInfo, dims: Dimensions = info.shape): string {
     const { name } = this.operand(info);
-    const output = this.graph.node('Identity', [name]);
+    const taken = [...this.graph.inputs, ...this.graph.outputs].some((value) => value.name === name);
+    const output = taken || this.graph.constants.has(name) ? this.graph.node('Identity', [name]) : name;
     this.graph.output(output, info.dtype as Dtype, dims);
     return output;
   }

@@ -165,6 +165,7 @@ const cases: Case[] = [
     run: (a, b, bias) => tf.fused.matMul({ a, b, bias, activation: 'relu' }),
     inputs: [{ shape: [3, 4] }, { shape: [4, 5] }, { shape: [5] }],
   },
+  unary('transpose to the same order', (x) => tf.transpose(x, [0, 1])),
   unary('transpose', (x) => tf.transpose(x, [2, 0, 1]), { shape: [2, 3, 4] }),
   unary('reshape', (x) => tf.square(tf.reshape(x, [4, 3]))),
   unary('expandDims and squeeze', (x) => tf.squeeze(tf.square(tf.expandDims(x, 1)))),
@@ -186,6 +187,12 @@ const cases: Case[] = [
   { name: 'gather columns', run: (x, i) => tf.gather(x, i, 1), inputs: [any, ids([3, 3, 0])] },
   { name: 'gather by a matrix of indices', run: (x, i) => tf.gather(x, i), inputs: [any, ids([2, 0, 2, 1], [2, 2])] },
   { name: 'gatherND', run: (x, i) => tf.gatherND(x, i), inputs: [any, ids([0, 1, 2, 3, 2, 3], [3, 2])], ...steps },
+  {
+    name: 'tensorScatterUpdate',
+    run: (x, i, y) => tf.tensorScatterUpdate(x, i as tf.Tensor2D, y),
+    inputs: [any, ids([2, 0], [2, 1]), { shape: [2, 4] }],
+    ...steps,
+  },
   { name: 'scatterND', run: (x, i) => tf.scatterND(i, x, [5, 4]), inputs: [any, ids([4, 0, 4], [3, 1])], ...steps },
   {
     name: 'unsortedSegmentSum',

@@ -32,6 +32,10 @@ export const indexing: Record<string, KernelRule> = {
       (sizeOf(indices.shape) / (indices.shape.at(-1) || 1)) * sizeOf(params.shape.slice(indices.shape.at(-1) ?? 0)),
   }),
 
+  TensorScatterUpdate: rule((g, { tensor, indices, updates }) =>
+    g.node('ScatterND', [tensor.name, int64(g, indices.name), updates.name]),
+  ),
+
   ScatterNd: rule<{ shape: number[] }>((g, { indices, updates }, { shape }) =>
     g.node('ScatterND', [zeros(g, shape, onnxType(updates.dtype)), int64(g, indices.name), updates.name], {
       reduction: 'add',

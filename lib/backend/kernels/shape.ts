@@ -23,9 +23,11 @@ export function reshape(g: GraphBuilder, x: string, from: readonly number[], to:
 const list = (inputs: Record<string, Operand>) => Object.values(inputs);
 
 export const shapes: Record<string, KernelRule> = {
-  Transpose: rule<{ perm: number[] }>((g, { x }, { perm }) => g.node('Transpose', [x.name], { perm }), {
-    anyShape: true,
-  }),
+  Transpose: rule<{ perm: number[] }>(
+    (g, { x }, { perm }) =>
+      perm.every((axis, i) => axis === i) ? g.node('Identity', [x.name]) : g.node('Transpose', [x.name], { perm }),
+    { anyShape: true },
+  ),
 
   Slice: rule<{ begin: number[]; size: number[] }>((g, { x }, { begin, size }) => {
     const [from, extent] = slice_util.parseSliceParams({ shape: [...x.shape] } as Tensor, begin, size);
