@@ -35,7 +35,10 @@ interface Flag {
   readonly option: OptionDescription;
 }
 
-/** A command with its description, `--quiet`, and examples under its `--help`. */
+/**
+ * A command with its description, `--quiet`, and examples under its `--help`.
+ * @param description its first sentence, up to a full stop or colon, stands in the list of commands; lines are wrapped by commander.
+ */
 export function defineCommand(
   name: string,
   description: string,
@@ -44,6 +47,7 @@ export function defineCommand(
   const width = Math.max(...examples.map(([line]) => line.length));
   return plainErrors(new Command(name))
     .description(description)
+    .summary(`${description.split(/[.:](?:\s|$)/)[0]}.`)
     .helpOption('-h, --help', 'Print this help.')
     .option('-q, --quiet', 'No progress on stderr.')
     .addHelpText(
@@ -107,6 +111,13 @@ export function addConfigOptions<S extends Sections>(
       ) as SectionValues<S>;
     },
   };
+}
+
+/** For flags that are no hyperparameters: `command.option('--show <n>', '…', wholeNumber, 20)`. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw new InvalidArgumentError('Expected a whole number, 0 or more.');
 }
 
 /** hiddenSize -> hidden-size */

@@ -19,7 +19,8 @@ export interface WordVectors {
   readonly missing: readonly string[];
   /**
    * The word of the vocabulary that is most similar (by cosine) to one outside it, to be used in its place instead of `<unk>`:
-   * `vocabulary.encode(tokens, vectors.nearestKnownWord)`. `undefined` for a word that has no vector itself.
+   * `vocabulary.encode(tokens, vectors.nearestKnownWord)`. `undefined` for a word that has no vector itself,
+   * or one of zeros.
    */
   readonly nearestKnownWord: (word: string) => string | undefined;
 }
@@ -53,14 +54,14 @@ export async function loadVectors(vocabulary: Vocabulary, options: VectorOptions
       return;
     }
     matrix.set(vector, id * dimension);
-    known.push({ word: vocabulary.words[id], unit: scaledToUnit(vector) });
+    if (vector.some((value) => value !== 0)) known.push({ word: vocabulary.words[id], unit: scaledToUnit(vector) });
   });
 
   const nearest = new Map<string, string | undefined>();
   const nearestKnownWord = (word: string) => {
     if (nearest.has(word)) return nearest.get(word);
     const [vector] = file.read([word]);
-    const similar = vector && mostSimilar(vector, known);
+    const similar = vector?.some((value) => value !== 0) ? mostSimilar(vector, known) : undefined;
     nearest.set(word, similar);
     return similar;
   };
@@ -87,7 +88,7 @@ function mostSimilar(vector: Float32Array, known: readonly KnownWord[]): string 
 
 function scaledToUnit(vector: Float32Array): Float32Array {
   const norm = Math.sqrt(vector.reduce((squares, value) => squares + value * value, 0));
-  return norm > 0 ? vector.map((value) => value / norm) : vector;
+  return vector.map((value) => value / norm);
 }
 
 async function convertedVectors(options: VectorOptions): Promise<VectorFile> {

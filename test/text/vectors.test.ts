@@ -47,10 +47,11 @@ describe('word vectors', () => {
 
   it('find the most similar known word for an unknown one', async () => {
     const { nearestKnownWord } = await loadVectors(vocabulary, { source: file(glove), cacheFolder: folder });
-    expect(['puppy', 'kitten', 'cat', 'unheard', '<unk>'].map(nearestKnownWord)).to.deep.equal([
+    expect(['puppy', 'kitten', 'cat', 'unheard', 'nothing', '<unk>'].map(nearestKnownWord)).to.deep.equal([
       'dog',
       'cat',
       'cat',
+      undefined,
       undefined,
       undefined,
     ]);
