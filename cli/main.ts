@@ -6,6 +6,8 @@ import { plainErrors } from './options.js';
 /** The commands, in the order of the help. Each is loaded only when it is called, or listed. */
 const commands: Record<string, () => Promise<Command>> = {
   vocab: async () => (await import('./vocab.js')).vocabCommand(),
+  train: async () => (await import('./train.js')).trainCommand(),
+  evaluate: async () => (await import('./evaluate.js')).evaluateCommand(),
   score: async () => (await import('./score.js')).scoreCommand(),
   caption: async () => (await import('./caption.js')).captionCommand(),
 };

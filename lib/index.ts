@@ -33,3 +33,15 @@ export {
 export { Encoder, type EncoderOptions } from './model/encoder.js';
 export { encoders, encoderSource, isSameNetwork, type RegisteredEncoder } from './model/encoders.js';
 export { loadVectors, type VectorOptions, type WordVectors } from './text/vectors.js';
+export {
+  checkEncoder,
+  CheckpointConfig,
+  findCheckpoint,
+  loadCheckpoint,
+  saveCheckpoint,
+  type Checkpoint,
+  type SaveOptions,
+} from './model/checkpoint.js';
+export { decodeSafetensors, encodeSafetensors, type Weight, type Weights } from './model/safetensors.js';
+export { evaluateCaptioner, type Evaluation, type EvaluationRequest } from './evaluation.js';
+export type { Prediction } from './metrics/predictions.js';

@@ -1,2 +1,28 @@
 /** The public API of training: `import … from 'captioner/train'`. Loads TensorFlow.js. */
-export {};
+export {
+  compile,
+  exportGraph,
+  useBackend,
+  type BackendName,
+  type CompiledStep,
+  type ExportedGraph,
+} from './backend/index.js';
+export { Decoder, type DecoderOptions, type DecoderState, type DropoutMasks } from './model/decoder.js';
+export { exportDecoder } from './model/export-decoder.js';
+export * from './train/batches.js';
+export { trainCaptioner, type CaptionerTrainingOptions, type TrainingOutcome } from './train/captioner-training.js';
+export * from './train/dropout.js';
+export { readHistory, type HistoryRecord } from './train/history.js';
+export { crossEntropy } from './train/loss.js';
+export { Adam, type OptimizerConfig, type OptimizerScalars } from './train/optimizer.js';
+export { learningRateAt } from './train/schedule.js';
+export { TrainingStep, trainableVariables, ValidationStep } from './train/step.js';
+export {
+  Trainer,
+  type EpochRecord,
+  type StepRecord,
+  type StepResult,
+  type TrainerOptions,
+  type TrainerState,
+  type TrainingTask,
+} from './train/trainer.js';

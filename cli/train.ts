@@ -1,0 +1,142 @@
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import {
+  CaptionerError,
+  DecoderConfig,
+  openDataset,
+  openFeatures,
+  splitPhotos,
+  TrainingConfig,
+  Vocabulary,
+  VocabularyConfig,
+} from '../lib/index.js';
+import type { EpochRecord } from '../lib/training.js';
+import { addConfigOptions, defineCommand } from './options.js';
+import { duration } from './progress.js';
+import { runCommand } from './run.js';
+
+interface TrainOptions {
+  data: string;
+  features: string;
+  out: string;
+  vocabulary?: string;
+  resume?: true;
+  json?: true;
+}
+
+/** `captioner train`: a data set and its features in, checkpoints out. */
+export function trainCommand(): Command {
+  const command = defineCommand(
+    'train',
+    `Trains a captioner on the features of a data set's photos.
+
+The folder of the run gets \`best\` (the epoch whose captions of the dev photos have the best CIDEr), \`last\` (to resume from) and \`history.jsonl\`. Ctrl-C saves and stops; --resume goes on, also after a crash, and ends in the same weights as a run that was never stopped.`,
+    [
+      ['captioner train --data flickr8k --features features/flickr8k --out runs/first', 'train with the defaults'],
+      ['captioner train --data my.csv --features features/my --out runs/my --epochs 30 --hidden-size 256', 'your own'],
+      ['captioner train --data flickr8k --features features/flickr8k --out runs/first --resume', 'go on'],
+    ],
+  )
+    .requiredOption('--data <data>', 'Data set: a Flickr8k folder, a .csv or .jsonl file.')
+    .requiredOption('--features <folder>', 'Features of its photos, as captioner extract made them.')
+    .requiredOption('-o, --out <folder>', 'Folder of the run.')
+    .option('--vocabulary <file>', 'Vocabulary that captioner vocab wrote. (default: built from the training captions)')
+    .option('--resume', 'Go on with the run in --out where it stopped, with the hyperparameters it has; or start it.')
+    .option('--json', 'Print where the best checkpoint is and how good, as JSON.');
+  const config = addConfigOptions(command, {
+    decoder: DecoderConfig,
+    vocabulary: VocabularyConfig,
+    training: TrainingConfig,
+  });
+
+  return command.action(
+    runCommand(async ({ options, progress, signal, warn }) => {
+      const { data, features: folder, out, vocabulary: file, resume, json } = options as TrainOptions;
+      config.read(); // checks a config file before anything is loaded
+      const given = config.given();
+      if (file !== undefined && Object.keys(given.vocabulary).length > 0) {
+        throw new CaptionerError(
+          'bad-option',
+          'A vocabulary that is given (--vocabulary) is not built: leave out its options.',
+        );
+      }
+      const manifest = splitPhotos(await openDataset(data));
+      for (const { source, line, message } of manifest.problems) {
+        warn(`captioner: ${source}${line === undefined ? '' : `:${line}`}: ${message}`);
+      }
+      const features = openFeatures(folder);
+      const { trainCaptioner } = await import('../lib/training.js');
+      let rows = 0;
+      const {
+        best,
+        config: trained,
+        state,
+      } = await trainCaptioner({
+        manifest,
+        features,
+        out,
+        decoder: given.decoder,
+        training: given.training,
+        vocabulary: file === undefined ? given.vocabulary : await readVocabulary(file),
+        resume: resume ?? false,
+        progress,
+        signal,
+        warn: (line) => {
+          warn(`captioner: ${line}`);
+        },
+        onEpoch: (record) => {
+          if (rows++ === 0) warn(tableHead);
+          warn(tableRow(record));
+        },
+      });
+      features.close();
+      const { step, epoch, seconds, bestEpoch, bestScores } = state;
+      if (json) {
+        console.log(
+          JSON.stringify({ checkpoint: best, epochs: epoch, steps: step, seconds, bestEpoch, scores: bestScores }),
+        );
+      } else {
+        const score =
+          bestScores.CIDEr === undefined
+            ? ''
+            : `, CIDEr ${bestScores.CIDEr.toFixed(3)} on ${trained.dataset.devPhotos} dev photos`;
+        console.log(`${best}: the best of ${epoch} epochs is number ${bestEpoch}${score} (${duration(seconds)}).`);
+      }
+    }),
+  );
+}
+
+async function readVocabulary(file: string): Promise<Vocabulary> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new CaptionerError('not-found', `The vocabulary ${file} can't be read (${(cause as Error).message}).`, {
+      cause,
+    });
+  }
+  try {
+    return Vocabulary.fromJSON(JSON.parse(text));
+  } catch (cause) {
+    throw new CaptionerError('bad-input', `${file} is no vocabulary: ${(cause as Error).message}`, { cause });
+  }
+}
+
+const columns: readonly [title: string, value: (record: EpochRecord) => string][] = [
+  ['epoch', ({ epoch }) => `${epoch}`],
+  ['loss', ({ loss }) => loss.toFixed(3)],
+  ['dev loss', ({ scores }) => scores.loss?.toFixed(3) ?? '-'],
+  ['perplexity', ({ scores }) => scores.perplexity?.toFixed(2) ?? '-'],
+  ['BLEU-1', ({ scores }) => scores['BLEU-1']?.toFixed(3) ?? '-'],
+  ['BLEU-4', ({ scores }) => scores['BLEU-4']?.toFixed(3) ?? '-'],
+  ['ROUGE-L', ({ scores }) => scores['ROUGE-L']?.toFixed(3) ?? '-'],
+  ['CIDEr', ({ scores }) => scores.CIDEr?.toFixed(3) ?? '-'],
+  ['time', ({ seconds }) => duration(seconds)],
+];
+
+const tableHead = columns.map(([title]) => title.padStart(8)).join('  ');
+
+/** An epoch's losses and dev scores; the best so far has a star. */
+const tableRow = (record: EpochRecord) =>
+  columns.map(([title, value]) => value(record).padStart(Math.max(8, title.length))).join('  ') +
+  (record.best ? ' *' : '');
