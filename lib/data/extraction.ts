@@ -71,6 +71,8 @@ export async function extractFeatures(request: ExtractionRequest): Promise<Extra
     const pixels = decodeAhead(waiting, encoder.inputSize, request.lookahead ?? Math.max(32, 2 * batchSize));
     let added = 0;
     let batch: { id: string; rgb: Uint8Array }[] = [];
+    const report = () =>
+      progress.update(before + added + skipped.length, skipped.length ? `${skipped.length} skipped` : undefined);
     const flush = async () => {
       if (!batch.length) return;
       const features = await encoder.features(batch.map(({ rgb }) => rgb));
@@ -80,19 +82,20 @@ export async function extractFeatures(request: ExtractionRequest): Promise<Extra
       );
       added += batch.length;
       batch = [];
-      progress.update(before + added + skipped.length, skipped.length ? `${skipped.length} skipped` : undefined);
+      report();
     };
     for await (const photo of pixels) {
       if ('rgb' in photo) batch.push(photo);
       else {
         writer.skip(photo.id, photo.reason);
         skipped.push(photo);
+        report();
       }
       if (batch.length === batchSize) await flush();
       if (signal?.aborted) break;
     }
     await flush();
-    if (signal?.aborted) {
+    if (signal?.aborted && added + skipped.length < waiting.length) {
       throw new CaptionerError(
         'interrupted',
         `Stopped after ${before + added} of ${manifest.photos.length} photos. They are saved in ${folder}; ` +

@@ -14,10 +14,10 @@ interface Flickr8kFiles {
 const photoFolders = [
   'images',
   'Images',
-  'Flicker8k_Dataset',
-  'Flickr8k_Dataset',
   'Flickr8k_Dataset/Flicker8k_Dataset',
   'Flicker8k_Dataset/Flicker8k_Dataset',
+  'Flicker8k_Dataset',
+  'Flickr8k_Dataset',
 ];
 const textFolders = ['', 'Flickr8k_text', 'text'];
 const splitFiles = [
