@@ -1,8 +1,8 @@
-import { engine, tidy, type Variable } from '@tensorflow/tfjs-core';
-import { Tensor as OrtTensor } from 'onnxruntime-node';
+import { engine, tidy, util, type DataType, type Variable } from '@tensorflow/tfjs-core';
 import { currentOnnxBackend, type OnnxBackend } from './backend.js';
-import { isDtype, type Dtype, type GraphBuilder } from './onnx/graph.js';
-import { Session, type SessionOptions } from './onnx/session.js';
+import { isDtype, type Dtype } from './onnx/graph.js';
+import { loadGraph, type Buffer, type GraphSession } from './onnx/graph-session.js';
+import type { SessionOptions } from './onnx/session.js';
 import { optimize } from './optimize.js';
 import { internals, tracePure, type Tensors, type Trace } from './trace.js';
 import { CaptionerError } from '../errors.js';
@@ -32,9 +32,7 @@ export function compile<I extends Tensors, O extends Tensors>(
   options: SessionOptions = {},
 ): CompiledStep<I, O> {
   const graphs = new Map<string, CompiledGraph>();
-  const run = async (inputs: I): Promise<O> => {
-    // Signals and timers get their turn between two steps.
-    await new Promise(setImmediate);
+  const runNow = async (inputs: I): Promise<O> => {
     const backend = currentOnnxBackend();
     if (!backend) return tidy(() => step(inputs));
     const key = Object.entries(inputs)
@@ -47,8 +45,9 @@ export function compile<I extends Tensors, O extends Tensors>(
       graph = new CompiledGraph(backend, traced, options);
       graphs.set(key, graph);
     }
-    return graph.run(inputs) as O;
+    return (await graph.run(inputs)) as O;
   };
+  const run = (inputs: I): Promise<O> => inTurn(() => runNow(inputs));
   return Object.defineProperties(run, {
     graphs: { get: () => graphs.size },
     dispose: {
@@ -60,14 +59,17 @@ export function compile<I extends Tensors, O extends Tensors>(
   }) as CompiledStep<I, O>;
 }
 
-/** Loads a traced graph. */
-export function load(graph: GraphBuilder, options: SessionOptions): Session {
-  optimize(graph);
-  return new Session(graph.encode(), { spinning: true, ...options });
+let turn: Promise<unknown> = Promise.resolve();
+
+/** Compiled steps run one after the other, also when they are not awaited: each sees the variables that the last one left. */
+function inTurn<T>(run: () => Promise<T>): Promise<T> {
+  const result = turn.then(run);
+  turn = result.catch(() => undefined);
+  return result;
 }
 
 class CompiledGraph {
-  private readonly session: Session;
+  private readonly session: GraphSession;
   private readonly inputs: Set<string>;
 
   constructor(
@@ -75,36 +77,39 @@ class CompiledGraph {
     private readonly traced: Trace,
     options: SessionOptions,
   ) {
-    this.session = load(traced.graph, options);
-    this.inputs = new Set(traced.graph.inputs.map(({ name }) => name));
+    const { graph } = traced;
+    optimize(graph);
+    this.session = loadGraph(graph.encode(), options);
+    this.inputs = new Set(graph.inputs.map(({ name }) => name));
     // The session has its own copy.
-    traced.graph.nodes = [];
-    traced.graph.constants.clear();
+    graph.nodes = [];
+    graph.constants.clear();
   }
 
-  run(inputs: Tensors): Tensors {
+  async run(inputs: Tensors): Promise<Tensors> {
     const { backend, traced } = this;
-    const feeds: Record<string, OrtTensor> = {};
+    const feeds: Record<string, Buffer> = {};
     for (const [name, tensor] of Object.entries(inputs)) {
-      if (!isDtype(tensor.dtype)) throw new CaptionerError('unsupported', `Input ${name} is of type ${tensor.dtype}.`);
-      if (this.inputs.has(name)) feeds[name] = ortTensor(backend.valuesOf(tensor), tensor.dtype, tensor.shape);
+      if (this.inputs.has(name)) feeds[name] = bufferOf(tensor, backend.valuesOf(tensor));
     }
-    for (const [variable, name] of traced.reads)
-      feeds[name] = ortTensor(backend.valuesOf(variable), variable.dtype as Dtype, variable.shape);
+    for (const [variable, name] of traced.reads) feeds[name] = bufferOf(variable, backend.valuesOf(variable));
 
-    const into: Record<string, OrtTensor> = {};
-    const targets = new Map<Variable, Float32Array>();
+    const into: Record<string, Buffer> = {};
+    const targets = new Map<Variable, Values>();
     for (const [variable, name] of traced.writes) {
       const target = takeSpare(backend, variable);
       targets.set(variable, target);
-      into[name] = ortTensor(target, variable.dtype as Dtype, variable.shape);
+      into[name] = bufferOf(variable, target);
     }
-    const results = this.session.run(feeds, into);
+    for (const { name, shape, dtype } of Object.values(traced.outputs)) {
+      into[name] = bufferOf({ shape, dtype }, blank(dtype, util.sizeFromShape(shape)));
+    }
+    await this.session.run(feeds, into);
     for (const [variable, target] of targets) replaceValues(backend, variable, target);
 
     return Object.fromEntries(
       Object.entries(traced.outputs).map(([name, output]) => {
-        const info = backend.makeTensorInfo(output.shape, output.dtype, results[output.name].data as Float32Array);
+        const info = backend.makeTensorInfo(output.shape, output.dtype, into[output.name].data);
         return [name, internals().makeTensorFromTensorInfo.call(engine(), info, backend)];
       }),
     );
@@ -115,35 +120,35 @@ class CompiledGraph {
   }
 }
 
-/** ONNX Runtime's view of a typed array, made once for each array. */
-const views = new WeakMap<object, OrtTensor>();
+type Values = Float32Array | Int32Array | Uint8Array;
 
-function ortTensor(values: Float32Array | Int32Array | Uint8Array, dtype: Dtype, shape: readonly number[]): OrtTensor {
-  const known = views.get(values);
-  if (known?.type === dtype && known.dims.length === shape.length && known.dims.every((d, i) => d === shape[i]))
-    return known;
-  const view = new OrtTensor(dtype, values, [...shape]);
-  views.set(values, view);
-  return view;
+function bufferOf({ shape, dtype }: { shape: readonly number[]; dtype: DataType }, data: Values): Buffer {
+  if (!isDtype(dtype)) throw new CaptionerError('unsupported', `A compiled step can't use tensors of type ${dtype}.`);
+  return { data, dtype: dtype as Dtype, shape };
+}
+
+function blank(dtype: DataType, size: number): Values {
+  if (dtype === 'float32') return new Float32Array(size);
+  return dtype === 'int32' ? new Int32Array(size) : new Uint8Array(size);
 }
 
 /**
  * Each variable that compiled steps assign has two buffers, written in turn: a step reads one and writes the other, so that
  * nothing is allocated, and a step that fails has changed nothing.
  */
-const spares = new WeakMap<Variable, Float32Array>();
+const spares = new WeakMap<Variable, Values>();
 
-function takeSpare(backend: OnnxBackend, variable: Variable): Float32Array {
+function takeSpare(backend: OnnxBackend, variable: Variable): Values {
   const spare = spares.get(variable);
   spares.delete(variable);
   if (spare?.length === variable.size) return spare;
-  const fresh = variable.dtype === 'float32' ? new Float32Array(variable.size) : new Int32Array(variable.size);
+  const fresh = blank(variable.dtype, variable.size);
   backend.recycled.add(fresh);
-  return fresh as Float32Array;
+  return fresh;
 }
 
-function replaceValues(backend: OnnxBackend, variable: Variable, values: Float32Array): void {
-  const data = backend.data.get(variable.dataId) as { values: Float32Array; refCount: number };
+function replaceValues(backend: OnnxBackend, variable: Variable, values: Values): void {
+  const data = backend.data.get(variable.dataId) as { values: Values; refCount: number };
   if (data.refCount > 1) {
     // Someone else holds a tensor on the same data (a clone): it keeps its values.
     const info = backend.makeTensorInfo(variable.shape, variable.dtype, values);

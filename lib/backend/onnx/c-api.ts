@@ -1,0 +1,145 @@
+import { readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import type { KoffiFunc } from 'koffi';
+
+/**
+ * ONNX Runtime's C interface, called through koffi. Its functions stand in a table whose order never changes:
+ * https://onnxruntime.ai/docs/api/c/struct_ort_api.html. Every call but the releases gives a status: null, or an error.
+ */
+
+/** An address. */
+export type Pointer = bigint;
+
+const version = 20;
+
+/** Place in the table, and parameters after C's conventions. */
+const functions = {
+  GetErrorMessage: [2, 'const char *GetErrorMessage(void *status)'],
+  CreateEnv: [3, 'void *CreateEnv(int level, const char *id, _Out_ void **out)'],
+  CreateSessionFromArray: [
+    8,
+    'void *CreateSessionFromArray(void *env, void *model, size_t length, void *options, _Out_ void **out)',
+  ],
+  Run: [
+    9,
+    'void *Run(void *session, void *options, const char **inputNames, void *inputs, size_t inputCount, ' +
+      'const char **outputNames, size_t outputCount, void *outputs)',
+  ],
+  CreateSessionOptions: [10, 'void *CreateSessionOptions(_Out_ void **out)'],
+  EnableProfiling: [14, 'void *EnableProfiling(void *options, const char *prefix)'],
+  DisableCpuMemArena: [19, 'void *DisableCpuMemArena(void *options)'],
+  SetSessionLogSeverityLevel: [22, 'void *SetSessionLogSeverityLevel(void *options, int level)'],
+  SetSessionGraphOptimizationLevel: [23, 'void *SetSessionGraphOptimizationLevel(void *options, int level)'],
+  SetIntraOpNumThreads: [24, 'void *SetIntraOpNumThreads(void *options, int threads)'],
+  CreateTensorWithDataAsOrtValue: [
+    49,
+    'void *CreateTensorWithDataAsOrtValue(void *memory, void *data, size_t bytes, void *shape, size_t rank, int type, _Out_ void **out)',
+  ],
+  CreateCpuMemoryInfo: [69, 'void *CreateCpuMemoryInfo(int allocator, int kind, _Out_ void **out)'],
+  ReleaseStatus: [93, 'void ReleaseStatus(void *status)'],
+  ReleaseSession: [95, 'void ReleaseSession(void *session)'],
+  ReleaseValue: [96, 'void ReleaseValue(void *value)'],
+  ReleaseSessionOptions: [100, 'void ReleaseSessionOptions(void *options)'],
+  AddSessionConfigEntry: [130, 'void *AddSessionConfigEntry(void *options, const char *key, const char *value)'],
+} as const;
+
+type Name = keyof typeof functions;
+
+/** Calls one function and throws what its status says. */
+type Call = (...parameters: unknown[]) => void;
+
+export interface OrtApi {
+  readonly call: Readonly<Record<Name, Call>>;
+  /** `Run` on another thread: resolves when it is through. */
+  run(...parameters: unknown[]): Promise<void>;
+  /** Calls a function whose last parameter receives a pointer. */
+  create(name: Name, ...parameters: unknown[]): Pointer;
+  /** The process' environment. */
+  readonly environment: Pointer;
+  /** "On the CPU". */
+  readonly memory: Pointer;
+}
+
+let loaded: OrtApi | null | undefined;
+
+/** The interface, or undefined where koffi or the library can't be loaded. */
+export function ortApi(): OrtApi | undefined {
+  if (loaded === undefined) {
+    try {
+      loaded = load();
+    } catch {
+      loaded = null;
+    }
+  }
+  return loaded ?? undefined;
+}
+
+function load(): OrtApi {
+  const require = createRequire(import.meta.url);
+  const koffi = require('koffi') as typeof import('koffi');
+  const library = koffi.load(libraryFile(require));
+  const [getApi] = koffi.decode(library.func('void *OrtGetApiBase()')(), koffi.array('void *', 1)) as Pointer[];
+  const table = (
+    koffi.decode(getApi, koffi.proto('void *GetApi(uint32_t version)')) as KoffiFunc<(v: number) => Pointer>
+  )(version);
+  const last = Math.max(...Object.values(functions).map(([place]) => place));
+  const pointers = koffi.decode(table, koffi.array('void *', last + 1)) as Pointer[];
+  const native = Object.fromEntries(
+    Object.entries(functions).map(([name, [place, prototype]]) => [
+      name,
+      koffi.decode(pointers[place], koffi.proto(prototype)) as KoffiFunc<(...parameters: unknown[]) => unknown>,
+    ]),
+  ) as Record<Name, KoffiFunc<(...parameters: unknown[]) => unknown>>;
+
+  const check = (status: unknown) => {
+    if (!status) return;
+    const message = native.GetErrorMessage(status) as string;
+    native.ReleaseStatus(status);
+    throw new Error(message);
+  };
+  const call = Object.fromEntries(
+    Object.entries(native).map(([name, f]) => [
+      name,
+      name.startsWith('Release')
+        ? f
+        : (...parameters: unknown[]) => {
+            check(f(...parameters));
+          },
+    ]),
+  ) as Record<Name, Call>;
+  const create = (name: Name, ...parameters: unknown[]): Pointer => {
+    const out: [Pointer | null] = [null];
+    call[name](...parameters, out);
+    return out[0]!;
+  };
+  const run = (...parameters: unknown[]) =>
+    new Promise<void>((resolve, reject) => {
+      native.Run.async(...parameters, (error: unknown, status: unknown) => {
+        try {
+          if (error) throw error as Error;
+          check(status);
+          resolve();
+        } catch (failure) {
+          reject(failure as Error);
+        }
+      });
+    });
+  const warning = 2;
+  return {
+    call,
+    create,
+    run,
+    environment: create('CreateEnv', warning, 'captioner'),
+    memory: create('CreateCpuMemoryInfo', 1, 0),
+  };
+}
+
+/** The library that comes with onnxruntime-node for this system. */
+function libraryFile(require: NodeJS.Require): string {
+  const root = path.dirname(require.resolve('onnxruntime-node/package.json'));
+  const folder = path.join(root, 'bin', 'napi-v6', process.platform, process.arch);
+  const name = readdirSync(folder).find((file) => /^(lib)?onnxruntime\.(so|dll|dylib|[\d.]+dylib)/.test(file));
+  if (name === undefined) throw new Error(`no ONNX Runtime library in ${folder}`);
+  return path.join(folder, name);
+}
