@@ -5,11 +5,14 @@ import { plainErrors } from './options.js';
 
 /** The commands, in the order of the help. Each is loaded only when it is called, or listed. */
 const commands: Record<string, () => Promise<Command>> = {
+  extract: async () => (await import('./extract.js')).extractCommand(),
   vocab: async () => (await import('./vocab.js')).vocabCommand(),
   train: async () => (await import('./train.js')).trainCommand(),
   evaluate: async () => (await import('./evaluate.js')).evaluateCommand(),
   score: async () => (await import('./score.js')).scoreCommand(),
   caption: async () => (await import('./caption.js')).captionCommand(),
+  encoders: async () => (await import('./encoders.js')).encodersCommand(),
+  info: async () => (await import('./info.js')).infoCommand(),
 };
 
 // `captioner … | head` ends when head has seen enough: that is no error.

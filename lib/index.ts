@@ -17,6 +17,7 @@ export { decodePhoto, defaultMaxPixels, normalise, type PhotoLimits } from './im
 export { findPhotos } from './images/find.js';
 export { openDataset, type DatasetOptions } from './data/datasets.js';
 export * from './data/manifest.js';
+export { summarise, type DatasetSummary, type PhotoCounts } from './data/summary.js';
 export {
   openFeatures,
   readSkipped,

@@ -1,0 +1,84 @@
+import type { Command } from 'commander';
+import { Encoder, extractFeatures, ExtractionConfig, openDataset } from '../lib/index.js';
+import { addConfigOptions, defineCommand, wholeNumber } from './options.js';
+import { problemLines } from './problems.js';
+import { duration } from './progress.js';
+import { runCommand } from './run.js';
+
+interface ExtractOptions {
+  data: string;
+  features: string;
+  photos?: string;
+  threads?: number;
+  json?: true;
+}
+
+/** `captioner extract`: photos in, features out. */
+export function extractCommand(): Command {
+  const command = defineCommand(
+    'extract',
+    `Computes the features of a data set's photos with a pretrained network, for training and evaluation.
+
+Photos that can't be decoded are skipped, listed, and tried again the next time. A run that was stopped, or killed, goes on where it was when the same command is given again; features that are there already are not computed again.`,
+    [
+      ['captioner extract --data flickr8k --features features/flickr8k', 'Flickr8k'],
+      ['captioner extract --data my.csv --features features/my --encoder resnet50', 'your own photos, another encoder'],
+      [
+        'captioner extract --data photos/ --features features/my --precision fp16',
+        'a folder of photos, in half the space',
+      ],
+      [
+        'captioner extract --data my.jsonl --features features/my --encoder my-cnn.onnx',
+        'with an ONNX classifier of your own',
+      ],
+    ],
+  )
+    .requiredOption('--data <data>', 'Data set: a Flickr8k folder, a .csv or .jsonl file, or a folder of photos.')
+    .requiredOption('--features <folder>', 'Folder for the features: made, or completed if it is there.')
+    .option(
+      '--photos <folder>',
+      'Folder that the files of a .csv or .jsonl are relative to. (default: that of the list)',
+    )
+    .option('--threads <n>', 'Threads of the encoder. (default: all cores)', wholeNumber)
+    .option('--json', 'Print what was done, and what was skipped, as JSON.')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 every photo has features, 1 an error, 2 finished, but some photos were skipped.',
+    );
+  const config = addConfigOptions(command, { extraction: ExtractionConfig });
+
+  return command.action(
+    runCommand(async ({ options, progress, signal, warn }) => {
+      const { data, features: folder, photos, threads, json } = options as ExtractOptions;
+      const { extraction } = config.read();
+      const manifest = await openDataset(data, { photos });
+      for (const line of problemLines(manifest.problems)) warn(`captioner: ${line}`);
+      const encoder = await Encoder.load(extraction.encoder, { progress, signal, threads });
+      const { stored, added, skipped, seconds } = await extractFeatures({
+        manifest,
+        encoder,
+        folder,
+        config: extraction,
+        progress,
+        signal,
+      });
+      const rate = seconds > 0 ? added / seconds : 0;
+      for (const { id, reason } of skipped) warn(`captioner: skipped ${id}: ${reason}`);
+      if (json) {
+        const { identity } = encoder;
+        const { precision } = extraction;
+        const speed = { seconds: Number(seconds.toFixed(3)), photosPerSecond: Number(rate.toFixed(1)) };
+        const report = { features: folder, encoder: identity, precision, stored, added, skipped, ...speed };
+        console.log(JSON.stringify({ ...report, problems: manifest.problems }, null, 2));
+      } else {
+        const speed = added ? ` in ${duration(seconds)}, ${Math.round(rate)} photos/s` : '';
+        console.log(
+          `${stored.toLocaleString('en')} photos have features in ${folder}: ${added.toLocaleString('en')} new${speed}.`,
+        );
+        if (skipped.length) console.log(`Skipped: ${skipped.length.toLocaleString('en')}.`);
+      }
+      if (!skipped.length) return 0;
+      return stored ? 2 : 1;
+    }),
+  );
+}
