@@ -69,7 +69,7 @@ export class Decoder {
     if (masks.input) x = tf.mul(x, masks.input); // [T * B, E]
     for (let layer = 0; layer < this.config.layers; layer++) {
       if (layer > 0 && masks.between) x = tf.mul(x, masks.between[layer - 1]); // [T * B, H]
-      const inputs = tf.split(this.contribution(layer, x), T, 0) as tf.Tensor2D[]; // T times [B, G * H]
+      const inputs = split(this.contribution(layer, x), T, 0); // T times [B, G * H]
       const outputs: tf.Tensor2D[] = []; // T times [B, H]
       let state: LayerState = { h: initial[`h${layer}`], c: initial[`c${layer}`] }; // each [B, H]
       for (const input of inputs) {
@@ -92,7 +92,7 @@ export class Decoder {
     const photo: tf.Tensor2D = tf.add(tf.matMul(x, v['init/kernel'] as tf.Tensor2D), v['init/bias']); // [B, S] or [B, E]
     if (config.conditioning === 'init-state') {
       // No tanh: it would throw magnitudes away. A linear c0 carries the photo through all steps.
-      const states = tf.split(photo, names.length, 1) as tf.Tensor2D[]; // each [B, H]
+      const states = split(photo, names.length, 1); // each [B, H]
       return Object.fromEntries(names.map((name, i) => [name, states[i]]));
     }
     const nothing = tf.zeros([1, config.hiddenSize]) as tf.Tensor2D; // [1, H], the same for every row
@@ -147,4 +147,9 @@ export class Decoder {
     const { 'output/kernel': W, 'output/bias': b } = this.variables; // [H, V], [V]
     return tf.add(tf.matMul(h, W as tf.Tensor2D), b); // [N, V]
   }
+}
+
+/** Equal parts along an axis. (Of one part, TensorFlow.js does not find the gradient.) */
+function split(x: tf.Tensor2D, parts: number, axis: 0 | 1): tf.Tensor2D[] {
+  return parts === 1 ? [x] : tf.split(x, parts, axis);
 }

@@ -60,8 +60,9 @@ export async function trainCaptioner(options: CaptionerTrainingOptions): Promise
   const { manifest, features, out, warn = () => undefined, progress, signal } = options;
   const past = openRun(out, options.resume ?? false);
   const data = tokenizeData(manifest, features);
-  const missing = data.withoutFeatures.length;
-  if (missing > 0) warn(`${missing} photos without features are left out (${data.withoutFeatures[0]}, …).`);
+  const without = data.withoutFeatures;
+  if (without.length === 1) warn(`1 photo without features is left out (${without[0]}).`);
+  else if (without.length > 1) warn(`${without.length} photos without features are left out (${without[0]}, …).`);
   if (data.dev.length === 0)
     warn('There are no dev photos: the epoch with the least training loss is kept as the best.');
 

@@ -89,7 +89,8 @@ export function checkUnchanged(
   for (const section of ['decoder', 'vocabulary', 'training'] as const) {
     const saved: Record<string, unknown> = { ...config[section] };
     for (const [name, value] of Object.entries(given[section] ?? {})) {
-      if (value !== undefined && saved[name] !== value && !changeable.includes(name)) {
+      const replaced = name === 'embeddingSize' && config.decoder.embeddings !== 'scratch'; // by that of the vectors
+      if (value !== undefined && saved[name] !== value && !replaced && !changeable.includes(name)) {
         throw differs(name, saved[name], value);
       }
     }

@@ -15,7 +15,7 @@ function make(config: Partial<DecoderConfig>, options = {}) {
   return new Decoder(full, sizes, { random: new Random(3), ...options });
 }
 
-function inputs() {
+function inputs(T = 4) {
   const random = new Random(7);
   const features = tf.tensor2d(
     Float32Array.from({ length: B * sizes.featureSize }, () => random.normal()),
@@ -90,10 +90,18 @@ describe('Decoder', () => {
     decoder.dispose();
   });
 
-  for (const cell of ['lstm', 'gru', 'rnn'] as const) {
-    it(`${cell}: gradients are those of finite differences`, () => {
-      const decoder = make({ cell, layers: 2, conditioning: cell === 'rnn' ? 'first-token' : 'init-state' });
-      const { features, tokens } = inputs();
+  const shapes = [
+    { cell: 'lstm', layers: 2, conditioning: 'init-state' },
+    { cell: 'gru', layers: 2, conditioning: 'first-token' },
+    { cell: 'rnn', layers: 2, conditioning: 'init-state' },
+    { cell: 'rnn', layers: 1, conditioning: 'init-state' },
+    { cell: 'lstm', layers: 1, conditioning: 'first-token', length: 1 },
+  ] as const;
+  for (const { length, ...config } of shapes.map((shape) => ({ length: T, ...shape }))) {
+    const { cell, layers, conditioning } = config;
+    it(`${cell}, ${conditioning}, ${layers} layers, ${length} words: gradients are those of finite differences`, () => {
+      const decoder = make(config);
+      const { features, tokens } = inputs(length);
       const loss = () => tf.sum(tf.square(tf.sub(decoder.forward(features, tokens), 0.3))) as tf.Scalar;
       const trainable = Object.values(decoder.variables).filter((v) => v.trainable);
       const { grads } = tf.variableGrads(loss, trainable);
