@@ -135,15 +135,15 @@ export function loadResumeState(folder: string): ResumeState<unknown> {
  * @throws CaptionerError `mismatch`
  */
 export function checkEncoder(config: CheckpointConfig, encoder: EncoderIdentity, source: string): void {
-  const { name, sha256, dimension } = config.encoder;
-  const differs = (field: string, ours: string | number, theirs: string | number) =>
-    new CaptionerError(
-      'mismatch',
-      `${source} come from the encoder '${encoder.name}', the checkpoint was trained with '${name}': ${field} is ${theirs} there ` +
-        `and ${ours} here. Extract features with '${name}', or train on these.`,
-    );
-  if (encoder.dimension !== dimension) throw differs('dimension', dimension, encoder.dimension);
-  if (encoder.sha256 !== sha256) throw differs('sha256', sha256.slice(0, 12), encoder.sha256.slice(0, 12));
+  const ours = config.encoder;
+  const field = (['dimension', 'sha256'] as const).find((name) => encoder[name] !== ours[name]);
+  if (!field) return;
+  const described = ({ name, [field]: value }: EncoderIdentity) => `'${name}' (${field} ${String(value).slice(0, 12)})`;
+  throw new CaptionerError(
+    'mismatch',
+    `${source} come from the encoder ${described(encoder)}, but the checkpoint was trained with ${described(ours)}. Use features of ` +
+      'that encoder, or a checkpoint trained on these.',
+  );
 }
 
 const incomplete = 'The checkpoint is incomplete: copy the whole folder.';
