@@ -21,8 +21,8 @@ export function scoreCommand(): Command {
       ['captioner score predictions.json --references captions.json --json', 'fractions, for programs'],
     ],
   )
-    .argument('<predictions>', 'JSON file of captions to score')
-    .requiredOption('-r, --references <file>', 'JSON file of the captions that people wrote')
+    .argument('<predictions>', 'JSON file of captions to score.')
+    .requiredOption('-r, --references <file>', 'JSON file of the captions that people wrote.')
     .option(
       '--only-predicted',
       'Leave photos without a prediction out, as the COCO evaluation does; else they are an error.',

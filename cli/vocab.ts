@@ -11,6 +11,7 @@ import {
   type ProgressReporter,
 } from '../lib/index.js';
 import { addConfigOptions, defineCommand, wholeNumber } from './options.js';
+import { problemLines } from './problems.js';
 import { runCommand } from './run.js';
 
 interface VocabOptions {
@@ -33,10 +34,10 @@ Training builds the same vocabulary by itself: this is for looking at it, and fo
       ['captioner vocab --data my.csv --vectors wink', 'which words have pretrained vectors'],
     ],
   )
-    .requiredOption('--data <data>', 'data set: a Flickr8k folder, a .csv or .jsonl file')
-    .option('--out <file>', 'write the vocabulary to this JSON file')
-    .option('--vectors <source>', "look words up in pretrained vectors: 'wink', or a text file of GloVe or word2vec")
-    .option('--show <n>', 'how many of the most frequent, and of the dropped words to list', wholeNumber, 20)
+    .requiredOption('--data <data>', 'Data set: a Flickr8k folder, a .csv or .jsonl file.')
+    .option('--out <file>', 'Write the vocabulary to this JSON file.')
+    .option('--vectors <source>', "Look words up in pretrained vectors: 'wink', or a text file of GloVe or word2vec.")
+    .option('--show <n>', 'How many of the most frequent, and of the dropped words to list.', wholeNumber, 20)
     .option('--json', 'Print the numbers as JSON.');
   const config = addConfigOptions(command, { vocabulary: VocabularyConfig });
 
@@ -45,9 +46,7 @@ Training builds the same vocabulary by itself: this is for looking at it, and fo
       const { data, out, vectors: source, show, json } = options as VocabOptions;
       const { vocabulary: limits } = config.read();
       const { photos, problems } = splitPhotos(await openDataset(data));
-      for (const { source: file, line, message } of problems) {
-        warn(`captioner: ${file}${line === undefined ? '' : `:${line}`}: ${message}`);
-      }
+      for (const line of problemLines(problems)) warn(`captioner: ${line}`);
       const captions = photos.filter(({ split }) => split === 'train').flatMap((photo) => photo.captions.map(tokenize));
       const vocabulary = Vocabulary.build(captions, limits);
       const dropped = droppedWords(captions, vocabulary);
