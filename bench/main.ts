@@ -1,0 +1,13 @@
+import { benchCaption } from './caption.js';
+import { benchTrain } from './train.js';
+
+/** `npm run bench -- train`: each benchmark prints its result as JSON; without a name, all run. */
+const benchmarks: Record<string, () => Promise<object>> = { train: benchTrain, caption: benchCaption };
+
+const names = process.argv.slice(2);
+for (const name of names.length > 0 ? names : Object.keys(benchmarks)) {
+  const run = benchmarks[name];
+  if (!run) throw new Error(`Unknown benchmark '${name}': one of ${Object.keys(benchmarks).join(', ')}.`);
+  console.log(JSON.stringify({ benchmark: name, ...(await run()) }, null, 2));
+}
+process.exit();

@@ -1,0 +1,52 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface, type Interface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** What a peer says when it is ready: its version and how it computes. */
+export type PeerGreeting = Record<string, string | number | boolean>;
+
+/**
+ * A program in another language that does the same work as we do: a Python script of `bench/peers/` that takes requests and
+ * gives answers as lines of JSON.
+ */
+export class Peer {
+  private readonly answers: AsyncIterator<string>;
+
+  private constructor(
+    private readonly child: ChildProcessWithoutNullStreams,
+    lines: Interface,
+    readonly greeting: PeerGreeting,
+  ) {
+    this.answers = lines[Symbol.asyncIterator]();
+  }
+
+  /**
+   * Starts a script with the Python of the environment variable CAPTIONER_BENCH_PYTHON (default: python3).
+   * @returns why there is no peer, when Python or PyTorch is missing.
+   */
+  static async start(script: string, flags: readonly string[]): Promise<Peer | string> {
+    const python = process.env.CAPTIONER_BENCH_PYTHON ?? 'python3';
+    const child = spawn(python, [fileURLToPath(new URL(`peers/${script}`, import.meta.url)), ...flags]);
+    let complaint = '';
+    child.stderr.on('data', (text: Buffer) => (complaint += text.toString()));
+    const failed = once(child, 'error').then(([error]) => (error as Error).message);
+    const closed = once(child, 'close').then(() => complaint.trim().split('\n').at(-1) ?? 'it ended');
+    const lines = createInterface({ input: child.stdout });
+    const first = once(lines, 'line').then(([line]) => ({ line: line as string }));
+    const result = await Promise.race([first, failed, closed]);
+    return typeof result === 'string' ? result : new Peer(child, lines, JSON.parse(result.line) as PeerGreeting);
+  }
+
+  /** Sends a request and waits for its answer. */
+  async ask<A>(request: object): Promise<A> {
+    this.child.stdin.write(`${JSON.stringify(request)}\n`);
+    const { value, done } = await this.answers.next();
+    if (done) throw new Error('The peer has ended.');
+    return JSON.parse(value) as A;
+  }
+
+  stop(): void {
+    this.child.stdin.end(`${JSON.stringify({ stop: true })}\n`);
+  }
+}

@@ -1,0 +1,26 @@
+/** Runs contestants in turn, several rounds, so that what else the machine does hits all of them alike. */
+export async function alternate<K extends string>(
+  contestants: Record<K, () => Promise<number>>,
+  { rounds, warmup }: { rounds: number; warmup: number },
+): Promise<Record<K, number[]>> {
+  const names = Object.keys(contestants) as K[];
+  const results = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<K, number[]>;
+  for (let round = -warmup; round < rounds; round++) {
+    for (const name of names) {
+      const result = await contestants[name]();
+      if (round >= 0) results[name].push(result);
+    }
+  }
+  return results;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Ratio of two contestants, as the median over rounds of their ratio in the same round. */
+export function medianRatio(ours: readonly number[], theirs: readonly number[]): number {
+  return median(ours.map((value, round) => value / theirs[round]));
+}
