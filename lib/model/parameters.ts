@@ -72,7 +72,7 @@ export function initialValues({ shape, initializer }: Parameter, random: Random)
     case 'ones':
       return values.fill(1);
     case 'normal':
-      return values.map(() => 0.1 * random.normal());
+      return values.map(() => random.normal());
     case 'forget-bias':
       // Remember by default (Jozefowicz et al. 2015): the bias of f, the second of the four gates, is 1.
       return values.fill(1, values.length / 4, values.length / 2);
