@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import {
   CaptionerError,
   findPhotos,
+  openFeatures,
   SearchConfig,
   Captioner,
   type CaptionedPhoto,
@@ -17,6 +18,7 @@ interface CaptionOptions {
   checkpoint?: string;
   encoder?: string;
   list?: string;
+  features?: string;
   json?: boolean;
   jsonl?: boolean;
   csv?: boolean;
@@ -32,6 +34,7 @@ export function captionCommand(): Command {
     ['find . -name "*.png" | captioner caption --list - --csv', 'a list of files from standard input'],
   ])
     .argument('[photos...]', "Files, folders, globs; '-' is a photo on standard input.")
+    .option('--features <folder>', 'Caption the photos of a feature store (captioner extract) instead of files.')
     .option('--list <file>', "File that names a photo on each line; '-' is standard input.")
     .option('--checkpoint <folder>', 'Trained captioner or training run. (default: the one that comes with captioner)')
     .option('--encoder <file>', 'ONNX file of the checkpoint’s encoder. (default: found or downloaded by its name)')
@@ -46,16 +49,30 @@ export function captionCommand(): Command {
   return command.action(
     runCommand(async ({ options, progress, signal, warn }, files: string[]) => {
       const chosen = options as CaptionOptions;
-      const photos = await photosOf(files, chosen.list);
-      const captioner = await Captioner.load(chosen.checkpoint, { encoder: chosen.encoder, progress, signal });
-      const printer = printers[formatOf(chosen)](photos.length > 1);
+      const { checkpoint, encoder } = chosen;
+      const captionOf = async () => await Captioner.load(checkpoint, { encoder, progress, signal });
+      const given = config.given().search;
+      // A bar is of no use, and in the way, where the captions themselves appear one after the other.
+      const seen = process.stdout.isTTY ? undefined : progress;
+      let captions: AsyncIterable<CaptionedPhoto>;
+      let count: number;
+      if (chosen.features !== undefined) {
+        if (files.length > 0 || chosen.list !== undefined) {
+          throw new CaptionerError('bad-option', 'Name photos, or --features, not both.');
+        }
+        const features = openFeatures(chosen.features);
+        count = features.ids.length;
+        captions = (await captionOf()).captionsOfFeatures(features, given);
+      } else {
+        const photos = await photosOf(files, chosen.list);
+        count = photos.length;
+        captions = (await captionOf()).captions(photos, given, { progress: seen, signal });
+      }
+      const printer = printers[formatOf(chosen)](count > 1);
       const write = (text: string) => text && process.stdout.write(text);
       const failed: CaptionedPhoto[] = [];
       write(printer.head);
-      // A bar is of no use, and in the way, where the captions themselves appear one after the other.
-      const seen = process.stdout.isTTY ? undefined : progress;
-      const given = config.given().search;
-      for await (const photo of captioner.captions(photos, given, { progress: seen, signal })) {
+      for await (const photo of captions) {
         write(printer.photo(photo));
         if (photo.error) {
           failed.push(photo);
@@ -64,8 +81,8 @@ export function captionCommand(): Command {
       }
       write(printer.tail);
       if (failed.length === 0) return 0;
-      if (photos.length > 1) warn(`captioner: ${failed.length} of ${photos.length} photos could not be captioned`);
-      return failed.length === photos.length ? 1 : 2;
+      if (count > 1) warn(`captioner: ${failed.length} of ${count} photos could not be captioned`);
+      return failed.length === count ? 1 : 2;
     }),
   );
 }

@@ -8,6 +8,7 @@ import { probability, type Hypothesis } from './decode/stepper.js';
 import { CaptionerError } from './errors.js';
 import { decodePhoto } from './images/photo.js';
 import { checkEncoder, findCheckpoint, loadCheckpoint, type Checkpoint } from './model/checkpoint.js';
+import type { FeatureStore } from './data/features.js';
 import { Encoder } from './model/encoder.js';
 import { silent, type ProgressReporter } from './progress.js';
 
@@ -63,27 +64,32 @@ export function defaultCheckpoint(): string {
  * ```
  */
 export class Captioner {
+  private encoder?: Promise<Encoder>;
+
   private constructor(
     readonly checkpoint: Checkpoint,
-    readonly encoder: Encoder,
     readonly decoder: DecoderSession,
+    private readonly loadEncoder: () => Promise<Encoder>,
   ) {}
 
   /**
+   * Loads the decoder; the encoder follows with the first photo.
+   *
    * @param folder a checkpoint or a training run. Default: the one that comes with the package.
-   * @throws CaptionerError `not-found`, `corrupt`, `mismatch` (parts that do not fit each other), `download` (of the encoder).
+   * @throws CaptionerError `not-found`, `corrupt`, `mismatch` (parts that do not fit each other).
    */
   static async load(folder = defaultCheckpoint(), options: CaptionerOptions = {}): Promise<Captioner> {
     const found = findCheckpoint(folder);
-    const own = path.join(found, 'encoder.onnx');
     const checkpoint = loadCheckpoint(found);
     const { weights, graphs, config } = checkpoint;
-    const [encoder, decoder] = await Promise.all([
-      Encoder.load(options.encoder ?? (existsSync(own) ? own : config.encoder.name), options),
-      DecoderSession.load(graphs, weights, options),
-    ]);
-    checkEncoder(config, encoder.identity, 'The features');
-    return new Captioner(checkpoint, encoder, decoder);
+    const own = path.join(found, 'encoder.onnx');
+    const source = options.encoder ?? (existsSync(own) ? own : config.encoder.name);
+    const loadEncoder = async () => {
+      const encoder = await Encoder.load(source, options);
+      checkEncoder(config, encoder.identity, 'The features');
+      return encoder;
+    };
+    return new Captioner(checkpoint, await DecoderSession.load(graphs, weights, options), loadEncoder);
   }
 
   /** Captions photos and gives what became of each, in order. */
@@ -96,27 +102,46 @@ export class Captioner {
   /**
    * Captions photos batch by batch and gives what became of each, in order, as it comes. A photo that can't be used is an error in
    * its place.
-   * @throws CaptionerError `bad-option`; what `signal` was aborted with.
+   * @throws CaptionerError `bad-option`; `download`, `not-found`, `corrupt` or `mismatch` of the encoder; what `signal` was aborted with.
    */
   async *captions(
     photos: readonly PhotoSource[],
     search: Partial<SearchConfig> = {},
     { progress = silent, signal }: { progress?: ProgressReporter; signal?: AbortSignal } = {},
   ): AsyncGenerator<CaptionedPhoto> {
-    const config = parseConfig(SearchConfig, { ...search, beam: search.beam ?? Math.max(3, search.n ?? 1) });
+    const encoder = await (this.encoder ??= this.loadEncoder());
     progress.start('Captioning', photos.length, 'photos');
     try {
-      let next = this.decode(photos.slice(0, BATCH));
+      let next = decodeAll(photos.slice(0, BATCH), encoder.inputSize);
       for (let first = 0; first < photos.length; first += BATCH) {
         const decoded = await next;
         // The following photos are decoded while these are captioned.
-        next = this.decode(photos.slice(first + BATCH, first + 2 * BATCH));
+        next = decodeAll(photos.slice(first + BATCH, first + 2 * BATCH), encoder.inputSize);
         signal?.throwIfAborted();
-        for (const photo of await this.captionDecoded(decoded, config)) yield photo;
+        for (const photo of await this.captionDecoded(encoder, decoded, search)) yield photo;
         progress.update(Math.min(photos.length, first + BATCH));
       }
     } finally {
       progress.stop();
+    }
+  }
+
+  /**
+   * Captions photos from their stored features, without their files and without the encoder.
+   * @throws CaptionerError `mismatch` when the features come from another encoder; `bad-option`.
+   */
+  async *captionsOfFeatures(
+    features: FeatureStore,
+    search: Partial<SearchConfig> = {},
+  ): AsyncGenerator<CaptionedPhoto> {
+    checkEncoder(this.checkpoint.config, features.encoder, 'The features');
+    const { ids, dimension } = features;
+    for (let first = 0; first < ids.length; first += BATCH) {
+      const batch = ids.slice(first, first + BATCH);
+      const rows = new Float32Array(batch.length * dimension);
+      batch.forEach((id, i) => features.read(id, rows, i * dimension));
+      const captions = await this.captionFeatures(rows, batch.length, search);
+      for (const [i, file] of batch.entries()) yield { file, captions: captions[i] };
     }
   }
 
@@ -126,33 +151,25 @@ export class Captioner {
     rows: number,
     search: Partial<SearchConfig> = {},
   ): Promise<Caption[][]> {
-    const found = await beamSearch(this.decoder, features, rows, parseConfig(SearchConfig, search));
+    // Asked for more captions than the beam is wide by default, the beam widens.
+    const config = parseConfig(SearchConfig, { ...search, beam: search.beam ?? Math.max(3, search.n ?? 1) });
+    const found = await beamSearch(this.decoder, features, rows, config);
     return found.map((hypotheses) => hypotheses.map((hypothesis) => this.describe(hypothesis)));
   }
 
   /** Frees the memory of both networks. */
   async release(): Promise<void> {
-    await Promise.all([this.encoder.release(), this.decoder.release()]);
+    await Promise.all([this.encoder?.then((encoder) => encoder.release()), this.decoder.release()]);
   }
 
-  private decode(photos: readonly PhotoSource[]): Promise<DecodedPhoto[]> {
-    return Promise.all(
-      photos.map(async (photo) => {
-        const { file, bytes } = typeof photo === 'string' ? { file: photo, bytes: photo } : photo;
-        try {
-          return { file, pixels: await decodePhoto(bytes, this.encoder.inputSize) };
-        } catch (error) {
-          if (error instanceof CaptionerError) return { file, error };
-          throw error;
-        }
-      }),
-    );
-  }
-
-  private async captionDecoded(photos: readonly DecodedPhoto[], config: SearchConfig): Promise<CaptionedPhoto[]> {
+  private async captionDecoded(
+    encoder: Encoder,
+    photos: readonly DecodedPhoto[],
+    search: Partial<SearchConfig>,
+  ): Promise<CaptionedPhoto[]> {
     const pixels = photos.flatMap((photo) => (photo.pixels ? [photo.pixels] : []));
-    const features = await this.encoder.features(pixels);
-    const captions = await this.captionFeatures(features, pixels.length, config);
+    const features = await encoder.features(pixels);
+    const captions = await this.captionFeatures(features, pixels.length, search);
     return photos.map(({ file, error }) => (error ? { file, error } : { file, captions: captions.shift()! }));
   }
 
@@ -174,3 +191,17 @@ export class Captioner {
 type DecodedPhoto =
   | { readonly file: string; readonly pixels: Uint8Array; readonly error?: undefined }
   | { readonly file: string; readonly pixels?: undefined; readonly error: CaptionerError };
+
+function decodeAll(photos: readonly PhotoSource[], size: number): Promise<DecodedPhoto[]> {
+  return Promise.all(
+    photos.map(async (photo) => {
+      const { file, bytes } = typeof photo === 'string' ? { file: photo, bytes: photo } : photo;
+      try {
+        return { file, pixels: await decodePhoto(bytes, size) };
+      } catch (error) {
+        if (error instanceof CaptionerError) return { file, error };
+        throw error;
+      }
+    }),
+  );
+}

@@ -6,6 +6,7 @@ import { DecoderConfig, TrainingConfig, VocabularyConfig } from '../config.js';
 import { CaptionerError } from '../errors.js';
 import type { EncoderIdentity } from '../data/features.js';
 import { Vocabulary } from '../text/vocabulary.js';
+import { isSameNetwork } from './encoders.js';
 import { completeFolder, readFolderFile, replaceFolder } from './folder.js';
 import { decoderParameters } from './parameters.js';
 import { decodeSafetensors, encodeSafetensors, type Weights } from './safetensors.js';
