@@ -2,7 +2,9 @@ import { existsSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { cacheFolder } from '../cache.js';
 import { CaptionerError } from '../errors.js';
-import { download, sha256OfFile, type DownloadOptions } from './download.js';
+import { sha256OfFile } from './checksum.js';
+import { download } from './download.js';
+import type { DownloadOptions } from './transfer.js';
 
 /** A published file, wherever it may be had. */
 export interface PublishedFile {

@@ -1,0 +1,227 @@
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CaptionerError } from '../errors.js';
+import type { ProgressReporter } from '../progress.js';
+import { sha256OfFile } from './checksum.js';
+
+/** A file to download, and how it is known to be the right one. */
+export interface DownloadRequest {
+  readonly url: string;
+  /** Where it goes. It appears there when it is whole and verified, not before. */
+  readonly file: string;
+  readonly bytes?: number;
+  readonly sha256?: string;
+}
+
+export interface DownloadOptions {
+  readonly progress?: ProgressReporter;
+  readonly signal?: AbortSignal;
+  /** Give up after this many failures in a row that brought nothing new. */
+  readonly attempts?: number;
+  /** A connection that brings nothing for so long is given up, in ms. */
+  readonly patience?: number;
+  /** Waits between attempts. */
+  readonly wait?: (milliseconds: number, signal?: AbortSignal) => Promise<unknown>;
+}
+
+/** A server that asks for more patience than this is not waited for, in ms. */
+const longestWait = 120_000;
+
+/** A failure after which another attempt makes sense, and the wait that the server asked for. */
+class Retryable extends Error {
+  constructor(
+    message: string,
+    readonly wait?: number,
+  ) {
+    super(message);
+  }
+}
+
+/** One download over all its attempts, into a file that only then gets its name. */
+export class Transfer {
+  /** The most bytes that were ever there: only more of them counts as getting on. */
+  private best = 0;
+  private resumed = false;
+
+  constructor(
+    private readonly request: DownloadRequest,
+    private readonly options: DownloadOptions,
+    private readonly part: string,
+    private readonly progress: ProgressReporter,
+  ) {}
+
+  async complete(): Promise<void> {
+    const { attempts = 5, wait = sleepUntilAborted, signal } = this.options;
+    for (let failures = 0; ; ) {
+      try {
+        signal?.throwIfAborted();
+        await this.attempt();
+        const fault = await this.fault();
+        if (!fault) return this.forget();
+        // A resumed file may have been put together of two versions: once more, from the beginning.
+        this.restart();
+        if (!this.resumed) throw new CaptionerError('download', fault);
+        this.resumed = false;
+      } catch (error) {
+        if (!(error instanceof Retryable)) throw error;
+        const size = this.size();
+        failures = size > this.best ? 1 : failures + 1;
+        this.best = Math.max(this.best, size);
+        if (failures >= attempts) throw error;
+        const pause = error.wait ?? 500 * 2 ** failures;
+        if (pause > longestWait) {
+          throw new CaptionerError('download', `${error.message}, and asks to wait ${Math.round(pause / 1000)} s`);
+        }
+        await wait(pause, signal);
+      }
+    }
+  }
+
+  /** Gets what is missing, or as much of it as the connection brings. */
+  private async attempt(): Promise<void> {
+    const { bytes, sha256 } = this.request;
+    const validator = this.validator();
+    let offset = this.size();
+    if ((bytes !== undefined && offset > bytes) || (validator === undefined && sha256 === undefined)) {
+      this.restart();
+      offset = 0;
+    }
+    if (offset > 0 && offset === bytes) {
+      this.resumed = true;
+      return;
+    }
+
+    const stalled = new AbortController();
+    const patience = this.options.patience ?? 60_000;
+    const timer = setTimeout(() => stalled.abort(), patience);
+    try {
+      const response = await this.get(offset, validator, AbortSignal.any([stalled.signal, this.options.signal ?? stalled.signal]));
+      offset = this.accept(response, offset);
+      const handle = await open(this.part, offset > 0 ? 'r+' : 'w');
+      try {
+        await this.receive(response, handle, offset, () => timer.refresh());
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      if (this.options.signal?.aborted || error instanceof Retryable || error instanceof CaptionerError) throw error;
+      if ((error as NodeJS.ErrnoException).syscall === 'write') throw error;
+      throw new Retryable(stalled.signal.aborted ? `nothing came for ${patience / 1000} s` : reasonOf(error));
+    } finally {
+      clearTimeout(timer);
+    }
+    if (bytes !== undefined && this.size() < bytes) throw new Retryable(`the connection ended early`);
+  }
+
+  private async get(offset: number, validator: string | undefined, signal: AbortSignal): Promise<Response> {
+    const response = await fetch(this.request.url, {
+      signal,
+      headers: {
+        // Compressed on the way, a file's ranges would not be those of the file.
+        'Accept-Encoding': 'identity',
+        'User-Agent': 'captioner',
+        ...(offset > 0 && { Range: `bytes=${offset}-`, ...(validator && { 'If-Range': validator }) }),
+      },
+    });
+    if (response.status === 200 || response.status === 206) return response;
+    await response.body?.cancel();
+    const says = `the server answers ${response.status} ${response.statusText}`.trim();
+    if (response.status === 416) {
+      this.restart();
+      throw new Retryable(says, 0);
+    }
+    if ([408, 425, 429].includes(response.status) || response.status >= 500) throw new Retryable(says, retryAfter(response));
+    throw new CaptionerError('download', says);
+  }
+
+  /** Where the bytes of a response belong in the file. */
+  private accept(response: Response, offset: number): number {
+    const [, first, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '') ?? [];
+    if (response.status === 206 && Number(first) !== offset) {
+      this.restart();
+      throw new Retryable(`the server sent other bytes than it was asked for`);
+    }
+    const start = response.status === 206 ? offset : 0;
+    const whole = response.status === 206 ? Number(total) : Number(response.headers.get('content-length') ?? NaN);
+    this.resumed ||= start > 0;
+    if (start === 0) this.restart();
+    const etag = response.headers.get('etag');
+    const validator = etag && !etag.startsWith('W/') ? etag : response.headers.get('last-modified');
+    if (validator) writeFileSync(`${this.part}.json`, JSON.stringify({ url: this.request.url, validator }));
+    if (this.request.bytes === undefined && whole > 0) {
+      this.progress.start(`Downloading ${path.basename(this.request.file)}`, whole, 'bytes');
+    }
+    return start;
+  }
+
+  private async receive(response: Response, handle: FileHandle, offset: number, alive: () => void): Promise<void> {
+    const limit = this.request.bytes ?? Infinity;
+    let position = offset;
+    for await (const chunk of response.body ?? []) {
+      alive();
+      const bytes = chunk as Uint8Array;
+      for (let written = 0; written < bytes.length; ) {
+        written += (await handle.write(bytes, written, bytes.length - written, position + written)).bytesWritten;
+      }
+      position += bytes.length;
+      this.progress.update(position);
+      // More than there should be is not the file; what the checksum says then is "no".
+      if (position > limit) break;
+    }
+    await handle.sync();
+  }
+
+  /** What is wrong with the file that arrived, if anything. */
+  private async fault(): Promise<string | undefined> {
+    const { bytes, sha256 } = this.request;
+    const size = this.size();
+    if (bytes !== undefined && size > bytes) return `it has more than the expected ${bytes} bytes`;
+    if (bytes !== undefined && size < bytes) return `it has ${size} bytes, ${bytes} were expected`;
+    if (sha256 === undefined) return undefined;
+    const found = await sha256OfFile(this.part);
+    return found === sha256 ? undefined : `its SHA-256 is ${found}, ${sha256} was expected`;
+  }
+
+  private size(): number {
+    return statSync(this.part, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  /** How the server names the version of which there is a part, if that is known. */
+  private validator(): string | undefined {
+    try {
+      const note = JSON.parse(readFileSync(`${this.part}.json`, 'utf8')) as { url: string; validator: string };
+      return note.url === this.request.url ? note.validator : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  private restart(): void {
+    rmSync(this.part, { force: true });
+    this.forget();
+  }
+
+  private forget(): void {
+    rmSync(`${this.part}.json`, { force: true });
+  }
+}
+
+/** Seconds or a date, RFC 9110 section 10.2.3; in ms from now. */
+function retryAfter(response: Response): number | undefined {
+  const value = response.headers.get('retry-after');
+  if (value === null) return undefined;
+  const milliseconds = /^\d+$/.test(value) ? 1000 * Number(value) : Date.parse(value) - Date.now();
+  return Number.isNaN(milliseconds) ? undefined : Math.max(0, milliseconds);
+}
+
+/** fetch says "fetch failed" or "terminated", and why in its cause. */
+export function reasonOf(error: unknown): string {
+  const { message, cause } = error as Error & { cause?: Error & { code?: string } };
+  return cause ? cause.message || cause.code || message : message;
+}
+
+async function sleepUntilAborted(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  await sleep(milliseconds, undefined, { signal });
+}
