@@ -137,8 +137,8 @@ export function loadResumeState(folder: string): ResumeState<unknown> {
  */
 export function checkEncoder(config: CheckpointConfig, encoder: EncoderIdentity, source: string): void {
   const ours = config.encoder;
-  const field = (['dimension', 'sha256'] as const).find((name) => encoder[name] !== ours[name]);
-  if (!field) return;
+  if (isSameNetwork(encoder, ours)) return;
+  const field = encoder.dimension === ours.dimension ? 'sha256' : 'dimension';
   const described = ({ name, [field]: value }: EncoderIdentity) => `'${name}' (${field} ${String(value).slice(0, 12)})`;
   throw new CaptionerError(
     'mismatch',
