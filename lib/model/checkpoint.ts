@@ -9,7 +9,7 @@ import { Vocabulary } from '../text/vocabulary.js';
 import { isSameNetwork } from './encoders.js';
 import { completeFolder, readFolderFile, replaceFolder } from './folder.js';
 import { decoderParameters } from './parameters.js';
-import { decodeSafetensors, encodeSafetensors, type Weights } from './safetensors.js';
+import { decodeSafetensors, safetensorsParts, type Weights } from './safetensors.js';
 
 /** The version of the checkpoint format that this library writes and reads. */
 const formatVersion = 1;
@@ -79,12 +79,12 @@ export function saveCheckpoint(folder: string, checkpoint: Checkpoint, options: 
   replaceFolder(folder, {
     'config.json': `${JSON.stringify(config, null, 2)}\n`,
     'vocab.json': `${JSON.stringify(vocabulary.toJSON())}\n`,
-    'decoder.safetensors': encodeSafetensors(weights, precision),
+    'decoder.safetensors': safetensorsParts(weights, precision),
     ...Object.fromEntries(graphs),
     ...(card !== undefined && { 'README.md': card }),
     ...(history !== undefined && { 'history.jsonl': history }),
     ...(resume && {
-      'optimizer.safetensors': encodeSafetensors(resume.slots),
+      'optimizer.safetensors': safetensorsParts(resume.slots),
       'state.json': `${JSON.stringify(resume.state, null, 2)}\n`,
     }),
   });

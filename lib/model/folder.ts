@@ -12,8 +12,8 @@ import {
 import path from 'node:path';
 import { CaptionerError } from '../errors.js';
 
-/** Files by name. */
-export type Files = Readonly<Record<string, string | Uint8Array>>;
+/** Files by name: text, bytes, or bytes in parts. */
+export type Files = Readonly<Record<string, string | Uint8Array | readonly Uint8Array[]>>;
 
 /**
  * Replaces a folder by one that holds `files`, all or nothing: they are written beside it, flushed to the disk, and the two
@@ -26,7 +26,8 @@ export function replaceFolder(folder: string, files: Files): void {
   rmSync(coming, { recursive: true, force: true });
   mkdirSync(coming, { recursive: true });
   for (const [name, content] of Object.entries(files)) {
-    writeFlushed(path.join(coming, name), typeof content === 'string' ? Buffer.from(content) : content);
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+    writeFlushed(path.join(coming, name), bytes instanceof Uint8Array ? [bytes] : bytes);
   }
   flushFolder(coming);
   rmSync(former, { recursive: true, force: true });
@@ -59,10 +60,12 @@ function beside(folder: string): { coming: string; former: string } {
 }
 
 /** Writes a file and waits until the disk has it. */
-function writeFlushed(file: string, bytes: Uint8Array): void {
+function writeFlushed(file: string, parts: readonly Uint8Array[]): void {
   const descriptor = openSync(file, 'w');
   try {
-    for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at);
+    for (const part of parts) {
+      for (let at = 0; at < part.length;) at += writeSync(descriptor, part, at);
+    }
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);

@@ -24,16 +24,16 @@ interface Entry {
 const bytesPerNumber: Readonly<Record<string, number>> = { F32: 4, F16: 2 };
 
 /**
- * Writes arrays in the safetensors format.
+ * Arrays in the safetensors format, as parts to be written one after the other: fp32 arrays are not copied.
  *
  * @param metadata short texts for the header's `__metadata__`.
  * @throws CaptionerError `numeric`: a number that is too large for fp16.
  */
-export function encodeSafetensors(
+export function safetensorsParts(
   weights: Weights,
   precision: 'fp32' | 'fp16' = 'fp32',
   metadata: Readonly<Record<string, string>> = {},
-): Uint8Array {
+): Uint8Array[] {
   const dtype = precision === 'fp16' ? 'F16' : 'F32';
   const header: Record<string, unknown> = { __metadata__: { format: 'captioner', ...metadata } };
   let end = 0;
@@ -44,17 +44,18 @@ export function encodeSafetensors(
   }
   let json = JSON.stringify(header);
   json += ' '.repeat(-Buffer.byteLength(json) & 7); // the arrays begin at a multiple of 8 bytes
-  const head = Buffer.from(json);
-  const bytes = new Uint8Array(8 + head.length + end);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(head.length), true);
-  bytes.set(head, 8);
-  let at = 8 + head.length;
-  for (const [name, { data }] of weights) {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(Buffer.byteLength(json)));
+  const arrays = [...weights].map(([name, { data }]) => {
     const stored = precision === 'fp16' ? toHalf(data, name) : data;
-    bytes.set(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength), at);
-    at += stored.byteLength;
-  }
-  return bytes;
+    return new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
+  });
+  return [length, Buffer.from(json), ...arrays];
+}
+
+/** {@link safetensorsParts} in one piece. */
+export function encodeSafetensors(...args: Parameters<typeof safetensorsParts>): Uint8Array {
+  return Buffer.concat(safetensorsParts(...args));
 }
 
 /**
