@@ -10,6 +10,7 @@ const commands: Record<string, () => Promise<Command>> = {
   train: async () => (await import('./train.js')).trainCommand(),
   evaluate: async () => (await import('./evaluate.js')).evaluateCommand(),
   score: async () => (await import('./score.js')).scoreCommand(),
+  export: async () => (await import('./export.js')).exportCommand(),
   caption: async () => (await import('./caption.js')).captionCommand(),
   encoders: async () => (await import('./encoders.js')).encodersCommand(),
   info: async () => (await import('./info.js')).infoCommand(),

@@ -16,7 +16,7 @@ export const ExtractionConfig = z.strictObject({
     .default('mobilenetv2')
     .describe('Pretrained CNN: a name of the registry (`captioner encoders`) or the path of an ONNX classifier.'),
   precision: z.enum(['fp32', 'fp16']).default('fp32').describe('How features are stored on disk.'),
-  batchSize: z.int().min(1).max(1024).default(16).describe('Photos per run of the encoder.'),
+  batchSize: z.int().min(1).max(1024).default(2).describe('Photos per run of the encoder.'),
 });
 export type ExtractionConfig = z.output<typeof ExtractionConfig>;
 
@@ -59,7 +59,7 @@ export const DecoderConfig = z.strictObject({
     .default(true)
     .describe('Standardise each feature dimension by its mean and deviation over the training photos.'),
   featureDropout: fraction().max(0.95).default(0.5).describe('Dropout on the feature vector.'),
-  inputDropout: fraction().max(0.95).default(0.5).describe('Dropout on the word embeddings.'),
+  inputDropout: fraction().max(0.95).default(0.3).describe('Dropout on the word embeddings.'),
   betweenDropout: fraction().max(0.95).default(0.5).describe('Dropout on the hidden states between two layers.'),
   outputDropout: fraction().max(0.95).default(0.5).describe('Dropout on the hidden state before the words are scored.'),
 });
@@ -68,14 +68,14 @@ export type DecoderConfig = z.output<typeof DecoderConfig>;
 /** How a decoder is trained. */
 export const TrainingConfig = z.strictObject({
   epochs: z.int().min(1).default(15).describe('Passes over the training photos.'),
-  batchSize: z.int().min(1).max(65536).default(64).describe('Captions per training step.'),
+  batchSize: z.int().min(1).max(65536).default(128).describe('Captions per training step.'),
   captions: z
     .enum(['one', 'random', 'all'])
     .default('all')
     .describe('Captions of a photo that an epoch uses: the first, a random one, or all of them.'),
   maxLength: z.int().min(1).max(200).default(30).describe('Captions are cut after this many words.'),
   optimizer: z.enum(['adam', 'amsgrad']).default('adam').describe('Optimiser (Kingma and Ba 2015; Reddi et al. 2018).'),
-  learningRate: z.number().positive().max(1).default(0.001).describe('Learning rate at its highest.'),
+  learningRate: z.number().positive().max(1).default(0.002).describe('Learning rate at its highest.'),
   schedule: z
     .enum(['constant', 'linear', 'cosine'])
     .default('cosine')

@@ -46,3 +46,4 @@ export {
 export { decodeSafetensors, encodeSafetensors, type Weight, type Weights } from './model/safetensors.js';
 export { evaluateCaptioner, type Evaluation, type EvaluationRequest } from './evaluation.js';
 export type { Prediction } from './metrics/predictions.js';
+export { modelCard, type TestReport } from './train/card.js';

@@ -1,7 +1,15 @@
 import type { CheckpointConfig } from '../model/checkpoint.js';
 
+/** What `captioner evaluate` writes as metrics.json. */
+export interface TestReport {
+  readonly split: string;
+  readonly photos: number;
+  /** Scores by name, as fractions, for each width of the beam. */
+  readonly beams: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
 /** The card of a model, README.md of its checkpoint: what it is, what it learned from, how good it is. */
-export function modelCard(config: CheckpointConfig): string {
+export function modelCard(config: CheckpointConfig, report?: TestReport): string {
   const { decoder, encoder, dataset, training, trained, scores, vocabularySize } = config;
   const rows = Object.entries(scores).map(([name, score]) => `| ${name} | ${score.toFixed(3)} |`);
   return `# A captioner of photos
@@ -15,7 +23,17 @@ ${decoder.layers === 1 ? 'one layer' : `${decoder.layers} layers`} of ${decoder.
 
 ${dataset.photos} photos and ${dataset.captions} captions of ${dataset.name}; ${trained.epochs} epochs, ${trained.steps} steps of ${training.batchSize} captions. All hyperparameters are in \`config.json\`.
 ${licence(dataset.name)}
-${rows.length > 0 ? `## Scores on ${dataset.devPhotos} dev photos\n\nBeam search of 3. The epoch was chosen by CIDEr on these photos.\n\n| score | |\n|---|---|\n${rows.join('\n')}\n` : ''}`;
+${rows.length > 0 ? `## Scores on ${dataset.devPhotos} dev photos\n\nBeam search of 3. The epoch was chosen by CIDEr on these photos.\n\n| score | |\n|---|---|\n${rows.join('\n')}\n` : ''}${report ? `\n${testTable(report)}` : ''}`;
+}
+
+/** Scores x 100, as they are usually reported. */
+function testTable({ split, photos, beams }: TestReport): string {
+  const names = ['BLEU-1', 'BLEU-2', 'BLEU-3', 'BLEU-4', 'ROUGE-L', 'CIDEr'];
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  const rows = Object.entries(beams).map(([beam, scores]) =>
+    line([beam, ...names.map((name) => (100 * scores[name]).toFixed(1))]),
+  );
+  return `## Scores on ${photos} ${split} photos, x 100\n\n${[line(['beam', ...names]), line(['beam', ...names].map(() => '---')), ...rows].join('\n')}\n`;
 }
 
 /** What the photos of a known data set may be used for, and so what the model may. */
