@@ -22,10 +22,10 @@ export interface Parameter {
 }
 
 /** Gates of each cell: blocks of H columns in its kernels. LSTM: i, f, g, o; GRU: r, z, n; RNN: its one state. */
-export const gates = { lstm: 4, gru: 3, rnn: 1 } as const;
+const gates = { lstm: 4, gru: 3, rnn: 1 } as const;
 
 /** Arrays of H numbers that each layer remembers: h, and c in an LSTM. */
-export const statesPerLayer = { lstm: 2, gru: 1, rnn: 1 } as const;
+const statesPerLayer = { lstm: 2, gru: 1, rnn: 1 } as const;
 
 /** Names of the state's arrays, each [B, H], in the order in which `init` lays them out: h0, c0, h1, … */
 export function stateNames({ cell, layers }: Pick<DecoderConfig, 'cell' | 'layers'>): string[] {

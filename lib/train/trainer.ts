@@ -51,7 +51,7 @@ export interface TrainerState {
   bestScores: Readonly<Record<string, number>>;
 }
 
-/** A line of history.jsonl, every {@link stepsPerRecord} steps: means since the last one. */
+/** A line of history.jsonl, every 20 steps: means since the last one. */
 export interface StepRecord {
   readonly type: 'step';
   readonly step: number;
@@ -97,7 +97,7 @@ export interface TrainerOptions {
   readonly now?: () => number;
 }
 
-export const stepsPerRecord = 20;
+const stepsPerRecord = 20;
 
 export const freshState = (): TrainerState => ({
   step: 0,

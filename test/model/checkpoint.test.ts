@@ -171,7 +171,7 @@ describe('checkpoint', () => {
       });
       const gone = once(child, 'exit');
       let saves = 0;
-      await new Promise<void>((resolve) => {
+      const killed = new Promise<void>((resolve) => {
         child.stdout.on('data', (dots: Buffer) => {
           saves += dots.length;
           if (saves < 3 + random.integer(20)) return;
@@ -181,6 +181,7 @@ describe('checkpoint', () => {
           resolve();
         });
       });
+      await Promise.race([killed, gone]);
       await gone;
       const { config, weights } = loadCheckpoint(folder);
       const { steps } = config.trained;

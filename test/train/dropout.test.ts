@@ -24,13 +24,14 @@ describe('fillDropoutMask', () => {
 
 describe('maskShapes', () => {
   it('names a mask for each place that drops, none where nothing does', () => {
-    const config = { layers: 3, hiddenSize: 8, embeddingSize: 5 };
+    const rates = { featureDropout: 0.1, inputDropout: 0.2, betweenDropout: 0.3, outputDropout: 0.4 };
+    const config = { layers: 3, hiddenSize: 8, embeddingSize: 5, ...rates };
     expect(maskShapes(parseConfig(DecoderConfig, config), 7, 4, 2)).to.deep.equal({
-      'mask/features': { rate: 0.5, shape: [2, 7] },
-      'mask/input': { rate: 0.5, shape: [8, 5] },
-      'mask/between0': { rate: 0.5, shape: [8, 8] },
-      'mask/between1': { rate: 0.5, shape: [8, 8] },
-      'mask/output': { rate: 0.5, shape: [8, 8] },
+      'mask/features': { rate: 0.1, shape: [2, 7] },
+      'mask/input': { rate: 0.2, shape: [8, 5] },
+      'mask/between0': { rate: 0.3, shape: [8, 8] },
+      'mask/between1': { rate: 0.3, shape: [8, 8] },
+      'mask/output': { rate: 0.4, shape: [8, 8] },
     });
     const none = { featureDropout: 0, inputDropout: 0, betweenDropout: 0, outputDropout: 0 };
     expect(maskShapes(parseConfig(DecoderConfig, { ...config, ...none }), 7, 4, 2)).to.deep.equal({});

@@ -71,7 +71,7 @@ describe('a run that was stopped', () => {
         const stopAfter = 1 + random.integer(9);
         child.stdout.on('data', (dots: Buffer) => {
           steps += dots.length;
-          if (steps < stopAfter || kills >= 4) return;
+          if (steps < stopAfter || kills >= 3) return;
           kills++;
           child.kill('SIGKILL');
         });
