@@ -53,7 +53,12 @@ Photos that can't be decoded are skipped, listed, and tried again the next time.
       const { extraction } = config.read();
       const manifest = await openDataset(data, { photos });
       for (const line of problemLines(manifest.problems)) warn(`captioner: ${line}`);
-      const encoder = await Encoder.load(extraction.encoder, { progress, signal, threads });
+      const encoder = await Encoder.load(extraction.encoder, {
+        progress,
+        signal,
+        threads,
+        batchSize: extraction.batchSize,
+      });
       const { stored, added, skipped, seconds } = await extractFeatures({
         manifest,
         encoder,

@@ -99,7 +99,7 @@ describe('an encoder made of a classifier', () => {
   }
 
   it('finds photos one at a time as good as a hundred at once', async () => {
-    const encoder = await Encoder.load(save(networks.resnetLike()));
+    const encoder = await Encoder.load(save(networks.resnetLike()), { batchSize: 64 });
     const photos = photosOf(100);
     const together = await encoder.features(photos);
     const alone = await Promise.all(photos.map((photo) => encoder.features([photo])));
