@@ -4,7 +4,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
 import sharp from 'sharp';
+import { saveCheckpoint } from '../../lib/model/checkpoint.js';
 import { Random } from '../../lib/random.js';
+import { tinyCheckpoint } from '../fixtures/tiny-checkpoint.js';
 import { resnetLike } from '../model/networks.js';
 
 interface Ended {
@@ -181,6 +183,21 @@ describe('captioner info and captioner encoders', function () {
     const { code, stderr } = await captioner(['info', at('features'), '--verify', '--quiet']);
     expect(code).to.equal(1);
     expect(stderr).to.contain('Row 1 (b.png)');
+  });
+
+  it('describes a checkpoint', async () => {
+    saveCheckpoint(at('checkpoint'), tinyCheckpoint());
+    const { stdout } = await captioner(['info', at('checkpoint')]);
+    expect(stdout)
+      .to.match(/^kind +checkpoint\n/)
+      .and.match(/encoder\n +name +tiny\n/);
+    expect(await json('info', at('checkpoint'))).to.deep.include({
+      kind: 'checkpoint',
+      encoder: { name: 'tiny', sha256: 'f'.repeat(64), dimension: 6 },
+      words: { known: 7, minCount: 1, maxSize: 20000 },
+    });
+    expect((await captioner(['info', at('checkpoint'), '--verify'])).stderr).to.contain('--verify is for');
+    expect((await captioner(['info', at('nowhere')])).stderr).to.match(/^captioner: There is no data set .*nowhere/);
   });
 
   it('lists the encoders, and where each would come from', async () => {
