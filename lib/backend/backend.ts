@@ -9,7 +9,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import { EagerSessions } from './eager.js';
-import { constantKernels, kernelTable } from './kernels/table.js';
+import { kernelTable } from './kernels/table.js';
 import type { Attributes } from './kernels/rule.js';
 import type { Recorder } from './recorder.js';
 import { CaptionerError } from '../errors.js';
@@ -39,6 +39,17 @@ export class OnnxBackend extends MathBackendCPU {
     return dataId;
   }
 
+  override incRef(dataId: DataId): void {
+    super.incRef(dataId);
+    // A variable is created by a reference to its initial value.
+    this.recorder?.noticeVariables();
+  }
+
+  /** Keeps data until {@link OnnxBackend.decRef}. */
+  keep(dataId: DataId): void {
+    super.incRef(dataId);
+  }
+
   override readSync(dataId: DataId): ReturnType<MathBackendCPU['readSync']> {
     if (this.kernelDepth === 0) this.recorder?.refuseReading(dataId);
     const values = super.readSync(dataId);
@@ -58,7 +69,7 @@ export class OnnxBackend extends MathBackendCPU {
     throw new CaptionerError('unsupported', `The 'onnx' backend holds no tensors of type ${dtype}.`);
   }
 
-  /** Runs one kernel: on ONNX Runtime where that pays, else in JavaScript. Tells the recorder. */
+  /** Runs one kernel: on ONNX Runtime where that pays, else in JavaScript. While a step is traced, what depends on its inputs is written down. */
   runKernel(
     name: string,
     fallback: KernelConfig,
@@ -66,19 +77,16 @@ export class OnnxBackend extends MathBackendCPU {
     attributes: Attributes,
   ): TensorInfo | TensorInfo[] {
     const rule = kernelTable.get(name);
+    if (this.recorder?.traces(name, inputs)) return this.recorder.record(name, rule, inputs, attributes);
     this.kernelDepth++;
-    let outputs: TensorInfo | TensorInfo[];
     try {
-      outputs =
+      return (
         (rule && this.eager.run(name, rule, inputs, attributes)) ??
-        fallback.kernelFunc({ inputs, attrs: attributes as KernelConfigAttributes, backend: this });
+        fallback.kernelFunc({ inputs, attrs: attributes as KernelConfigAttributes, backend: this })
+      );
     } finally {
       this.kernelDepth--;
     }
-    if (this.recorder && !constantKernels.has(name)) {
-      this.recorder.record(name, rule, inputs, attributes, Array.isArray(outputs) ? outputs : [outputs]);
-    }
-    return outputs;
   }
 
   private nextId(): number {

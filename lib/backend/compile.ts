@@ -4,7 +4,8 @@ import { isDtype, type Dtype } from './onnx/graph.js';
 import { loadGraph, type Buffer, type GraphSession } from './onnx/graph-session.js';
 import type { SessionOptions } from './onnx/session.js';
 import { optimize } from './optimize.js';
-import { internals, tracePure, type Tensors, type Trace } from './trace.js';
+import { internals } from './engine-internals.js';
+import { tracePure, type Tensors, type Trace } from './trace.js';
 import { CaptionerError } from '../errors.js';
 
 /** A step that runs as one graph. The caller disposes of the tensors it returns. */
@@ -40,9 +41,7 @@ export function compile<I extends Tensors, O extends Tensors>(
       .join(' ');
     let graph = graphs.get(key);
     if (!graph) {
-      const traced = tracePure(backend, step as (inputs: Tensors) => O, inputs);
-      if ('executed' in traced) return traced.executed;
-      graph = new CompiledGraph(backend, traced, options);
+      graph = new CompiledGraph(backend, tracePure(backend, step as (inputs: Tensors) => O, inputs), options);
       graphs.set(key, graph);
     }
     return (await graph.run(inputs)) as O;

@@ -3,7 +3,7 @@ import { Tensor } from 'onnxruntime-node';
 import type { KernelInputs, OnnxBackend } from './backend.js';
 import type { Attributes, KernelRule, Operands } from './kernels/rule.js';
 import { sizeOf } from './kernels/rule.js';
-import { GraphBuilder, isDtype, type Dtype } from './onnx/graph.js';
+import { GraphBuilder, isDtype, tfType, type Dtype } from './onnx/graph.js';
 import { Session } from './onnx/session.js';
 
 /** Sessions kept for eager kernels; the one unused for longest goes first. A session takes some 50 KB. */
@@ -15,6 +15,7 @@ export class EagerSessions {
   smallestWork = 8192;
   /** undefined: ONNX Runtime has no implementation for these data types. */
   private readonly sessions = new Map<string, Session | undefined>();
+  private readonly inferred = new Map<string, { dtype: Dtype; shape: number[] }[]>();
 
   constructor(private readonly backend: OnnxBackend) {}
 
@@ -47,11 +48,35 @@ export class EagerSessions {
       feeds[key] = new Tensor(dtype, this.backend.valuesOf(inputs[key]), [...shape]);
     }
     const results = session.run(feeds);
-    const outputs = session.outputNames.map((output) => {
+    const outputs = session.outputs.map(({ name: output }) => {
       const { dims, type, data } = results[output];
       return this.backend.makeTensorInfo([...dims], type as Dtype, data as Float32Array);
     });
     return outputs.length === 1 ? outputs[0] : outputs;
+  }
+
+  /**
+   * Shapes and types of a kernel's outputs, without running it: tensors that hold no values.
+   * @throws when ONNX Runtime can't run the kernel on such inputs.
+   */
+  infer(name: string, rule: KernelRule, inputs: KernelInputs, attributes: Attributes): TensorInfo[] {
+    const operands: Operands = {};
+    for (const [key, info] of Object.entries(inputs)) {
+      if (!info) continue;
+      if (!isDtype(info.dtype)) throw new Error(`it has no implementation for ${info.dtype}`);
+      operands[key] = { name: key, shape: info.shape, dtype: info.dtype as Dtype };
+    }
+    const signature = Object.values(operands).map(({ dtype, shape }) => `${dtype}:${shape.join('x')}`);
+    const key = `${name} ${signature.join(' ')} ${JSON.stringify(attributes)}`;
+    let outputs = this.inferred.get(key);
+    if (!outputs) {
+      const session = this.build({ ...rule, anyShape: false }, operands, attributes);
+      if (!session) throw new Error(`ONNX Runtime has no implementation for ${signature.join(', ')}`);
+      outputs = session.outputs.map(({ type, shape }) => ({ dtype: tfType(type), shape: [...shape] }));
+      session.release();
+      this.inferred.set(key, outputs);
+    }
+    return outputs.map(({ dtype, shape }) => this.backend.makeTensorInfo([...shape], dtype, new Float32Array(0)));
   }
 
   private session(name: string, rule: KernelRule, operands: Operands, attributes: Attributes): Session | undefined {

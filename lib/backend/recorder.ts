@@ -1,5 +1,6 @@
-import type { TensorInfo, Variable } from '@tensorflow/tfjs-core';
+import { engine, type TensorInfo, type Variable } from '@tensorflow/tfjs-core';
 import type { KernelInputs, OnnxBackend } from './backend.js';
+import { internals } from './engine-internals.js';
 import type { Attributes, KernelRule, Operands } from './kernels/rule.js';
 import { reshape } from './kernels/shape.js';
 import { GraphBuilder, isDtype, onnxType, type Dimensions, type Dtype, type Operand } from './onnx/graph.js';
@@ -7,25 +8,69 @@ import { CaptionerError } from '../errors.js';
 
 type DataId = TensorInfo['dataId'];
 
+/** Kernels whose result says nothing about the values of their inputs: they are constants of a trace. */
+const constantKernels: ReadonlySet<string> = new Set(['ZerosLike', 'OnesLike']);
+
+/** Kernels that hand on the data of their input. */
+const aliasKernels: ReadonlySet<string> = new Set(['Identity', 'Reshape', 'ExpandDims']);
+
 /**
- * Writes down as one ONNX graph what a step does while it runs. A tensor is known by its data: what comes from the step's inputs
+ * Writes down as one ONNX graph what a step would do. A tensor is known by its data: what comes from the step's inputs
  * or from variables is traced, everything else is a constant.
  */
 export class Recorder {
   readonly graph = new GraphBuilder();
   /** Variables that the step reads, and the graph's inputs for them. */
   readonly read = new Map<Variable, string>();
+  /** All variables by the data that they had before the step, or were created with. */
+  readonly variables = new Map<DataId, Variable>();
+  private noticing = false;
   private readonly traced = new Map<DataId, Operand>();
-  private readonly variables = new Map<DataId, Variable>();
   private readonly adapted = new Map<string, string>();
   private readonly constants = new Map<DataId, string>();
 
   constructor(
     private readonly backend: OnnxBackend,
-    variables: Iterable<Variable>,
     private readonly nameOf: (variable: Variable) => string,
   ) {
-    for (const variable of variables) this.variables.set(variable.dataId, variable);
+    this.noticeVariables();
+  }
+
+  /** Takes in variables that are new: at first all there are, later those that the step creates. Their data is kept. */
+  noticeVariables(): void {
+    const registered = Object.values(internals().state.registeredVariables);
+    if (this.noticing || registered.length === this.variables.size) return;
+    this.noticing = true;
+    const known = new Set(this.variables.values());
+    for (const variable of registered) {
+      if (known.has(variable)) continue;
+      if (this.traced.has(variable.dataId)) {
+        throw new CaptionerError(
+          'unsupported',
+          `The compiled step creates the variable ${variable.name} from its inputs: create it before.`,
+        );
+      }
+      // A variable is known by its data: it may not share it with other variables or tensors.
+      if (this.backend.refCount(variable.dataId) > 1) this.copyData(variable);
+      this.variables.set(variable.dataId, variable);
+      this.backend.keep(variable.dataId);
+    }
+    this.noticing = false;
+  }
+
+  private copyData(variable: Variable): void {
+    const copy = this.backend.makeTensorInfo(variable.shape, variable.dtype, this.backend.valuesOf(variable).slice());
+    const tensor = internals().makeTensorFromTensorInfo.call(engine(), copy, this.backend);
+    setData(variable, copy.dataId);
+    tensor.dispose();
+  }
+
+  /** Gives all variables the data back that they had. */
+  restoreVariables(): void {
+    for (const [dataId, variable] of this.variables) {
+      if (variable.dataId !== dataId) setData(variable, dataId);
+      this.backend.decRef(dataId);
+    }
   }
 
   /** Declares an input of the step. */
@@ -34,35 +79,38 @@ export class Recorder {
     this.define(name, info);
   }
 
-  /** Appends a kernel that has just run, unless all of its inputs are constants. */
+  /** Whether a kernel's result depends on the values of the step's inputs, and is not just their data in another shape. */
+  traces(name: string, inputs: KernelInputs): boolean {
+    if (aliasKernels.has(name) || constantKernels.has(name)) return false;
+    return Object.values(inputs).some((info) => info && this.isTraced(info.dataId));
+  }
+
+  /** Appends a kernel. Nothing is computed: its outputs have shapes and types, but no values. */
   record(
     name: string,
     rule: KernelRule | undefined,
     inputs: KernelInputs,
     attributes: Attributes,
-    outputs: TensorInfo[],
-  ): void {
-    const given = Object.entries(inputs).filter(([, info]) => info);
-    if (!given.some(([, info]) => this.isTraced(info.dataId))) return;
-    // Kernels such as Reshape hand on the data of their input.
-    if (outputs.every(({ dataId }) => this.isTraced(dataId))) return;
-    if (!rule) {
-      throw new CaptionerError(
+  ): TensorInfo | TensorInfo[] {
+    const refuse = (why: string) =>
+      new CaptionerError(
         'unsupported',
-        `The operation ${name} can't be compiled: the 'onnx' backend has no rule for it. Run this part outside of the compiled step.`,
+        `The operation ${name} can't be compiled: ${why}. Run this part outside of the compiled step.`,
       );
-    }
+    if (!rule) throw refuse("the 'onnx' backend has no rule for it");
     this.graph.origin = name;
-    const operands: Operands = Object.fromEntries(given.map(([key, info]) => [key, this.operand(info)]));
-    let names: string | string[];
+    const given = Object.entries(inputs).filter(([, info]) => info);
+    let outputs: TensorInfo[];
     try {
-      names = rule.emit(this.graph, operands, attributes);
+      const operands: Operands = Object.fromEntries(given.map(([key, info]) => [key, this.operand(info)]));
+      outputs = this.backend.eager.infer(name, rule, inputs, attributes);
+      [rule.emit(this.graph, operands, attributes)].flat().forEach((value, i) => {
+        this.define(value, outputs[i]);
+      });
     } catch (error) {
-      throw new CaptionerError('unsupported', `The operation ${name} can't be compiled: ${(error as Error).message}.`);
+      throw error instanceof CaptionerError ? error : refuse((error as Error).message);
     }
-    [names].flat().forEach((value, i) => {
-      this.define(value, outputs[i]);
-    });
+    return outputs.length === 1 ? outputs[0] : outputs;
   }
 
   /** The graph's value for a tensor: traced, or a constant. */
@@ -135,4 +183,11 @@ export class Recorder {
     this.graph.shapes.set(name, info.shape);
     return name;
   }
+}
+
+/** Lets go of a variable's data and gives it other data. */
+function setData(variable: Variable, dataId: DataId): void {
+  engine().disposeTensor(variable);
+  (variable as { dataId: DataId }).dataId = dataId;
+  internals().incRef(variable, null);
 }

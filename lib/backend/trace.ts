@@ -1,20 +1,11 @@
 import { engine, tidy, type Tensor, type TensorInfo, type Variable } from '@tensorflow/tfjs-core';
 import type { OnnxBackend } from './backend.js';
+import { internals } from './engine-internals.js';
 import { Recorder } from './recorder.js';
 import { bytesOf, type Dimensions, type GraphBuilder } from './onnx/graph.js';
 import { CaptionerError } from '../errors.js';
 
 export type Tensors = Record<string, Tensor>;
-
-/** What TensorFlow.js' engine offers beyond its typed interface. */
-interface EngineInternals {
-  state: { registeredVariables: Record<string, Variable> };
-  incRef(tensor: Tensor, backend: null): void;
-  removeDataId(dataId: TensorInfo['dataId'], backend: OnnxBackend): void;
-  makeTensorFromTensorInfo(info: TensorInfo, backend: OnnxBackend): Tensor;
-}
-
-export const internals = () => engine() as unknown as EngineInternals;
 
 /** A step as a graph. */
 export interface Trace {
@@ -35,39 +26,28 @@ export interface TraceOptions {
 }
 
 /**
- * Runs a step once and writes down what it does. All variables have their former values afterwards, unless the step created
- * variables (as an optimiser's first call does): then nothing can be traced, and what the step did stands, as `executed`.
+ * Goes through a step once and writes down what it does, without computing it. All variables have their former values afterwards;
+ * those that the step creates, as an optimiser's first call does, have their initial ones.
  */
-export function trace<O extends Tensors>(
+export function trace(
   backend: OnnxBackend,
-  step: (inputs: Tensors) => O,
+  step: (inputs: Tensors) => Tensors,
   inputs: Tensors,
   { nameOf = (variable) => variable.name, dims = (shape) => shape }: TraceOptions = {},
-): Trace | { executed: O } {
+): Trace {
   if (backend.recorder)
     throw new CaptionerError('unsupported', 'A compiled step was called inside another compiled step.');
-  const { state, makeTensorFromTensorInfo } = internals();
-  const before = Object.values(state.registeredVariables).map((variable) => ({ variable, dataId: variable.dataId }));
-  const recorder = new Recorder(
-    backend,
-    before.map(({ variable }) => variable),
-    nameOf,
-  );
-  // Fresh tensors on the same values, so that each input has data of its own.
-  const fresh = Object.entries(inputs).map(([name, { shape, dtype, dataId }]): [string, Tensor] => {
-    const { values } = backend.data.get(dataId) as { values: Float32Array };
-    return [name, makeTensorFromTensorInfo.call(engine(), backend.makeTensorInfo(shape, dtype, values), backend)];
+  const recorder = new Recorder(backend, nameOf);
+  // Fresh tensors without values, so that each input has data of its own.
+  const fresh = Object.entries(inputs).map(([name, { shape, dtype }]): [string, Tensor] => {
+    const info = backend.makeTensorInfo(shape, dtype, new Float32Array(0));
+    return [name, internals().makeTensorFromTensorInfo.call(engine(), info, backend)];
   });
   for (const [name, tensor] of fresh) recorder.input(name, tensor, dims(tensor.shape));
-  for (const { dataId } of before) backend.incRef(dataId);
-
-  let keep = false;
   backend.recorder = recorder;
   try {
     const results = tidy(() => step(Object.fromEntries(fresh)));
     backend.recorder = undefined;
-    keep = Object.keys(state.registeredVariables).length !== before.length;
-    if (keep) return { executed: results };
     const outputs: Trace['outputs'] = {};
     for (const [name, tensor] of Object.entries(results)) {
       const { shape, dtype } = tensor;
@@ -75,45 +55,24 @@ export function trace<O extends Tensors>(
       tensor.dispose();
     }
     const writes = new Map<Variable, string>();
-    for (const { variable, dataId } of before) {
+    for (const [dataId, variable] of recorder.variables) {
       if (variable.dataId !== dataId) writes.set(variable, recorder.output(variable));
     }
     return { graph: recorder.graph, outputs, reads: recorder.read, writes };
   } finally {
     backend.recorder = undefined;
     for (const [, tensor] of fresh) tensor.dispose();
-    for (const { variable, dataId } of before) (keep ? forget : restore)(backend, variable, dataId);
+    recorder.restoreVariables();
   }
-}
-
-/** Gives a variable the data back that it had before the step. */
-function restore(backend: OnnxBackend, variable: Variable, dataId: TensorInfo['dataId']): void {
-  if (variable.dataId !== dataId) {
-    engine().disposeTensor(variable);
-    (variable as { dataId: TensorInfo['dataId'] }).dataId = dataId;
-    internals().incRef(variable, null);
-  }
-  backend.decRef(dataId);
-}
-
-/** Lets go of the data that a variable had before the step. */
-function forget(backend: OnnxBackend, _: Variable, dataId: TensorInfo['dataId']): void {
-  if (backend.disposeData(dataId)) internals().removeDataId(dataId, backend);
 }
 
 /**
  * Traces twice. A step is pure if it depends on nothing but its inputs and variables: then both graphs are the same.
  * @throws CaptionerError `impure-step`, naming the operation that used something else.
  */
-export function tracePure<O extends Tensors>(
-  backend: OnnxBackend,
-  step: (inputs: Tensors) => O,
-  inputs: Tensors,
-): Trace | { executed: O } {
+export function tracePure(backend: OnnxBackend, step: (inputs: Tensors) => Tensors, inputs: Tensors): Trace {
   const first = trace(backend, step, inputs);
-  if ('executed' in first) return first;
   const second = trace(backend, step, inputs);
-  if ('executed' in second) return second;
   const difference = differ(first.graph, second.graph);
   if (difference) {
     throw new CaptionerError(

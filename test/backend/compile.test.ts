@@ -169,6 +169,22 @@ describe('a compiled step', () => {
     expect(Array.from(given)).to.deep.equal([1, 1]);
   });
 
+  it('keeps variables apart that began with the same tensor, and that tensor', async () => {
+    const start = tf.tensor1d([1, 2]);
+    const [a, b] = [tf.variable(start), tf.variable(start)];
+    const step = compile(({ x }: Tensors) => {
+      a.assign(tf.mul(a, x));
+      return { a: tf.clone(a), sum: tf.add(a, tf.mul(b, start)) };
+    });
+    const x = tf.scalar(3);
+    await step({ x });
+    b.assign(tf.tensor1d([10, 10]));
+    const { sum } = await step({ x });
+    expect(Array.from(a.dataSync())).to.deep.equal([9, 18]);
+    expect(Array.from(sum.dataSync())).to.deep.equal([9 + 10, 18 + 20]);
+    expect(Array.from(start.dataSync())).to.deep.equal([1, 2]);
+  });
+
   it('refuses random numbers, counters and values from JavaScript, naming the operation', async () => {
     let calls = 0;
     const x = tf.ones([4]);

@@ -1,6 +1,6 @@
 import { util, type DataType as TfDataType } from '@tensorflow/tfjs-core';
 import { DataType } from '../onnx/proto.js';
-import { isDtype, onnxType, type GraphBuilder } from '../onnx/graph.js';
+import { isDtype, onnxType, type Dtype, type GraphBuilder } from '../onnx/graph.js';
 import { rule, sizeOf, type KernelRule } from './rule.js';
 
 /** A tensor of zeros. */
@@ -10,6 +10,29 @@ function zeros(g: GraphBuilder, shape: readonly number[], type: number): string 
 }
 
 const int64 = (g: GraphBuilder, indices: string) => g.cast(indices, DataType.int64);
+
+/**
+ * Zeros [count, ...row] with rows added at int64 places, any of which may occur several times. ONNX Runtime's ScatterND adds in
+ * parallel and loses updates of the same place; its ScatterElements adds one after the other.
+ */
+function addRows(
+  g: GraphBuilder,
+  rows: string,
+  dtype: Dtype,
+  places: string,
+  count: number,
+  row: readonly number[],
+): string {
+  const width = sizeOf(row);
+  const flat = g.node('Reshape', [rows, g.ints([-1, width])]); // [N, width]
+  const column = g.node('Reshape', [places, g.ints([-1, 1])]); // [N, 1]
+  const everywhere = g.node('Expand', [column, g.ints([1, width])]); // [N, width]
+  const sums = g.node('ScatterElements', [zeros(g, [count, width], onnxType(dtype)), everywhere, flat], {
+    axis: 0,
+    reduction: 'add',
+  });
+  return g.node('Reshape', [sums, g.ints([count, ...row])]);
+}
 
 export const indexing: Record<string, KernelRule> = {
   GatherV2: rule<{ axis: number; batchDims: number }>(
@@ -36,18 +59,20 @@ export const indexing: Record<string, KernelRule> = {
     g.node('ScatterND', [tensor.name, int64(g, indices.name), updates.name]),
   ),
 
-  ScatterNd: rule<{ shape: number[] }>((g, { indices, updates }, { shape }) =>
-    g.node('ScatterND', [zeros(g, shape, onnxType(updates.dtype)), int64(g, indices.name), updates.name], {
-      reduction: 'add',
-    }),
-  ),
+  ScatterNd: rule<{ shape: number[] }>((g, { indices, updates }, { shape }) => {
+    const depth = indices.shape.at(-1) ?? 1;
+    // Several coordinates make one place in the flattened leading dimensions: sum_i index_i * stride_i.
+    const strides = shape.slice(0, depth).map((_, i) => sizeOf(shape.slice(i + 1, depth)));
+    const weighed = g.node('Mul', [int64(g, indices.name), g.ints(strides)]);
+    const places = g.node('ReduceSum', [weighed, g.ints([-1])], { keepdims: 0 });
+    const sums = addRows(g, updates.name, updates.dtype, places, sizeOf(shape.slice(0, depth)), shape.slice(depth));
+    return g.node('Reshape', [sums, g.ints(shape)]);
+  }),
 
   // The gradient of an embedding look-up: rows of x are added up by their segment.
-  UnsortedSegmentSum: rule<{ numSegments: number }>((g, { x, segmentIds }, { numSegments }) => {
-    const shape = [numSegments, ...x.shape.slice(segmentIds.shape.length)];
-    const indices = g.node('Unsqueeze', [int64(g, segmentIds.name), g.ints([segmentIds.shape.length])]);
-    return g.node('ScatterND', [zeros(g, shape, onnxType(x.dtype)), indices, x.name], { reduction: 'add' });
-  }),
+  UnsortedSegmentSum: rule<{ numSegments: number }>((g, { x, segmentIds }, { numSegments }) =>
+    addRows(g, x.name, x.dtype, int64(g, segmentIds.name), numSegments, x.shape.slice(segmentIds.shape.length)),
+  ),
 
   // ONNX Runtime's own OneHot is many times slower than a comparison with 0, 1, 2, …
   OneHot: rule<{ depth: number; onValue: number; offValue: number; dtype: TfDataType }>(

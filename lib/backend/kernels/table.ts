@@ -9,6 +9,3 @@ import { shapes } from './shape.js';
 export const kernelTable: ReadonlyMap<string, KernelRule> = new Map(
   Object.entries({ ...elementwise, ...reductions, ...linear, ...shapes, ...indexing }),
 );
-
-/** Kernels whose result says nothing about the values of their inputs: they are constants of a trace. */
-export const constantKernels: ReadonlySet<string> = new Set(['ZerosLike', 'OnesLike']);

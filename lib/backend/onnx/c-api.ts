@@ -28,7 +28,7 @@ const functions = {
   ],
   CreateSessionOptions: [10, 'void *CreateSessionOptions(_Out_ void **out)'],
   EnableProfiling: [14, 'void *EnableProfiling(void *options, const char *prefix)'],
-  DisableCpuMemArena: [19, 'void *DisableCpuMemArena(void *options)'],
+  DisableMemPattern: [17, 'void *DisableMemPattern(void *options)'],
   SetSessionLogSeverityLevel: [22, 'void *SetSessionLogSeverityLevel(void *options, int level)'],
   SetSessionGraphOptimizationLevel: [23, 'void *SetSessionGraphOptimizationLevel(void *options, int level)'],
   SetIntraOpNumThreads: [24, 'void *SetIntraOpNumThreads(void *options, int threads)'],
@@ -41,6 +41,12 @@ const functions = {
   ReleaseSession: [95, 'void ReleaseSession(void *session)'],
   ReleaseValue: [96, 'void ReleaseValue(void *value)'],
   ReleaseSessionOptions: [100, 'void ReleaseSessionOptions(void *options)'],
+  CreateAndRegisterAllocator: [144, 'void *CreateAndRegisterAllocator(void *env, void *memory, void *arena)'],
+  CreateArenaCfg: [
+    156,
+    'void *CreateArenaCfg(size_t most, int extendStrategy, int initialChunk, int mostDead, _Out_ void **out)',
+  ],
+  ReleaseArenaCfg: [157, 'void ReleaseArenaCfg(void *arena)'],
   AddSessionConfigEntry: [130, 'void *AddSessionConfigEntry(void *options, const char *key, const char *value)'],
 } as const;
 
@@ -126,13 +132,16 @@ function load(): OrtApi {
       });
     });
   const warning = 2;
-  return {
-    call,
-    create,
-    run,
-    environment: create('CreateEnv', warning, 'captioner'),
-    memory: create('CreateCpuMemoryInfo', 1, 0),
-  };
+  const environment = create('CreateEnv', warning, 'captioner');
+  const arenaAllocator = 1;
+  const memory = create('CreateCpuMemoryInfo', arenaAllocator, 0);
+  // One arena for all graphs: memory that one has used serves the next, without a page fault. It grows by what is asked for.
+  const growAsRequested = 1;
+  const byDefault = -1;
+  const arena = create('CreateArenaCfg', 0, growAsRequested, byDefault, byDefault);
+  call.CreateAndRegisterAllocator(environment, memory, arena);
+  call.ReleaseArenaCfg(arena);
+  return { call, create, run, environment, memory };
 }
 
 /** The library that comes with onnxruntime-node for this system. */

@@ -45,7 +45,9 @@ class NativeGraphSession implements GraphSession {
     call.SetIntraOpNumThreads(options, threads);
     call.SetSessionGraphOptimizationLevel(options, optimizationLevels[optimization]);
     call.SetSessionLogSeverityLevel(options, errorsOnly);
-    call.DisableCpuMemArena(options);
+    // Large graphs share one arena. A plan of its own for each graph's memory would keep pieces apart that could be one.
+    call.AddSessionConfigEntry(options, 'session.use_env_allocators', '1');
+    call.DisableMemPattern(options);
     call.AddSessionConfigEntry(options, 'session.intra_op.allow_spinning', spinning ? '1' : '0');
     if (profile !== undefined) call.EnableProfiling(options, profile);
     try {

@@ -39,6 +39,13 @@ export function onnxType(dtype: Dtype): number {
   return elementType[dtype];
 }
 
+/** The TensorFlow.js data type of an ONNX element type. */
+export function tfType(type: number): Dtype {
+  const [dtype] = Object.entries(elementType).find(([, number]) => number === type) ?? [];
+  if (dtype === undefined) throw new Error(`TensorFlow.js has no data type for ONNX type ${type}`);
+  return dtype as Dtype;
+}
+
 export function isDtype(dtype: TfDataType): dtype is Dtype {
   return dtype in elementType;
 }

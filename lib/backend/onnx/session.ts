@@ -9,11 +9,19 @@ import { CaptionerError } from '../../errors.js';
  * is therefore pinned.
  */
 
+/** What ONNX Runtime knows of an output before it runs. A dimension below 0 depends on the run. */
+interface OutputMetadata {
+  readonly name: string;
+  /** TensorProto.DataType */
+  readonly type: number;
+  readonly shape: readonly number[];
+}
+
 interface NativeSession {
   loadModel(buffer: ArrayBufferLike, offset: number, length: number, options: object): void;
   run(feeds: Record<string, Tensor>, fetches: Record<string, Tensor | null>, options: object): Record<string, Tensor>;
   dispose(): void;
-  readonly outputMetadata: { name: string }[];
+  readonly outputMetadata: OutputMetadata[];
 }
 
 interface Binding {
@@ -56,7 +64,7 @@ export interface SessionOptions {
 /** A loaded ONNX model. */
 export class Session {
   private readonly session: NativeSession;
-  readonly outputNames: readonly string[];
+  readonly outputs: readonly OutputMetadata[];
 
   constructor(model: Uint8Array, options: SessionOptions = {}) {
     const { binding } = native();
@@ -73,13 +81,13 @@ export class Session {
       ...(options.profile && { enableProfiling: true, profileFilePrefix: options.profile }),
       extra: { session: { intra_op: { allow_spinning: options.spinning ? '1' : '0' } } },
     });
-    this.outputNames = this.session.outputMetadata.map(({ name }) => name);
+    this.outputs = this.session.outputMetadata;
   }
 
   /** Runs the model. `into` holds tensors to write outputs to; the other outputs are allocated. */
   run(feeds: Record<string, Tensor>, into: Record<string, Tensor> = {}): Record<string, Tensor> {
     const fetches: Record<string, Tensor | null> = {};
-    for (const name of this.outputNames) fetches[name] = into[name] ?? null;
+    for (const { name } of this.outputs) fetches[name] = into[name] ?? null;
     return this.session.run(feeds, fetches, {});
   }
 
