@@ -112,6 +112,6 @@ function table(photos: number, split: Split, evaluations: readonly Evaluation[])
     `${distinct}`,
     words.toFixed(1),
   ]);
-  const line = (cells: readonly string[]) => cells.map((cell) => cell.padStart(8)).join('');
+  const line = (cells: readonly string[]) => cells.map((cell) => cell.padStart(9)).join('');
   return [`${photos} ${split} photos, scores x 100`, ...[head, ...rows].map(line)].join('\n');
 }

@@ -39,11 +39,14 @@ export function exportCommand(): Command {
         const { checkpoint: given, out, precision, results } = options as unknown as ExportOptions;
         const found = findCheckpoint(given);
         const checkpoint = loadCheckpoint(found);
-        const history = path.join(found, 'history.jsonl');
+        // That of the whole run, where there is one, goes on past the best epoch.
+        const history = [given, found]
+          .map((place) => path.join(place, 'history.jsonl'))
+          .find((file) => existsSync(file));
         saveCheckpoint(out, checkpoint, {
           precision,
           card: modelCard(checkpoint.config, results === undefined ? undefined : readReport(results)),
-          ...(existsSync(history) && { history: readFileSync(history) }),
+          ...(history !== undefined && { history: readFileSync(history) }),
         });
         console.log(`${out} holds the checkpoint ${found} in ${precision}.`);
         return Promise.resolve();

@@ -128,7 +128,7 @@ export const SearchConfig = z.strictObject({
     .number()
     .min(0)
     .max(5)
-    .default(0)
+    .default(0.7)
     .describe('Captions are ranked by log-probability / length^this: 0 prefers short ones, 1 is the mean per word.'),
 });
 export type SearchConfig = z.output<typeof SearchConfig>;

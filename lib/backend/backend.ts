@@ -12,6 +12,7 @@ import { EagerSessions } from './eager.js';
 import { kernelTable } from './kernels/table.js';
 import type { Attributes } from './kernels/rule.js';
 import type { Recorder } from './recorder.js';
+import { keepMemorySmall } from './onnx/native-memory.js';
 import { CaptionerError } from '../errors.js';
 
 type DataId = TensorInfo['dataId'];
@@ -102,6 +103,7 @@ let registered = false;
 export function registerOnnxBackend(): void {
   if (registered) return;
   registered = true;
+  keepMemorySmall();
   for (const config of getKernelsForBackend('cpu')) {
     registerKernel({
       ...config,

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Tensor } from 'onnxruntime-node';
+import { returnFreedMemory } from './native-memory.js';
 import { ortApi, type OrtApi, type Pointer } from './c-api.js';
 import { onnxType, type Dtype } from './graph.js';
 import { Session, type SessionOptions } from './session.js';
@@ -56,6 +57,7 @@ class NativeGraphSession implements GraphSession {
       throw new CaptionerError('unsupported', `ONNX Runtime refuses the graph: ${(cause as Error).message}`, { cause });
     } finally {
       call.ReleaseSessionOptions(options);
+      returnFreedMemory();
     }
   }
 

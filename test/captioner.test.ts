@@ -1,0 +1,57 @@
+import fs from 'node:fs';
+import { expect } from 'chai';
+import { Captioner, openFeatures } from '../lib/index.js';
+
+const samples = 'data/samples';
+
+/** What the shipped checkpoint writes about the sample photos. */
+const expected: Record<string, string> = {
+  'astronaut.jpg': 'a man in a red shirt is riding a motorcycle',
+  'cat.jpg': 'a little girl is eating a peach',
+  'coffee.jpg': 'a man in a red shirt is sitting on a blue blanket',
+  'officer.jpg': 'a man in a black jacket',
+  'raccoon.jpg': 'a black and white dog jumps over a log',
+  'rocket.jpg': 'a man in a red shirt is standing in front of a building',
+  'stairs.jpg': 'a man in a blue shirt is standing on a bench in front of a building',
+};
+
+describe('the captioner that comes with the package', () => {
+  let captioner: Captioner;
+
+  before(async () => {
+    captioner = await Captioner.load();
+  });
+  after(() => captioner.release());
+
+  it('captions the sample photos from their stored features', async () => {
+    const features = openFeatures(`${samples}/features`);
+    const captions: Record<string, string> = {};
+    for await (const { file, captions: found } of captioner.captionsOfFeatures(features))
+      captions[file] = found![0].caption;
+    features.close();
+    expect(captions).to.deep.equal(expected);
+  });
+
+  it('gives the words of a caption with their probabilities, whose product with that of the end is the caption’s', async () => {
+    const features = openFeatures(`${samples}/features`);
+    const [[{ caption, words, probability }]] = await captioner.captionFeatures(features.read('raccoon.jpg'), 1);
+    features.close();
+    expect(words.map(({ word }) => word).join(' ')).to.equal(caption);
+    const product = words.reduce((sofar, word) => sofar * word.probability, 1);
+    expect(probability).to.be.within(0.2 * product, product);
+  });
+
+  it('captions the photos themselves, from files and from bytes', async function () {
+    if (!process.env.CAPTIONER_MIRROR) {
+      console.log('      not checked: the sample photos through MobileNetV2 (set CAPTIONER_MIRROR to where it is)');
+      this.skip();
+    }
+    const files = Object.keys(expected).map((name) => `${samples}/${name}`);
+    const fromFiles = await captioner.caption(files);
+    expect(fromFiles.map(({ captions }) => captions![0].caption)).to.deep.equal(Object.values(expected));
+    const bytes = fs.readFileSync(files[4]);
+    const [raccoon] = await captioner.caption([{ file: 'raccoon', bytes }], { n: 2 });
+    expect(raccoon.captions!.map(({ caption }) => caption)).to.have.length(2);
+    expect(raccoon.captions![0].caption).to.equal(expected['raccoon.jpg']);
+  });
+});
