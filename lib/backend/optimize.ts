@@ -5,6 +5,7 @@ import type { Node } from './onnx/proto.js';
 export function optimize(graph: GraphBuilder): void {
   joinProductSums(graph);
   joinBiases(graph);
+  joinSquares(graph);
   dropUnused(graph);
 }
 
@@ -70,6 +71,18 @@ function joinBiases(graph: GraphBuilder): void {
     Object.assign(node, { opType: 'Gemm', input: [...gemm.input!, bias], attribute: gemm.attribute });
   }
   graph.nodes = graph.nodes.filter((node) => !joined.has(node));
+}
+
+/** A sum of squares, as in the norm of a gradient, needs no array of the squares. */
+function joinSquares(graph: GraphBuilder): void {
+  const { producers, usedOnce } = uses(graph);
+  for (const node of graph.nodes) {
+    if (node.opType !== 'ReduceSum') continue;
+    const [squares, axes] = node.input!;
+    const square = producers.get(squares);
+    if (square?.opType !== 'Mul' || square.input![0] !== square.input![1] || !usedOnce(squares)) continue;
+    Object.assign(node, { opType: 'ReduceSumSquare', input: [square.input![0], axes] });
+  }
 }
 
 /** Which node produces a value, and which nodes consume it. */

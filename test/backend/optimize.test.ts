@@ -62,6 +62,17 @@ describe('optimize', () => {
     });
   }
 
+  it('sums squares without an array of them', () => {
+    const graph = new GraphBuilder();
+    const x = graph.input('x', 'float32', [4, 3]);
+    const sum = graph.node('ReduceSum', [graph.node('Mul', [x, x]), graph.ints([0, 1])], { keepdims: 0 });
+    graph.output(sum, 'float32', []);
+    const expected = run(graph);
+    optimize(graph);
+    expect(operators(graph)).to.deep.equal(['ReduceSumSquare']);
+    expect(run(graph)[0]).to.be.closeTo(expected[0], 1e-5);
+  });
+
   it('drops what no output depends on', () => {
     const graph = sumOfProducts(1, false);
     graph.node('Exp', [graph.scalar(3)]);

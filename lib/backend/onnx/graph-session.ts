@@ -50,6 +50,8 @@ class NativeGraphSession implements GraphSession {
     call.AddSessionConfigEntry(options, 'session.use_env_allocators', '1');
     call.DisableMemPattern(options);
     call.AddSessionConfigEntry(options, 'session.intra_op.allow_spinning', spinning ? '1' : '0');
+    // Long enough for the gaps between two nodes, short enough not to take a core from somebody else who works.
+    call.AddSessionConfigEntry(options, 'session.intra_op.spin_duration_us', '50');
     if (profile !== undefined) call.EnableProfiling(options, profile);
     try {
       this.session = create('CreateSessionFromArray', api.environment, model, model.byteLength, options);
