@@ -118,6 +118,8 @@ export class Trainer<Batch> {
   private readonly now: () => number;
   private clock = 0;
   private saved = 0;
+  /** Beside the progress bar: what the last window of steps was like. */
+  private note = '';
   private window = { steps: 0, lossSum: 0, words: 0, normSum: 0, milliseconds: 0 };
 
   constructor(
@@ -195,6 +197,7 @@ export class Trainer<Batch> {
     window.normSum += gradientNorm;
     window.milliseconds += this.now() - began;
     if (state.step % stepsPerRecord === 0) this.closeWindow();
+    options.progress?.update(state.step, this.note);
     await options.onStep?.({ ...result, step: state.step });
   }
 
@@ -213,7 +216,7 @@ export class Trainer<Batch> {
       tokensPerSecond,
       seconds: this.tick(),
     });
-    options.progress?.update(state.step, `loss ${loss.toFixed(3)}  ${Math.round(tokensPerSecond)} tokens/s`);
+    this.note = `loss ${loss.toFixed(3)}  ${Math.round(tokensPerSecond)} tokens/s`;
     this.window = { steps: 0, lossSum: 0, words: 0, normSum: 0, milliseconds: 0 };
   }
 

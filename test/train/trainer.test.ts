@@ -152,7 +152,8 @@ describe('Trainer', () => {
       stop: () => void told.push('stop'),
     };
     await new Trainer(new Diary([1, 1]), options({ progress })).run();
-    expect(told).to.deep.equal(['Training 6 steps', '0', '3 scoring dev captions', '6 scoring dev captions', 'stop']);
+    const epochs = ['1', '2', '3', '3 scoring dev captions', '4', '5', '6', '6 scoring dev captions'];
+    expect(told).to.deep.equal(['Training 6 steps', '0', ...epochs, 'stop']);
     told.length = 0;
     await failure(new Trainer(new Diary([1], () => NaN), options({ progress }), freshState()).run());
     expect(told.at(-1)).to.equal('stop');
