@@ -49,6 +49,7 @@ class NativeGraphSession implements GraphSession {
     // Large graphs share one arena. A plan of its own for each graph's memory would keep pieces apart that could be one.
     call.AddSessionConfigEntry(options, 'session.use_env_allocators', '1');
     call.DisableMemPattern(options);
+    call.AddSessionConfigEntry(options, 'optimization.disable_specified_optimizers', 'GemmTransposeFusion');
     call.AddSessionConfigEntry(options, 'session.intra_op.allow_spinning', spinning ? '1' : '0');
     // Long enough for the gaps between two nodes, short enough not to take a core from somebody else who works.
     call.AddSessionConfigEntry(options, 'session.intra_op.spin_duration_us', '50');
