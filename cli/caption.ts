@@ -12,7 +12,7 @@ import {
 } from '../lib/index.js';
 import { addConfigOptions, defineCommand } from './options.js';
 import { printers, type Format } from './caption-output.js';
-import { runCommand } from './run.js';
+import { runCommand, type Run } from './run.js';
 
 interface CaptionOptions {
   checkpoint?: string;
@@ -47,44 +47,48 @@ export function captionCommand(): Command {
     );
   const config = addConfigOptions(command, { search: SearchConfig });
   return command.action(
-    runCommand(async ({ options, progress, signal, warn }, files: string[]) => {
-      const chosen = options as CaptionOptions;
-      const { checkpoint, encoder } = chosen;
-      const captionOf = async () => await Captioner.load(checkpoint, { encoder, progress, signal });
-      const given = config.given().search;
-      // A bar is of no use, and in the way, where the captions themselves appear one after the other.
-      const seen = process.stdout.isTTY ? undefined : progress;
-      let captions: AsyncIterable<CaptionedPhoto>;
-      let count: number;
-      if (chosen.features !== undefined) {
-        if (files.length > 0 || chosen.list !== undefined) {
-          throw new CaptionerError('bad-option', 'Name photos, or --features, not both.');
-        }
-        const features = openFeatures(chosen.features);
-        count = features.ids.length;
-        captions = (await captionOf()).captionsOfFeatures(features, given);
-      } else {
-        const photos = await photosOf(files, chosen.list);
-        count = photos.length;
-        captions = (await captionOf()).captions(photos, given, { progress: seen, signal });
-      }
-      const printer = printers[formatOf(chosen)](count > 1);
+    runCommand(async (run, files: string[]) => {
+      const chosen = run.options as CaptionOptions;
+      const format = formatOf(chosen);
+      const { count, captions } = await start(chosen, files, config.given().search, run);
+      const printer = printers[format](count > 1);
       const write = (text: string) => text && process.stdout.write(text);
-      const failed: CaptionedPhoto[] = [];
+      let failed = 0;
       write(printer.head);
       for await (const photo of captions) {
         write(printer.photo(photo));
         if (photo.error) {
-          failed.push(photo);
-          warn(`captioner: ${photo.file}: ${photo.error.message}`);
+          failed++;
+          run.warn(`captioner: ${photo.file}: ${photo.error.message}`);
         }
       }
       write(printer.tail);
-      if (failed.length === 0) return 0;
-      if (count > 1) warn(`captioner: ${failed.length} of ${count} photos could not be captioned`);
-      return failed.length === count ? 1 : 2;
+      if (failed === 0) return 0;
+      if (count > 1) run.warn(`captioner: ${failed} of ${count} photos could not be captioned`);
+      return failed === count ? 1 : 2;
     }),
   );
+}
+
+/** Loads what is needed and begins to caption: photos, or the rows of a feature store. */
+async function start(
+  { checkpoint, encoder, features: folder, list }: CaptionOptions,
+  files: readonly string[],
+  search: Partial<SearchConfig>,
+  { progress, signal }: Run,
+): Promise<{ count: number; captions: AsyncIterable<CaptionedPhoto> }> {
+  const load = () => Captioner.load(checkpoint, { encoder, progress, signal });
+  if (folder === undefined) {
+    const photos = await photosOf(files, list);
+    // A bar is of no use, and in the way, where the captions themselves appear one after the other.
+    const seen = process.stdout.isTTY ? undefined : progress;
+    return { count: photos.length, captions: (await load()).captions(photos, search, { progress: seen, signal }) };
+  }
+  if (files.length > 0 || list !== undefined) {
+    throw new CaptionerError('bad-option', 'Name photos, or --features, not both.');
+  }
+  const features = openFeatures(folder);
+  return { count: features.ids.length, captions: (await load()).captionsOfFeatures(features, search) };
 }
 
 function formatOf({ json, jsonl, csv }: CaptionOptions): Format {
