@@ -32,7 +32,7 @@ export function loadGraph(model: Uint8Array, options: SessionOptions = {}): Grap
 
 const optimizationLevels = { disabled: 0, basic: 1, extended: 2, all: 99 } as const;
 
-class NativeGraphSession implements GraphSession {
+export class NativeGraphSession implements GraphSession {
   private readonly session: Pointer;
 
   constructor(
@@ -105,7 +105,7 @@ class NativeGraphSession implements GraphSession {
   }
 }
 
-class CopyingGraphSession implements GraphSession {
+export class CopyingGraphSession implements GraphSession {
   private readonly session: Session;
 
   constructor(model: Uint8Array, options: SessionOptions) {
