@@ -19,10 +19,6 @@ export class EagerSessions {
 
   constructor(private readonly backend: OnnxBackend) {}
 
-  get size(): number {
-    return this.sessions.size;
-  }
-
   /** The outputs, or undefined when the kernel is better or only done in JavaScript. */
   run(
     name: string,
@@ -30,16 +26,11 @@ export class EagerSessions {
     inputs: KernelInputs,
     attributes: Attributes,
   ): TensorInfo | TensorInfo[] | undefined {
-    const operands: Operands = {};
-    let largest = 0;
-    for (const [key, info] of Object.entries(inputs)) {
-      if (!info) continue;
-      const size = sizeOf(info.shape);
-      if (!isDtype(info.dtype) || size === 0) return undefined;
-      largest = Math.max(largest, size);
-      operands[key] = { name: key, shape: info.shape, dtype: info.dtype as Dtype };
-    }
-    if ((rule.work?.(operands, attributes) ?? largest) < this.smallestWork) return undefined;
+    const operands = operandsOf(inputs);
+    if (!operands) return undefined;
+    const sizes = Object.values(operands).map(({ shape }) => sizeOf(shape));
+    if (sizes.includes(0)) return undefined;
+    if ((rule.work?.(operands, attributes) ?? Math.max(...sizes)) < this.smallestWork) return undefined;
     const session = this.session(name, rule, operands, attributes);
     if (!session) return undefined;
 
@@ -60,12 +51,8 @@ export class EagerSessions {
    * @throws when ONNX Runtime can't run the kernel on such inputs.
    */
   infer(name: string, rule: KernelRule, inputs: KernelInputs, attributes: Attributes): TensorInfo[] {
-    const operands: Operands = {};
-    for (const [key, info] of Object.entries(inputs)) {
-      if (!info) continue;
-      if (!isDtype(info.dtype)) throw new Error(`it has no implementation for ${info.dtype}`);
-      operands[key] = { name: key, shape: info.shape, dtype: info.dtype as Dtype };
-    }
+    const operands = operandsOf(inputs);
+    if (!operands) throw new Error('it takes a tensor that is neither float32, int32 nor bool');
     const signature = Object.values(operands).map(({ dtype, shape }) => `${dtype}:${shape.join('x')}`);
     const key = `${name} ${signature.join(' ')} ${JSON.stringify(attributes)}`;
     let outputs = this.inferred.get(key);
@@ -113,4 +100,16 @@ export class EagerSessions {
       return undefined;
     }
   }
+}
+
+/** The inputs that are given, named as the kernel names them; undefined where one is of a type that ONNX does not share. */
+function operandsOf(inputs: KernelInputs): Operands | undefined {
+  const operands: Operands = {};
+  for (const [name, info] of Object.entries(inputs)) {
+    if (!info) continue;
+    const { shape, dtype } = info;
+    if (!isDtype(dtype)) return undefined;
+    operands[name] = { name, shape, dtype };
+  }
+  return operands;
 }

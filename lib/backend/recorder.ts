@@ -27,7 +27,7 @@ export class Recorder {
   private noticing = false;
   private readonly traced = new Map<DataId, Operand>();
   private readonly adapted = new Map<string, string>();
-  private readonly constants = new Map<DataId, string>();
+  private readonly constants = new Map<DataId, Operand>();
 
   constructor(
     private readonly backend: OnnxBackend,
@@ -118,9 +118,8 @@ export class Recorder {
     const { dataId, shape, dtype } = info;
     if (!isDtype(dtype)) throw new CaptionerError('unsupported', `A compiled step can't use tensors of type ${dtype}.`);
     this.readVariable(dataId);
-    const known = this.traced.get(dataId);
-    const name = known ? this.adapt(known, shape, dtype) : this.constant(info, dtype);
-    return { name, shape, dtype };
+    const known = this.traced.get(dataId) ?? this.constants.get(dataId) ?? this.constant(info, dtype);
+    return { name: this.adapt(known, shape, dtype), shape, dtype };
   }
 
   /** A name for an output of the graph: one that some node produces and that no other output has. */
@@ -174,14 +173,12 @@ export class Recorder {
     return adapted;
   }
 
-  private constant(info: TensorInfo, dtype: Dtype): string {
-    const known = this.constants.get(info.dataId);
-    const sized = { name: known ?? '', shape: this.graph.shapes.get(known ?? '') ?? [], dtype };
-    if (known !== undefined && sized.shape.join() === info.shape.join()) return known;
-    const name = this.graph.constant(onnxType(dtype), info.shape, this.backend.valuesOf(info));
-    this.constants.set(info.dataId, name);
-    this.graph.shapes.set(name, info.shape);
-    return name;
+  private constant(info: TensorInfo, dtype: Dtype): Operand {
+    const { dataId, shape } = info;
+    const constant = { name: this.graph.constant(onnxType(dtype), shape, this.backend.valuesOf(info)), shape, dtype };
+    this.constants.set(dataId, constant);
+    this.graph.shapes.set(constant.name, shape);
+    return constant;
   }
 }
 

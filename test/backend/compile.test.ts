@@ -185,6 +185,18 @@ describe('a compiled step', () => {
     expect(Array.from(start.dataSync())).to.deep.equal([1, 2]);
   });
 
+  it('takes one constant as integers and as floats', async () => {
+    const { eager } = currentOnnxBackend()!;
+    eager.smallestWork = Infinity; // in JavaScript, a cast from integers to floats hands on the same data
+    const whole = tf.tensor1d([1, 2, 3], 'int32');
+    const halves = tf.cast(whole, 'float32');
+    eager.smallestWork = 0;
+    const step = compile(({ x, n }: Tensors) => ({ sum: tf.add(n, whole), half: tf.mul(x, halves) }));
+    const { sum, half } = await step({ x: tf.scalar(0.5), n: tf.scalar(1, 'int32') });
+    expect(Array.from(sum.dataSync())).to.deep.equal([2, 3, 4]);
+    expect(Array.from(half.dataSync())).to.deep.equal([0.5, 1, 1.5]);
+  });
+
   it('refuses random numbers, counters and values from JavaScript, naming the operation', async () => {
     let calls = 0;
     const x = tf.ones([4]);

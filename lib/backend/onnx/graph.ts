@@ -157,7 +157,7 @@ export class GraphBuilder {
     return `#v${this.counter++}`;
   }
 
-  /** The .onnx file. `weights` leaves values out of the constants, as inputs to be filled in later. */
+  /** The .onnx file. */
   encode(): Uint8Array {
     const initializer = [...this.constants].map(([name, { type, dims, data }]): Tensor => {
       return { name, dims: [...dims], dataType: type, rawData: bytesOf(data) };

@@ -19,7 +19,7 @@ interface OutputMetadata {
 
 interface NativeSession {
   loadModel(buffer: ArrayBufferLike, offset: number, length: number, options: object): void;
-  run(feeds: Record<string, Tensor>, fetches: Record<string, Tensor | null>, options: object): Record<string, Tensor>;
+  run(feeds: Record<string, Tensor>, fetches: Record<string, null>, options: object): Record<string, Tensor>;
   dispose(): void;
   readonly outputMetadata: OutputMetadata[];
 }
@@ -84,10 +84,9 @@ export class Session {
     this.outputs = this.session.outputMetadata;
   }
 
-  /** Runs the model. `into` holds tensors to write outputs to; the other outputs are allocated. */
-  run(feeds: Record<string, Tensor>, into: Record<string, Tensor> = {}): Record<string, Tensor> {
-    const fetches: Record<string, Tensor | null> = {};
-    for (const { name } of this.outputs) fetches[name] = into[name] ?? null;
+  /** Runs the model and gives its outputs, newly allocated. */
+  run(feeds: Record<string, Tensor>): Record<string, Tensor> {
+    const fetches = Object.fromEntries(this.outputs.map(({ name }) => [name, null]));
     return this.session.run(feeds, fetches, {});
   }
 
