@@ -13,7 +13,7 @@ export { greedySearch } from './decode/greedy.js';
 export * from './decode/stepper.js';
 export { cacheFolder } from './cache.js';
 export * from './captioner.js';
-export { decodePhoto, defaultMaxPixels, normalise, type PhotoLimits } from './images/photo.js';
+export { decodePhoto, defaultMaxPixels, normalise, type PhotoOptions } from './images/photo.js';
 export { findPhotos } from './images/find.js';
 export { openDataset, type DatasetOptions } from './data/datasets.js';
 export * from './data/manifest.js';
@@ -32,6 +32,7 @@ export {
   type PhotoEncoder,
 } from './data/extraction.js';
 export { Encoder, type EncoderOptions } from './model/encoder.js';
+export { EncoderMetadata, readEncoderMetadata, writeEncoderMetadata } from './model/encoder-file.js';
 export { encoders, encoderSource, isSameNetwork, type RegisteredEncoder } from './model/encoders.js';
 export { loadVectors, type VectorOptions, type WordVectors } from './text/vectors.js';
 export {

@@ -8,6 +8,7 @@ import { CaptionerError } from '../errors.js';
 import type { EncoderIdentity } from '../data/features.js';
 import { normalise } from '../images/photo.js';
 import type { ProgressReporter } from '../progress.js';
+import { readEncoderMetadata } from './encoder-file.js';
 import { encoderFile, encoderOfFile, encoders, imagenet, registeredEncoder, type Normalisation } from './encoders.js';
 import { loadClassifier, loadHeadless, type LoadedNetwork } from './network.js';
 
@@ -45,8 +46,8 @@ export class Encoder {
   ) {}
 
   /**
-   * Loads an encoder of the registry by name, downloading it where it isn't yet, or any ONNX classifier by its path.
-   * Of a classifier, the head is detached (see `detachHead`).
+   * Loads an encoder of the registry by name, downloading it where it isn't yet, or any ONNX file by its path: an encoder that
+   * says of itself that it is one (see `EncoderMetadata`), or a classifier, whose head is detached (see `detachHead`).
    *
    * @throws CaptionerError `bad-option`: no such name. `not-found`: no such file. `download`: it can't be fetched.
    *   `corrupt`: the file is damaged. `unsupported`: it is no photo classifier that can be used.
@@ -56,16 +57,17 @@ export class Encoder {
     const [ort, bytes] = await Promise.all([import('onnxruntime-node'), readFile(file)]);
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     const registered = encoderOfFile(sha256);
-    const { network, session } =
-      registered?.featuresFile?.sha256 === sha256
-        ? await loadHeadless(bytes, file, options.threads)
-        : await loadClassifier(bytes, file, registered !== undefined, options.threads);
-    const dimension = registered?.dimension ?? network.dimension;
+    const known = registered ?? readEncoderMetadata(bytes, file);
+    const headless = known && (known !== registered || registered.featuresFile?.sha256 === sha256);
+    const { network, session } = headless
+      ? await loadHeadless(bytes, file, known, options.threads)
+      : await loadClassifier(bytes, file, registered !== undefined, options.threads);
+    const { name, dimension, inputSize } = { name: path.basename(file).replace(/\.onnx$/i, ''), ...network, ...known };
     return new Encoder(
-      { name: registered?.name ?? path.basename(file).replace(/\.onnx$/i, ''), sha256, dimension },
-      registered?.inputSize ?? network.inputSize,
+      { name, sha256, dimension },
+      inputSize,
       network,
-      registered ?? options.normalisation ?? imagenet,
+      known ?? options.normalisation ?? imagenet,
       network.batch === 'one' ? 1 : parseConfig(ExtractionConfig, { batchSize: options.batchSize }).batchSize,
       session,
       (data, shape) => new ort.Tensor('float32', data, shape),

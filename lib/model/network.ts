@@ -1,5 +1,6 @@
 import type { InferenceSession } from 'onnxruntime-node';
 import { CaptionerError } from '../errors.js';
+import { encoderValues } from './encoder-file.js';
 import type { HeadlessNetwork } from './head.js';
 
 /** A network on ONNX Runtime. */
@@ -8,13 +9,25 @@ export interface LoadedNetwork {
   readonly session: InferenceSession;
 }
 
-/** The registry's own headless files, whose form is known. */
-const registeredHeadless = { input: 'input', features: 'features', map: 'map', batch: 'any' } as const;
-
-/** A headless file of the registry: nothing needs to be detached, or found out. */
-export async function loadHeadless(bytes: Uint8Array, file: string, threads?: number): Promise<LoadedNetwork> {
+/**
+ * A headless file of the registry, or one that says of itself what it is: nothing needs to be detached, or found out.
+ * @throws CaptionerError `corrupt`: it is damaged, or has other inputs and outputs.
+ */
+export async function loadHeadless(
+  bytes: Uint8Array,
+  file: string,
+  { dimension, inputSize, map = true }: { dimension: number; inputSize: number; map?: boolean },
+  threads?: number,
+): Promise<LoadedNetwork> {
+  const { map: mapName, ...values } = encoderValues;
   const session = await createSession(bytes, file, threads);
-  return { network: { ...registeredHeadless, dimension: 0, inputSize: 0 }, session };
+  const lacking = [values.features, ...(map ? [mapName] : [])].find((name) => !session.outputNames.includes(name));
+  if (session.inputNames.join() !== values.input || lacking !== undefined) {
+    await session.release();
+    const fault = lacking === undefined ? `its input is not '${values.input}'` : `it has no output '${lacking}'`;
+    throw new CaptionerError('corrupt', `${file} is not the encoder that it says it is: ${fault}.`);
+  }
+  return { network: { ...values, ...(map && { map: mapName }), batch: 'any', dimension, inputSize }, session };
 }
 
 /**

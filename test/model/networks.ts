@@ -56,6 +56,8 @@ export interface NetworkParts {
   readonly opset?: number;
   readonly outputs?: ValueInfo[];
   readonly inputs?: ValueInfo[];
+  /** Name of its input. */
+  readonly photo?: string;
 }
 
 /** Channels of the value `map`, which is the length of pooled features. */
@@ -63,7 +65,14 @@ export const channels = 6;
 export const classes = 5;
 
 /** A network that begins with a strided convolution and a Relu, and goes on as `tail` says. Weights are seeded. */
-export function network({ tail, weights = [], size = 8, batch = 'N', ...rest }: NetworkParts): Uint8Array {
+export function network({
+  tail,
+  weights = [],
+  size = 8,
+  batch = 'N',
+  photo = 'photo',
+  ...rest
+}: NetworkParts): Uint8Array {
   const random = new Random(7);
   const noise = (count: number) => Array.from({ length: count }, () => 0.3 * random.normal());
   const initializer = [float('kernel', [channels, 3, 3, 3], noise(channels * 27)), ...weights];
@@ -74,13 +83,13 @@ export function network({ tail, weights = [], size = 8, batch = 'N', ...rest }: 
     graph: {
       name: 'network',
       node: [
-        node('Conv', ['photo', 'kernel'], 'convolved', ints('strides', [2, 2]), ints('pads', [1, 1, 1, 1])),
+        node('Conv', [photo, 'kernel'], 'convolved', ints('strides', [2, 2]), ints('pads', [1, 1, 1, 1])),
         node('Relu', ['convolved'], 'map'),
         ...tail,
       ],
       initializer,
       input: rest.inputs ?? [
-        value('photo', [batch, 3, size, size]),
+        value(photo, [batch, 3, size, size]),
         // Before version 4 of the format, weights were inputs, too.
         ...((rest.irVersion ?? 8) < 4
           ? initializer.map(({ name, dims, dataType }) => value(name!, dims as number[], dataType))
