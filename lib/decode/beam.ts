@@ -2,10 +2,13 @@ import type { SearchConfig } from '../config.js';
 import { CaptionerError } from '../errors.js';
 import { Vocabulary } from '../text/vocabulary.js';
 import { lengthNormalized, type Hypothesis, type Stepper } from './stepper.js';
-import { topWords } from './top-words.js';
+import { topWords, type NextWord } from './top-words.js';
+import type { TracedCandidate } from './trace.js';
 
 /** A beginning of a caption, and where its state is. */
 interface Partial {
+  /** See {@link TracedCandidate.id}. */
+  readonly id: number;
   readonly tokens: readonly number[];
   readonly tokenLogProbabilities: readonly number[];
   readonly logProbability: number;
@@ -19,7 +22,12 @@ interface PhotoSearch {
   live: Partial[];
   /** The best captions that reached `<end>`, at most `n`, best first. */
   finished: Hypothesis[];
+  /** Candidates that were looked at so far. */
+  looked: number;
 }
+
+/** Sees each step of the search of each photo: all candidates of that step, in no order. `tracedBeamSearch` keeps them. */
+export type SearchObserver = (photo: number, candidates: readonly TracedCandidate[]) => void;
 
 /**
  * Beam search (as in Vinyals et al. 2015): of each photo the `beam` likeliest beginnings are kept and each is continued by its `beam`
@@ -31,6 +39,7 @@ interface PhotoSearch {
  * words' numbers, so the outcome does not depend on what else is in the batch.
  *
  * @param features [rows, D] row-major, a row for each photo.
+ * @param observe sees how the search goes on.
  * @returns for each photo at most n captions, best first by {@link Hypothesis.score}.
  * @throws CaptionerError `bad-option` when n exceeds the beam; `numeric` when the decoder's probabilities are no numbers.
  */
@@ -39,6 +48,7 @@ export async function beamSearch<State>(
   features: Float32Array,
   rows: number,
   config: SearchConfig,
+  observe?: SearchObserver,
 ): Promise<Hypothesis[][]> {
   if (config.n > config.beam) {
     throw new CaptionerError(
@@ -47,8 +57,9 @@ export async function beamSearch<State>(
     );
   }
   const photos: PhotoSearch[] = Array.from({ length: rows }, (_, row) => ({
-    live: [{ tokens: [], tokenLogProbabilities: [], logProbability: 0, row }],
+    live: [{ id: 0, tokens: [], tokenLogProbabilities: [], logProbability: 0, row }],
     finished: [],
+    looked: 0,
   }));
   if (!photos.length) return [];
   let going = photos;
@@ -61,9 +72,10 @@ export async function beamSearch<State>(
     stepper.dispose?.(state);
     state = next.state;
 
-    const still = going.filter((photo) =>
-      advance(photo, next.logProbabilities, stepper.vocabularySize, length, config),
-    );
+    const still = going.filter((photo) => {
+      const seen = observe && ((step: readonly TracedCandidate[]) => observe(photos.indexOf(photo), step));
+      return advance(photo, next.logProbabilities, stepper.vocabularySize, length, config, seen);
+    });
     const origin = still.flatMap(({ live }) => live.map(({ row }) => row));
     if (origin.length && (origin.length !== tokens.length || origin.some((row, i) => row !== i))) {
       const gathered = stepper.gather(state, Int32Array.from(origin));
@@ -89,23 +101,45 @@ function advance(
   vocabularySize: number,
   length: number,
   config: SearchConfig,
+  observe?: (candidates: readonly TracedCandidate[]) => void,
 ): boolean {
-  const { beam, n, maxLength, lengthPenalty } = config;
   const continued: Partial[] = [];
+  const looked: { readonly parent: number; readonly word: NextWord; readonly became: Partial | Hypothesis }[] = [];
   for (const partial of photo.live) {
-    for (const word of topWords(logProbabilities, partial.row, vocabularySize, beam)) {
+    for (const word of topWords(logProbabilities, partial.row, vocabularySize, config.beam)) {
       const logProbability = partial.logProbability + word.logProbability;
       const tokenLogProbabilities = [...partial.tokenLogProbabilities, word.logProbability];
+      let became: Partial | Hypothesis;
       if (word.token === Vocabulary.END) {
-        const score = lengthNormalized(logProbability, length + 1, lengthPenalty);
+        const score = lengthNormalized(logProbability, length + 1, config.lengthPenalty);
         const { tokens } = partial;
-        photo.finished.push({ tokens, logProbability, score, finished: true, tokenLogProbabilities });
+        photo.finished.push((became = { tokens, logProbability, score, finished: true, tokenLogProbabilities }));
       } else {
         const tokens = [...partial.tokens, word.token];
-        continued.push({ tokens, tokenLogProbabilities, logProbability, row: partial.row });
+        const id = photo.looked + looked.length + 1;
+        continued.push((became = { id, tokens, tokenLogProbabilities, logProbability, row: partial.row }));
       }
+      looked.push({ parent: partial.id, word, became });
     }
   }
+  const goesOn = keepBest(photo, continued, length, config);
+  observe?.(
+    looked.map(({ parent, word, became }, i) => ({
+      id: photo.looked + i + 1,
+      parent,
+      ...word,
+      score: lengthNormalized(became.logProbability, length + 1, config.lengthPenalty),
+      kept: (photo.live as unknown[]).includes(became) || (photo.finished as unknown[]).includes(became),
+      finished: word.token === Vocabulary.END,
+    })),
+  );
+  photo.looked += looked.length;
+  return goesOn;
+}
+
+/** Leaves a photo its n best captions and `beam` likeliest beginnings. @returns whether its search goes on. */
+function keepBest(photo: PhotoSearch, continued: Partial[], length: number, config: SearchConfig): boolean {
+  const { beam, n, maxLength, lengthPenalty } = config;
   photo.finished = photo.finished.sort((a, b) => b.score - a.score || byTokens(a, b)).slice(0, n);
   // At the greatest length only <end> may follow, and without a continuation the beginnings stay as they are.
   if (length === maxLength || (!continued.length && !photo.finished.length)) return false;
