@@ -92,6 +92,20 @@ export class Captioner {
     return new Captioner(checkpoint, await DecoderSession.load(graphs, weights, options), loadEncoder);
   }
 
+  /**
+   * The encoder, which is loaded when it is first asked for; where that fails, it is tried again the next time.
+   * @throws CaptionerError `download`, `not-found`, `corrupt` or `mismatch`.
+   */
+  async ready(): Promise<Encoder> {
+    this.encoder ??= this.loadEncoder();
+    try {
+      return await this.encoder;
+    } catch (error) {
+      this.encoder = undefined;
+      throw error;
+    }
+  }
+
   /** Captions photos and gives what became of each, in order. */
   async caption(photos: readonly PhotoSource[], search: Partial<SearchConfig> = {}): Promise<CaptionedPhoto[]> {
     const all: CaptionedPhoto[] = [];
@@ -109,7 +123,7 @@ export class Captioner {
     search: Partial<SearchConfig> = {},
     { progress = silent, signal }: { progress?: ProgressReporter; signal?: AbortSignal } = {},
   ): AsyncGenerator<CaptionedPhoto> {
-    const encoder = await (this.encoder ??= this.loadEncoder());
+    const encoder = await this.ready();
     progress.start('Captioning', photos.length, 'photos');
     try {
       let next = decodeAll(photos.slice(0, BATCH), encoder.inputSize);
@@ -173,7 +187,8 @@ export class Captioner {
     return photos.map(({ file, error }) => (error ? { file, error } : { file, captions: captions.shift()! }));
   }
 
-  private describe(hypothesis: Hypothesis): Caption {
+  /** A caption that a search with this captioner's decoder found, in words. */
+  describe(hypothesis: Hypothesis): Caption {
     const { vocabulary } = this.checkpoint;
     const { tokens, logProbability, tokenLogProbabilities } = hypothesis;
     return {
