@@ -1,11 +1,13 @@
 import { readFile, stat } from 'node:fs/promises';
 import { CaptionerError } from '../errors.js';
 import { photoFormat } from './format.js';
+import { pixelsOf, recolour, type View } from './view.js';
 
-/** How much of a photo's file is accepted. */
-export interface PhotoLimits {
+export interface PhotoOptions {
   /** Photos of more pixels are refused before they are decoded: a file of a few kB can ask for gigabytes. */
   readonly maxPixels?: number;
+  /** The part to take, and its colours; the whole photo where it is left out. */
+  readonly view?: View;
 }
 
 /** 134 megapixels: more than any phone's or camera's frame, and at most 400 MB when decoded as a whole. */
@@ -32,7 +34,7 @@ const maxFileBytes = 256 * 2 ** 20;
 export async function decodePhoto(
   source: string | Uint8Array,
   size: number,
-  { maxPixels = defaultMaxPixels }: PhotoLimits = {},
+  { maxPixels = defaultMaxPixels, view }: PhotoOptions = {},
 ): Promise<Uint8Array> {
   const name = typeof source === 'string' ? source : 'The photo';
   const bytes = typeof source === 'string' ? await readPhotoFile(source) : source;
@@ -42,14 +44,21 @@ export async function decodePhoto(
   }
   const sharp = await loadSharp();
   try {
-    const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels, autoOrient: true })
+    const photo = sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels, autoOrient: true });
+    if (view) {
+      const { width, height } = (await photo.metadata()).autoOrient;
+      photo.extract(pixelsOf(view, width, height)).flop(view.mirrored);
+    }
+    const { data, info } = await photo
       .flatten({ background: '#ffffff' })
       .resize(size, size, { fit: 'fill' })
       .toColourspace('srgb')
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
     if (info.channels !== 3) throw new Error(`it has ${info.channels} channels`);
-    return new Uint8Array(data.buffer, data.byteOffset, data.length);
+    const rgb = new Uint8Array(data.buffer, data.byteOffset, data.length);
+    if (view) recolour(rgb, view);
+    return rgb;
   } catch (error) {
     const reason = (error as Error).message.trim();
     throw new CaptionerError(

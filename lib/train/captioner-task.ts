@@ -33,6 +33,7 @@ export interface CaptionerTaskParts {
 
 /** Learning to caption photos, as the trainer sees it. */
 export class CaptionerTask implements TrainingTask<BatchPlan> {
+  readonly unit = 'tokens';
   readonly epochs: number;
   readonly batchesPerEpoch: number;
   private readonly optimizer: Adam;
@@ -57,7 +58,7 @@ export class CaptionerTask implements TrainingTask<BatchPlan> {
     const { features, config } = this.parts;
     const learningRate = learningRateAt(step, this.epochs * this.batchesPerEpoch, config.training);
     const batch = readBatch(plan, features, config.training.batchSize);
-    return { ...(await this.training.learn(batch, step, learningRate)), learningRate, words: batch.words };
+    return { ...(await this.training.learn(batch, step, learningRate)), learningRate, count: batch.words };
   }
 
   async validate(signal?: AbortSignal): Promise<Readonly<Record<string, number>>> {

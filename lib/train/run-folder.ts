@@ -28,7 +28,7 @@ const State: z.ZodType<TrainerState> = z.object({
   epoch: z.int().min(0),
   batch: z.int().min(0),
   lossSum: z.number(),
-  words: z.int(),
+  count: z.int(),
   learningRate: z.number(),
   seconds: z.number(),
   best: z.number().nullable(),

@@ -3,21 +3,23 @@ import { silent, type ProgressReporter } from '../progress.js';
 
 /** What one step did. */
 export interface StepResult {
-  /** Mean per word. */
+  /** Mean per word, or per photo. */
   readonly loss: number;
   /** Before clipping. */
   readonly gradientNorm: number;
   readonly learningRate: number;
-  /** Words learned from, padding not counted. */
-  readonly words: number;
+  /** Words, padding not counted, or photos that were learned from. */
+  readonly count: number;
 }
 
 /** What is trained. The trainer knows only this much of it. */
 export interface TrainingTask<Batch> {
+  /** What a step's loss is the mean over, and what its speed is counted in. */
+  readonly unit: 'tokens' | 'photos';
   readonly epochs: number;
   readonly batchesPerEpoch: number;
   /** The batches of an epoch, counted from 0; always the same for the same epoch. */
-  plan(epoch: number): readonly Batch[];
+  plan(epoch: number): readonly Batch[] | Promise<readonly Batch[]>;
   /** Learns from a batch. `step` counts from 0 over all epochs. */
   step(batch: Batch, step: number): Promise<StepResult>;
   /** Scores after an epoch, by name. */
@@ -36,10 +38,10 @@ export interface TrainerState {
   epoch: number;
   /** Batches of the current epoch done. */
   batch: number;
-  /** Sum of the loss over the words of the current epoch. */
+  /** Sum of the loss over the current epoch's words or photos. */
   lossSum: number;
-  /** Words of the current epoch. */
-  words: number;
+  /** Words or photos of the current epoch. */
+  count: number;
   /** Of the last step. */
   learningRate: number;
   /** Time spent on the run's steps and validation. */
@@ -58,11 +60,13 @@ export interface StepRecord {
   /** Counted from 1. */
   readonly epoch: number;
   readonly loss: number;
-  readonly perplexity: number;
+  /** exp(loss), where the loss is a word's. */
+  readonly perplexity?: number;
   readonly learningRate: number;
   readonly gradientNorm: number;
   /** Words learned from per second of steps, padding not counted. */
-  readonly tokensPerSecond: number;
+  readonly tokensPerSecond?: number;
+  readonly photosPerSecond?: number;
   readonly seconds: number;
 }
 
@@ -71,9 +75,10 @@ export interface EpochRecord {
   readonly type: 'epoch';
   readonly epoch: number;
   readonly step: number;
-  /** Mean per word over the epoch, with dropout, while the weights changed. */
+  /** Mean over the epoch, with dropout, while the weights changed. */
   readonly loss: number;
-  readonly perplexity: number;
+  /** exp(loss), where the loss is a word's. */
+  readonly perplexity?: number;
   readonly learningRate: number;
   readonly seconds: number;
   /** Whether it is the best epoch so far. */
@@ -87,7 +92,7 @@ export interface TrainerOptions {
   /** Minutes between saves within an epoch; 0: none. */
   readonly saveEvery: number;
   readonly record?: (record: StepRecord | EpochRecord) => void;
-  /** After each step; `words` and `loss` of this step. Notebooks draw here. */
+  /** After each step; `count` and `loss` of this step. Notebooks draw here. */
   readonly onStep?: (result: StepResult & { readonly step: number }) => void | Promise<void>;
   readonly onEpoch?: (record: EpochRecord) => void | Promise<void>;
   readonly progress?: ProgressReporter;
@@ -104,7 +109,7 @@ export const freshState = (): TrainerState => ({
   epoch: 0,
   batch: 0,
   lossSum: 0,
-  words: 0,
+  count: 0,
   learningRate: 0,
   seconds: 0,
   best: null,
@@ -120,7 +125,7 @@ export class Trainer<Batch> {
   private saved = 0;
   /** Beside the progress bar: what the last window of steps was like. */
   private note = '';
-  private window = { steps: 0, lossSum: 0, words: 0, normSum: 0, milliseconds: 0 };
+  private window = { steps: 0, lossSum: 0, count: 0, normSum: 0, milliseconds: 0 };
 
   constructor(
     private readonly task: TrainingTask<Batch>,
@@ -162,13 +167,13 @@ export class Trainer<Batch> {
 
   private async epoch(): Promise<void> {
     const { task, state, options } = this;
-    const plan = task.plan(state.epoch);
+    const plan = await task.plan(state.epoch);
     while (state.batch < plan.length) {
       options.signal?.throwIfAborted();
       await this.step(plan[state.batch]);
       if (options.saveEvery > 0 && this.now() - this.saved >= options.saveEvery * 60_000) this.save(false);
     }
-    options.progress?.update(state.step, 'scoring dev captions');
+    options.progress?.update(state.step, 'scoring on the dev photos');
     const scores = await task.validate(options.signal);
     await this.closeEpoch(scores);
   }
@@ -177,7 +182,7 @@ export class Trainer<Batch> {
     const { task, state, window, options } = this;
     const began = this.now();
     const result = await task.step(batch, state.step);
-    const { loss, gradientNorm, words, learningRate } = result;
+    const { loss, gradientNorm, count, learningRate } = result;
     if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
       throw new CaptionerError(
         'numeric',
@@ -188,12 +193,12 @@ export class Trainer<Batch> {
     }
     state.step++;
     state.batch++;
-    state.lossSum += loss * words;
-    state.words += words;
+    state.lossSum += loss * count;
+    state.count += count;
     state.learningRate = learningRate;
     window.steps++;
-    window.lossSum += loss * words;
-    window.words += words;
+    window.lossSum += loss * count;
+    window.count += count;
     window.normSum += gradientNorm;
     window.milliseconds += this.now() - began;
     if (state.step % stepsPerRecord === 0) this.closeWindow();
@@ -202,38 +207,38 @@ export class Trainer<Batch> {
   }
 
   private closeWindow(): void {
-    const { window, state, options } = this;
-    const loss = window.lossSum / window.words;
-    const tokensPerSecond = (1000 * window.words) / window.milliseconds;
+    const { window, state, options, task } = this;
+    const loss = window.lossSum / window.count;
+    const speed = (1000 * window.count) / window.milliseconds;
     options.record?.({
       type: 'step',
       step: state.step,
       epoch: state.epoch + 1,
       loss,
-      perplexity: Math.exp(loss),
+      ...this.perplexity(loss),
       learningRate: state.learningRate,
       gradientNorm: window.normSum / window.steps,
-      tokensPerSecond,
+      [`${task.unit}PerSecond`]: speed,
       seconds: this.tick(),
     });
-    this.note = `loss ${loss.toFixed(3)}  ${Math.round(tokensPerSecond)} tokens/s`;
-    this.window = { steps: 0, lossSum: 0, words: 0, normSum: 0, milliseconds: 0 };
+    this.note = `loss ${loss.toFixed(3)}  ${Math.round(speed)} ${task.unit}/s`;
+    this.window = { steps: 0, lossSum: 0, count: 0, normSum: 0, milliseconds: 0 };
   }
 
   private async closeEpoch(scores: Readonly<Record<string, number>>): Promise<void> {
     const { task, state, options } = this;
-    const loss = state.lossSum / state.words;
+    const loss = state.lossSum / state.count;
     const goal = task.goal(scores, loss);
     const best = state.best === null || goal > state.best;
     if (best) Object.assign(state, { best: goal, bestEpoch: state.epoch + 1, epochsSinceBest: 0, bestScores: scores });
     else state.epochsSinceBest++;
-    Object.assign(state, { epoch: state.epoch + 1, batch: 0, lossSum: 0, words: 0 });
+    Object.assign(state, { epoch: state.epoch + 1, batch: 0, lossSum: 0, count: 0 });
     const record: EpochRecord = {
       type: 'epoch',
       epoch: state.epoch,
       step: state.step,
       loss,
-      perplexity: Math.exp(loss),
+      ...this.perplexity(loss),
       learningRate: state.learningRate,
       seconds: this.tick(),
       best,
@@ -242,6 +247,10 @@ export class Trainer<Batch> {
     options.record?.(record);
     this.save(best);
     await options.onEpoch?.(record);
+  }
+
+  private perplexity(loss: number): { perplexity?: number } {
+    return this.task.unit === 'tokens' ? { perplexity: Math.exp(loss) } : {};
   }
 
   private save(best: boolean): void {

@@ -12,6 +12,7 @@ import {
 
 /** A task that writes down what it is asked to do; its model is a number. */
 class Diary implements TrainingTask<string> {
+  readonly unit = 'tokens';
   readonly epochs: number;
   readonly batchesPerEpoch = 3;
   readonly entries: string[] = [];
@@ -27,7 +28,7 @@ class Diary implements TrainingTask<string> {
   plan = (epoch: number) => ['a', 'b', 'c'].map((batch) => `${batch}${epoch}`);
   step = (batch: string, step: number) => {
     this.entries.push(`${step}:${batch}`);
-    return Promise.resolve({ loss: this.lossAt(step), gradientNorm: 1, learningRate: 0.1, words: 1 + (step % 3) });
+    return Promise.resolve({ loss: this.lossAt(step), gradientNorm: 1, learningRate: 0.1, count: 1 + (step % 3) });
   };
   validate = (signal?: AbortSignal) => {
     signal?.throwIfAborted();
@@ -152,7 +153,7 @@ describe('Trainer', () => {
       stop: () => void told.push('stop'),
     };
     await new Trainer(new Diary([1, 1]), options({ progress })).run();
-    const epochs = ['1', '2', '3', '3 scoring dev captions', '4', '5', '6', '6 scoring dev captions'];
+    const epochs = ['1', '2', '3', '3 scoring on the dev photos', '4', '5', '6', '6 scoring on the dev photos'];
     expect(told).to.deep.equal(['Training 6 steps', '0', ...epochs, 'stop']);
     told.length = 0;
     await failure(new Trainer(new Diary([1], () => NaN), options({ progress }), freshState()).run());

@@ -1,0 +1,93 @@
+import type { Random } from '../random.js';
+
+/** A look at a photo: a part of it, maybe mirrored, with other colours. Fractions, so that it fits a photo of any size. */
+export interface View {
+  /** Left edge, top edge, width and height of the part, as fractions of the photo's. */
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+  readonly mirrored: boolean;
+  /** Factor of all values; 1 leaves them. */
+  readonly brightness: number;
+  /** Factor of the distance from middle grey; 1 leaves it. */
+  readonly contrast: number;
+  /** 0 is grey, 1 leaves colours as they are. */
+  readonly saturation: number;
+}
+
+/** How far views may go from the whole photo. */
+export interface ViewRange {
+  /** Smallest part of the photo's area, in (0, 1]. */
+  readonly minArea: number;
+  /** Largest stretch of the part's width against its height; at least 1. */
+  readonly maxStretch: number;
+  /** Whether half of the views are mirrored. */
+  readonly mirror: boolean;
+  /** Brightness, contrast and saturation are factors in [1 - c, 1 + c]. */
+  readonly colour: number;
+}
+
+/** The photo as it is. */
+export const wholePhoto: View = {
+  left: 0,
+  top: 0,
+  width: 1,
+  height: 1,
+  mirrored: false,
+  brightness: 1,
+  contrast: 1,
+  saturation: 1,
+};
+
+/** A random view, after the random resized crops of Szegedy et al. 2015 (Going deeper with convolutions). */
+export function drawView(random: Random, { minArea, maxStretch, mirror, colour }: ViewRange): View {
+  const between = (low: number, high: number) => low + (high - low) * random.uniform();
+  const area = between(minArea, 1);
+  const stretch = Math.exp(between(-1, 1) * Math.log(maxStretch));
+  const width = Math.min(1, Math.sqrt(area * stretch));
+  const height = Math.min(1, Math.sqrt(area / stretch));
+  const factor = () => between(1 - colour, 1 + colour);
+  return {
+    left: between(0, 1 - width),
+    top: between(0, 1 - height),
+    width,
+    height,
+    mirrored: mirror && random.uniform() < 0.5,
+    brightness: factor(),
+    contrast: factor(),
+    saturation: factor(),
+  };
+}
+
+/** The pixels of a photo of `width` x `height` that a view takes; at least one. */
+export function pixelsOf(
+  view: View,
+  width: number,
+  height: number,
+): { left: number; top: number; width: number; height: number } {
+  const span = (start: number, length: number, pixels: number) => {
+    const size = Math.max(1, Math.min(pixels, Math.round(length * pixels)));
+    return [Math.max(0, Math.min(pixels - size, Math.round(start * pixels))), size] as const;
+  };
+  const [left, columns] = span(view.left, view.width, width);
+  const [top, rows] = span(view.top, view.height, height);
+  return { left, top, width: columns, height: rows };
+}
+
+/** Changes the colours of RGB bytes in place as a view wants them. */
+export function recolour(rgb: Uint8Array, { brightness, contrast, saturation }: View): void {
+  if (brightness === 1 && contrast === 1 && saturation === 1) return;
+  // (saturation * (x - grey) + grey) * brightness, then away from middle grey by contrast; Uint8ClampedArray rounds and clamps.
+  const clamped = new Uint8ClampedArray(rgb.buffer, rgb.byteOffset, rgb.length);
+  const own = saturation * brightness * contrast;
+  const shared = (1 - saturation) * brightness * contrast;
+  const offset = 127.5 * (1 - contrast);
+  for (let i = 0; i < rgb.length; i += 3) {
+    const [r, g, b] = [rgb[i], rgb[i + 1], rgb[i + 2]];
+    const base = shared * (0.299 * r + 0.587 * g + 0.114 * b) + offset;
+    clamped[i] = own * r + base;
+    clamped[i + 1] = own * g + base;
+    clamped[i + 2] = own * b + base;
+  }
+}
