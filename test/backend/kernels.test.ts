@@ -165,6 +165,58 @@ const cases: Case[] = [
     run: (a, b, bias) => tf.fused.matMul({ a, b, bias, activation: 'relu' }),
     inputs: [{ shape: [3, 4] }, { shape: [4, 5] }, { shape: [5] }],
   },
+  {
+    name: 'conv2d',
+    run: (x, w) => tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 2, 'same'),
+    inputs: [{ shape: [2, 4, 3, 2] }, { shape: [3, 3, 2, 2] }],
+  },
+  {
+    name: 'conv2d, channels first',
+    run: (x, w) => tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, 'same', 'NCHW'),
+    inputs: [{ shape: [2, 2, 4, 3] }, { shape: [3, 3, 2, 2] }],
+  },
+  {
+    name: 'fused conv2d',
+    run: (x, filter, bias) =>
+      tf.fused.conv2d({
+        x: x as tf.Tensor4D,
+        filter: filter as tf.Tensor4D,
+        strides: 1,
+        pad: 'same',
+        bias,
+        activation: 'relu6',
+      }),
+    inputs: [{ shape: [2, 4, 3, 2] }, { shape: [3, 3, 2, 2] }, { shape: [2] }],
+  },
+  {
+    name: 'fused conv2d with slopes, channels first',
+    run: (x, filter, bias, slopes) =>
+      tf.fused.conv2d({
+        x: x as tf.Tensor4D,
+        filter: filter as tf.Tensor4D,
+        strides: 1,
+        pad: 'same',
+        dataFormat: 'NCHW',
+        bias,
+        activation: 'prelu',
+        preluActivationWeights: slopes,
+      }),
+    inputs: [{ shape: [2, 2, 4, 3] }, { shape: [3, 3, 2, 2] }, { shape: [2] }, { shape: [2] }],
+    ...steps,
+  },
+  {
+    name: 'depthwiseConv2d',
+    run: (x, w) => tf.depthwiseConv2d(x as tf.Tensor4D, w as tf.Tensor4D, 2, 'same'),
+    inputs: [{ shape: [2, 4, 3, 2] }, { shape: [3, 3, 2, 2] }],
+  },
+  unary('avgPool', (x) => tf.avgPool(x as tf.Tensor4D, 2, 2, 'valid'), { shape: [2, 5, 4, 2] }),
+  unary('maxPool', (x) => tf.maxPool(x as tf.Tensor4D, 3, 2, 'same'), { shape: [2, 5, 4, 2] }),
+  {
+    name: 'batchNorm',
+    run: (x, mean, variance, offset, scale) =>
+      tf.batchNorm(x, mean as tf.Tensor1D, variance as tf.Tensor1D, offset as tf.Tensor1D, scale as tf.Tensor1D),
+    inputs: [{ shape: [2, 3, 3, 4] }, row, { shape: [4], low: 0.5, high: 2 }, row, row],
+  },
   unary('transpose to the same order', (x) => tf.transpose(x, [0, 1])),
   unary('transpose', (x) => tf.transpose(x, [2, 0, 1]), { shape: [2, 3, 4] }),
   unary('reshape', (x) => tf.square(tf.reshape(x, [4, 3]))),

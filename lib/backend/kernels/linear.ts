@@ -30,7 +30,8 @@ function swapLast(g: GraphBuilder, { name, shape }: Operand, transpose = false):
   return g.node('Transpose', [name], { perm });
 }
 
-const activations: Record<string, (g: GraphBuilder, x: string, alpha?: number, slope?: string) => string> = {
+/** What a fused kernel does to its result, by TensorFlow.js' name. */
+export const activations: Record<string, (g: GraphBuilder, x: string, alpha?: number, slope?: string) => string> = {
   linear: (_, x) => x,
   relu: (g, x) => g.node('Relu', [x]),
   relu6: (g, x) => g.node('Clip', [x, g.scalar(0), g.scalar(6)]),

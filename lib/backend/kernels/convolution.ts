@@ -1,0 +1,210 @@
+import { backend_util } from '@tensorflow/tfjs-core';
+import { DataType } from '../onnx/proto.js';
+import type { GraphBuilder, Operand } from '../onnx/graph.js';
+import { activations } from './linear.js';
+import { rule, sizeOf, type KernelRule, type Operands } from './rule.js';
+import {
+  channelsFirst,
+  channelsLast,
+  transposedAttributes,
+  windowAttributes,
+  windowOf,
+  windowPixels,
+  type Window,
+} from './window.js';
+
+interface Convolution {
+  strides: number | [number, number];
+  pad: 'same' | 'valid' | number | backend_util.ExplicitPadding;
+  dataFormat?: 'NHWC' | 'NCHW';
+  dilations?: number | [number, number];
+  dimRoundingMode?: 'floor' | 'round' | 'ceil';
+}
+
+type Shape4D = [number, number, number, number];
+
+function infoOf(x: readonly number[], filter: readonly number[], a: Convolution, depthwise = false) {
+  const format = backend_util.convertConv2DDataFormat(a.dataFormat ?? 'NHWC');
+  return backend_util.computeConv2DInfo(
+    [...x] as Shape4D,
+    [...filter] as Shape4D,
+    a.strides,
+    a.dilations ?? 1,
+    a.pad,
+    a.dimRoundingMode,
+    depthwise,
+    format,
+  );
+}
+
+// TensorFlow.js keeps filters as [height, width, in, out].
+const outInHeightWidth = [3, 2, 0, 1];
+const inOutHeightWidth = [2, 3, 0, 1];
+
+/** An image op that ONNX knows for channels first, for either order. */
+function inChannelsFirst(
+  g: GraphBuilder,
+  x: string,
+  { dataFormat = 'NHWC' }: Convolution,
+  run: (x: string) => string,
+): string {
+  return dataFormat === 'NCHW' ? run(x) : channelsLast(g, run(channelsFirst(g, x)));
+}
+
+function convolve(g: GraphBuilder, x: Operand, filter: Operand, a: Convolution, finish = (y: string) => y): string {
+  const window = windowOf(infoOf(x.shape, filter.shape, a));
+  return inChannelsFirst(g, x.name, a, (images) => {
+    const weights = g.node('Transpose', [filter.name], { perm: outInHeightWidth });
+    return finish(g.node('Conv', [images, weights], windowAttributes(window)));
+  });
+}
+
+/** The gradient of the input: with stride 1 a convolution with the turned filter, which is faster than ConvTranspose. */
+function inputGradient(g: GraphBuilder, dy: string, filter: string, window: Window): string {
+  const { input, output, kernel, before, strides } = window;
+  const pads = [0, 1].map((i) => kernel[i] - 1 - before[i]);
+  pads.push(...[0, 1].map((i) => input[i] - output[i] + before[i]));
+  if (strides.some((stride) => stride > 1) || pads.some((pad) => pad < 0)) {
+    const weights = g.node('Transpose', [filter], { perm: outInHeightWidth });
+    return g.node('ConvTranspose', [dy, weights], transposedAttributes(window));
+  }
+  const [backwards, toFirst] = [g.ints([-1, -1]), g.ints([-kernel[0] - 1, -kernel[1] - 1])];
+  const turned = g.node('Slice', [filter, backwards, toFirst, g.ints([0, 1]), backwards]);
+  const weights = g.node('Transpose', [turned], { perm: inOutHeightWidth });
+  return g.node('Conv', [dy, weights], { kernel_shape: kernel, pads });
+}
+
+/** For each place of the window the pixels under it: [N, places, kernel height * kernel width * channels]. */
+function patches(g: GraphBuilder, x: Operand, { dataFormat = 'NHWC' }: Convolution, window: Window): string {
+  const { input, output, kernel, strides, before, after } = window;
+  const last = dataFormat === 'NCHW' ? channelsLast(g, x.name) : x.name;
+  const channels = dataFormat === 'NCHW' ? x.shape[1] : x.shape[3];
+  let pixels = g.node('Reshape', [last, g.ints([0, input[0] * input[1], channels])]); // [N, H * W, C]
+  const places = output[0] * output[1];
+  const size = kernel[0] * kernel[1];
+  if (size === 1 && places === input[0] * input[1] && strides[0] === 1 && strides[1] === 1) return pixels;
+  // One pixel of zeros more, which stands for the padding. Gather copies on all cores; Pad, Slice and Concat do not.
+  if ([...before, ...after].some((pad) => pad > 0)) pixels = g.node('Pad', [pixels, g.ints([0, 0, 0, 0, 1, 0])]);
+  const indices = g.constant(DataType.int32, [places, size], windowPixels(window));
+  const windows = g.node('Gather', [pixels, indices], { axis: 1 }); // [N, places, size, C]
+  return g.node('Reshape', [windows, g.ints([0, places, size * channels])]);
+}
+
+/** The gradient of the filter: dY times the patches of the input, [out, in * size] as a product of matrices. */
+function filterGradient(g: GraphBuilder, x: Operand, dy: Operand, a: Convolution, window: Window): string {
+  const { output, kernel } = window;
+  const first = a.dataFormat === 'NCHW';
+  const [inputs, outputs] = first ? [x.shape[1], dy.shape[1]] : [x.shape[3], dy.shape[3]];
+  const places = output[0] * output[1];
+  const columns = patches(g, x, a, window); // [N, places, width]
+  const width = kernel[0] * kernel[1] * inputs;
+  let product: string; // [out, width]
+  if (first && places > 2 * outputs) {
+    // A product for each image and their sum: dY stays as it is, and the sums are small beside the patches.
+    const slopes = g.node('Reshape', [dy.name, g.ints([0, outputs, places])]);
+    const products = g.node('MatMul', [slopes, columns]); // [N, out, width]
+    product = g.node('ReduceSum', [products, g.ints([0])], { keepdims: 0 });
+  } else {
+    const turned = g.node('Transpose', [dy.name], { perm: first ? [1, 0, 2, 3] : [3, 0, 1, 2] });
+    const slopes = g.node('Reshape', [turned, g.ints([outputs, -1])]);
+    product = g.node('Gemm', [slopes, g.node('Reshape', [columns, g.ints([-1, width])])]);
+  }
+  return g.node('Reshape', [g.node('Transpose', [product], { perm: [1, 0] }), g.ints([...kernel, inputs, outputs])]);
+}
+
+/** The filter [height, width, channels, multiplier] of a depthwise convolution as ONNX' [channels * multiplier, 1, height, width]. */
+function depthwiseWeights(g: GraphBuilder, { name, shape: [height, width, channels, multiplier] }: Operand): string {
+  const turned = g.node('Transpose', [name], { perm: inOutHeightWidth });
+  return g.node('Reshape', [turned, g.ints([channels * multiplier, 1, height, width])]);
+}
+
+// TensorFlow.js' own depthwise kernels know channels last only.
+function depthwiseWindow(x: readonly number[], filter: readonly number[], a: Convolution): Window {
+  if (a.dataFormat === 'NCHW') throw new Error('depthwise convolutions take images with channels last');
+  return windowOf(infoOf(x, filter, a, true));
+}
+
+/** Multiplications of a convolution: its output times the filter's size. */
+const forwardWork = ({ x, filter }: Operands, a: Convolution) => {
+  const { batchSize, outHeight, outWidth } = infoOf(x.shape, filter.shape, a);
+  return batchSize * outHeight * outWidth * sizeOf(filter.shape);
+};
+const depthwiseWork = ({ x, filter }: Operands) => (sizeOf(x.shape) * sizeOf(filter.shape)) / x.shape[3];
+const gradientWork = ({ dy }: Operands, filter: readonly number[], { dataFormat }: Convolution) =>
+  (sizeOf(dy.shape) * sizeOf(filter)) / dy.shape[dataFormat === 'NCHW' ? 1 : 3];
+
+interface Fused extends Convolution {
+  activation: string;
+  leakyreluAlpha?: number;
+}
+
+export const convolutions: Record<string, KernelRule> = {
+  Conv2D: rule<Convolution>((g, { x, filter }, a) => convolve(g, x, filter, a), { threaded: true, work: forwardWork }),
+
+  FusedConv2D: rule<Fused>(
+    (g, { x, filter, bias, preluActivationWeights: slope }, a) => {
+      // What there is one of for each channel stands before height and width.
+      const perChannel = ({ name, shape }: Operand) =>
+        shape.length === 1 && shape[0] > 1 ? g.node('Reshape', [name, g.ints([-1, 1, 1])]) : name;
+      if ([bias, slope].some((operand) => operand && operand.shape.length > 1))
+        throw new Error('bias and slopes are one number, or one for each channel');
+      return convolve(g, x, filter, a, (y) => {
+        const sum = bias ? g.node('Add', [y, perChannel(bias)]) : y;
+        return activations[a.activation](g, sum, a.leakyreluAlpha, slope && perChannel(slope));
+      });
+    },
+    { threaded: true, work: forwardWork },
+  ),
+
+  Conv2DBackpropInput: rule<Convolution & { inputShape: number[] }>(
+    (g, { dy, filter }, a) => {
+      const window = windowOf(infoOf(a.inputShape, filter.shape, a));
+      return inChannelsFirst(g, dy.name, a, (slopes) => inputGradient(g, slopes, filter.name, window));
+    },
+    { threaded: true, work: (inputs, a) => gradientWork(inputs, inputs.filter.shape, a) },
+  ),
+
+  Conv2DBackpropFilter: rule<Convolution & { filterShape: number[] }>(
+    (g, { x, dy }, a) => filterGradient(g, x, dy, a, windowOf(infoOf(x.shape, a.filterShape, a))),
+    { threaded: true, work: (inputs, a) => gradientWork(inputs, a.filterShape, a) },
+  ),
+
+  DepthwiseConv2dNative: rule<Convolution>(
+    (g, { x, filter }, a) => {
+      const window = depthwiseWindow(x.shape, filter.shape, a);
+      return inChannelsFirst(g, x.name, a, (images) =>
+        g.node('Conv', [images, depthwiseWeights(g, filter)], {
+          ...windowAttributes(window),
+          group: filter.shape[2],
+        }),
+      );
+    },
+    { threaded: true, work: depthwiseWork },
+  ),
+
+  DepthwiseConv2dNativeBackpropInput: rule<Convolution & { inputShape: number[] }>(
+    (g, { dy, filter }, a) => {
+      const window = depthwiseWindow(a.inputShape, filter.shape, a);
+      return inChannelsFirst(g, dy.name, a, (slopes) =>
+        g.node('ConvTranspose', [slopes, depthwiseWeights(g, filter)], {
+          ...transposedAttributes(window),
+          group: filter.shape[2],
+        }),
+      );
+    },
+    { threaded: true },
+  ),
+
+  DepthwiseConv2dNativeBackpropFilter: rule<Convolution & { filterShape: number[] }>(
+    (g, { x, dy }, a) => {
+      const window = depthwiseWindow(x.shape, a.filterShape, a);
+      const [height, width, channels, multiplier] = a.filterShape;
+      const places = window.output[0] * window.output[1];
+      const columns = g.node('Reshape', [patches(g, x, a, window), g.ints([0, places, height * width, channels, 1])]);
+      const slopes = g.node('Reshape', [dy.name, g.ints([0, places, 1, channels, multiplier])]);
+      const sums = g.node('ReduceSum', [g.node('Mul', [columns, slopes]), g.ints([0, 1])], { keepdims: 0 });
+      return g.node('Reshape', [sums, g.ints(a.filterShape)]);
+    },
+    { threaded: true },
+  ),
+};
