@@ -1,15 +1,11 @@
-import { createHash } from 'node:crypto';
-import { existsSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ExtractionConfig, parseConfig } from '../config.js';
 import { CaptionerError } from '../errors.js';
 import type { EncoderIdentity } from '../data/features.js';
 import { normalise } from '../images/photo.js';
 import type { ProgressReporter } from '../progress.js';
-import { readEncoderMetadata } from './encoder-file.js';
-import { encoderFile, encoderOfFile, encoders, imagenet, registeredEncoder, type Normalisation } from './encoders.js';
+import { readEncoder, type EncoderSource } from './encoder-source.js';
+import { imagenet, type Normalisation } from './encoders.js';
 import { loadClassifier, loadHeadless, type LoadedNetwork } from './network.js';
 
 export interface EncoderOptions {
@@ -53,16 +49,22 @@ export class Encoder {
    *   `corrupt`: the file is damaged. `unsupported`: it is no photo classifier that can be used.
    */
   static async load(nameOrPath: string, options: EncoderOptions = {}): Promise<Encoder> {
-    const file = await locate(nameOrPath, options);
-    const [ort, bytes] = await Promise.all([import('onnxruntime-node'), readFile(file)]);
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    const registered = encoderOfFile(sha256);
-    const known = registered ?? readEncoderMetadata(bytes, file);
-    const headless = known && (known !== registered || registered.featuresFile?.sha256 === sha256);
-    const { network, session } = headless
-      ? await loadHeadless(bytes, file, known, options.threads)
-      : await loadClassifier(bytes, file, registered !== undefined, options.threads);
-    const { name, dimension, inputSize } = { name: path.basename(file).replace(/\.onnx$/i, ''), ...network, ...known };
+    const [source] = await Promise.all([readEncoder(nameOrPath, options), import('onnxruntime-node')]);
+    return await Encoder.open(source, options);
+  }
+
+  /**
+   * The encoder in a file that was read, or made.
+   * @throws CaptionerError `corrupt`, `unsupported`
+   */
+  static async open(source: EncoderSource, options: EncoderOptions = {}): Promise<Encoder> {
+    const { bytes, file, known, name, sha256, headless, registered } = source;
+    const ort = await import('onnxruntime-node');
+    const { network, session } =
+      headless && known
+        ? await loadHeadless(bytes, file, known, options.threads)
+        : await loadClassifier(bytes, file, registered, options.threads);
+    const { dimension, inputSize } = { ...network, ...known };
     return new Encoder(
       { name, sha256, dimension },
       inputSize,
@@ -153,19 +155,4 @@ export class Encoder {
       take(result.data as Float32Array, first, count, result.dims);
     }
   }
-}
-
-/** The file of an encoder that is given by name or path. */
-async function locate(nameOrPath: string, options: EncoderOptions): Promise<string> {
-  if (encoders.some(({ name }) => name === nameOrPath)) {
-    return await encoderFile(registeredEncoder(nameOrPath), options);
-  }
-  if (existsSync(nameOrPath)) {
-    if (statSync(nameOrPath).isDirectory()) {
-      throw new CaptionerError('bad-input', `${nameOrPath} is a folder. Name the ONNX file in it.`);
-    }
-    return nameOrPath;
-  }
-  if (/[\\/]|\.onnx$/i.test(nameOrPath)) throw new CaptionerError('not-found', `There is no file ${nameOrPath}.`);
-  return registeredEncoder(nameOrPath).name;
 }

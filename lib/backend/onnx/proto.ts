@@ -153,6 +153,7 @@ export interface Tensor {
   floatData?: number[];
   int32Data?: number[];
   int64Data?: Int64[];
+  doubleData?: number[];
   externalData?: { key: string; value: string }[];
   dataLocation?: number;
 }
