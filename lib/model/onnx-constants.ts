@@ -52,15 +52,14 @@ export function transposed({ shape, data }: Constant, order: readonly number[]):
   return { shape: newShape, data: result };
 }
 
-/** The same numbers as `like` is stored, float or float16 or double. */
-export function storeFloats({ shape, data }: Constant, like: Tensor): Tensor {
-  const stored = { [DataType.float16]: Float16Array, [DataType.double]: Float64Array }[like.dataType ?? 0];
-  const values = stored ? stored.from(data) : data;
+/** Numbers as a tensor of float, float16 or double; of float where it is another type. */
+export function storeFloats({ shape, data }: Constant, dataType: number = DataType.float): Tensor {
+  const precision = { [DataType.float16]: Float16Array, [DataType.double]: Float64Array }[dataType];
+  const { buffer, byteOffset, byteLength } = precision ? precision.from(data) : data;
   return {
-    ...(like.name !== undefined && { name: like.name }),
     dims: [...shape],
-    dataType: stored ? like.dataType : DataType.float,
-    rawData: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+    dataType: precision ? dataType : DataType.float,
+    rawData: new Uint8Array(buffer, byteOffset, byteLength),
   };
 }
 
