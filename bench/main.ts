@@ -1,8 +1,13 @@
 import { benchCaption } from './caption.js';
+import { benchEncoder } from './encoder.js';
 import { benchTrain } from './train.js';
 
 /** `npm run bench -- train`: each benchmark prints its result as JSON; without a name, all run. */
-const benchmarks: Record<string, () => Promise<object>> = { train: benchTrain, caption: benchCaption };
+const benchmarks: Record<string, () => Promise<object>> = {
+  train: benchTrain,
+  caption: benchCaption,
+  encoder: benchEncoder,
+};
 
 const names = process.argv.slice(2);
 for (const name of names.length > 0 ? names : Object.keys(benchmarks)) {

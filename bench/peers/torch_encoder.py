@@ -1,0 +1,105 @@
+"""
+Whole training steps of a convolutional encoder in PyTorch on the CPU, as a peer for benchmarks.
+
+The network: convolutions 3x3 with stride 2 to 32, 64, 128 and 256 channels, each but the first followed by two more around
+which a shortcut leads; batch normalisation and ReLU everywhere; the mean over all pixels -> Linear. A step is forward, mean
+squared error, backward and AdamW, on random photos.
+
+Protocol, one JSON object per line. On start it prints {"ready": true, "torch": version}. It then reads requests:
+{"steps": 20} runs as many steps and answers {"seconds": s, "maxRssMb": m}, where maxRssMb is the peak memory of the process
+so far; {"stop": true}, or the end of the input, ends it.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+def block(inputs, outputs, stride):
+    """A convolution with batch normalisation."""
+    convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs))
+
+
+class Stage(nn.Module):
+    """Half the pixels, then two convolutions that a shortcut leads around."""
+
+    def __init__(self, inputs, outputs, residual):
+        super().__init__()
+        self.down = block(inputs, outputs, 2)
+        self.rest = residual and nn.ModuleList([block(outputs, outputs, 1), block(outputs, outputs, 1)])
+
+    def forward(self, x):
+        x = functional.relu(self.down(x), inplace=True)
+        if not self.rest:
+            return x
+        first, second = self.rest
+        return functional.relu(x + second(functional.relu(first(x), inplace=True)), inplace=True)
+
+
+class Encoder(nn.Module):
+    """Photos [N, 3, H, W] to features [N, outputs]."""
+
+    def __init__(self, outputs):
+        super().__init__()
+        channels = [3, 32, 64, 128, 256]
+        pairs = zip(channels, channels[1:])
+        self.stages = nn.Sequential(*[Stage(a, b, residual=i > 0) for i, (a, b) in enumerate(pairs)])
+        self.output = nn.Linear(channels[-1], outputs)
+
+    def forward(self, photos):
+        return self.output(self.stages(photos).mean(dim=(2, 3)))
+
+
+def max_rss_mb():
+    """Peak memory of this process in MB (Linux counts in KiB, macOS in bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--pixels", type=int, default=128, help="height and width of a photo")
+    parser.add_argument("--outputs", type=int, default=1280)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--memory", choices=["first", "last"], default="first", help="where the channels stand in memory")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(1)
+    layout = torch.channels_last if options.memory == "last" else torch.contiguous_format
+    model = Encoder(options.outputs).train().to(memory_format=layout)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01, fused=True)
+    photos = torch.rand(options.batch, 3, options.pixels, options.pixels).to(memory_format=layout)
+    features = torch.rand(options.batch, options.outputs)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        functional.mse_loss(model(photos), features).backward()
+        optimizer.step()
+
+    def say(message):
+        print(json.dumps(message), flush=True)
+
+    step()  # allocates gradients and the state of AdamW, so that no request pays for it
+    say({"ready": True, "torch": torch.__version__})
+    for line in sys.stdin:
+        if not line.strip():
+            continue
+        request = json.loads(line)
+        if request.get("stop"):
+            break
+        started = time.perf_counter()
+        for _ in range(request["steps"]):
+            step()
+        say({"seconds": time.perf_counter() - started, "maxRssMb": max_rss_mb()})
+
+
+if __name__ == "__main__":
+    main()
