@@ -4,7 +4,7 @@ import { useBackend } from '../lib/backend/index.js';
 import { Decoder } from '../lib/model/decoder.js';
 import { Random } from '../lib/random.js';
 import { Adam } from '../lib/train/optimizer.js';
-import { trainableVariables, TrainingStep } from '../lib/train/step.js';
+import { storedFeatures, trainableVariables, TrainingStep } from '../lib/train/step.js';
 import type { Batch } from '../lib/train/batches.js';
 import { Peer } from './peer.js';
 import { alternate, median, medianRatio } from './rounds.js';
@@ -78,7 +78,12 @@ function trainingStep(): () => Promise<unknown> {
   });
   const decoder = new Decoder(decoderConfig, { featureSize: D, vocabularySize: V }, { random });
   const training = parseConfig(TrainingConfig, { batchSize: B, clipNorm: 0 });
-  const step = new TrainingStep(decoder, new Adam(trainableVariables(decoder.variables), training), training);
+  const step = new TrainingStep(
+    decoder,
+    storedFeatures,
+    new Adam(trainableVariables(decoder.variables), training),
+    training,
+  );
   const batch: Batch = {
     length: T,
     features: Float32Array.from({ length: B * D }, () => random.uniform()),

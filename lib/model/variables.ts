@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { CaptionerError } from '../errors.js';
 import type { Random } from '../random.js';
 import { initialValues, type Parameter } from './parameters.js';
+import type { Weights } from './safetensors.js';
 
 export type Variables = Readonly<Record<string, tf.Variable>>;
 
@@ -24,7 +25,7 @@ export function createVariables(
       disposeVariables(variables);
       throw new CaptionerError(
         'mismatch',
-        `The decoder's '${name}' has shape [${shape.join(', ')}], but ${values.length} numbers were given for it.`,
+        `The network's '${name}' has shape [${shape.join(', ')}], but ${values.length} numbers were given for it.`,
       );
     }
     variables[name] = createVariable(values, shape, trainable, name);
@@ -40,6 +41,16 @@ export function createVariable(
   name: string,
 ): tf.Variable {
   return tf.tidy(() => tf.variable(tf.tensor(values.slice(), [...shape], 'float32'), trainable, freeName(name)));
+}
+
+/** The variables' numbers of now. */
+export function weightsOf(variables: Variables): Weights {
+  return new Map(
+    Object.entries(variables).map(([name, variable]) => [
+      name,
+      { shape: variable.shape, data: variable.dataSync<'float32'>() },
+    ]),
+  );
 }
 
 export function disposeVariables(variables: Variables): void {

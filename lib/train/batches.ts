@@ -24,11 +24,9 @@ export interface BatchPlan {
 }
 
 /** B captions of at most T words, time-major: row t * B + b is word t of caption b. */
-export interface Batch {
+export interface CaptionBatch {
   /** T */
   readonly length: number;
-  /** [B, D] */
-  readonly features: Float32Array;
   /** What the decoder reads, [T, B]. */
   readonly tokens: Int32Array;
   /** What it should write, [T * B]. */
@@ -37,6 +35,12 @@ export interface Batch {
   readonly weights: Float32Array;
   /** Words, padding not counted. */
   readonly words: number;
+}
+
+/** Captions and the stored features of their photos. */
+export interface Batch extends CaptionBatch {
+  /** [B, D] */
+  readonly features: Float32Array;
 }
 
 /** Examples of captions, cut after `maxLength` words. */
@@ -98,22 +102,35 @@ export function planEpoch(
 
 /** Puts examples into batches by length, in their order. */
 export function planBatches(examples: readonly Example[], buckets: readonly number[], batchSize: number): BatchPlan[] {
-  const bucketOf = (example: Example) => buckets.find((length) => example.targets.length <= length)!;
-  const plans: BatchPlan[] = [];
-  const filling = new Map(buckets.map((length) => [length, [] as Example[]]));
-  for (const example of examples) {
-    const length = bucketOf(example);
-    const bucket = filling.get(length)!;
-    if (bucket.push(example) < batchSize) continue;
-    plans.push({ length, examples: bucket });
+  return groupByLength(examples, ({ targets }) => targets.length, buckets, batchSize).map(({ length, items }) => ({
+    length,
+    examples: items,
+  }));
+}
+
+/** Puts things of like length together, at most `most` of them, in their order. Those left over share the last groups. */
+export function groupByLength<T>(
+  all: readonly T[],
+  lengthOf: (item: T) => number,
+  buckets: readonly number[],
+  most: number,
+): { length: number; items: T[] }[] {
+  const bucketOf = (item: T) => buckets.find((length) => lengthOf(item) <= length)!;
+  const groups: { length: number; items: T[] }[] = [];
+  const filling = new Map(buckets.map((length) => [length, [] as T[]]));
+  for (const item of all) {
+    const length = bucketOf(item);
+    const items = filling.get(length)!;
+    if (items.push(item) < most) continue;
+    groups.push({ length, items });
     filling.set(length, []);
   }
   const rest = [...filling.values()].flat();
-  for (let i = rest.length; i > 0; i -= batchSize) {
-    const together = rest.slice(Math.max(0, i - batchSize), i);
-    plans.push({ length: bucketOf(together.at(-1)!), examples: together });
+  for (let i = rest.length; i > 0; i -= most) {
+    const items = rest.slice(Math.max(0, i - most), i);
+    groups.push({ length: bucketOf(items.at(-1)!), items });
   }
-  return plans;
+  return groups;
 }
 
 /** Batches in a plan of so many examples. */
@@ -126,23 +143,27 @@ export function batchesPerEpoch(
 }
 
 /** Fills a plan's arrays; rows without an example are padding all through. */
-export function readBatch({ length: T, examples }: BatchPlan, features: FeatureStore, batchSize: number): Batch {
-  const B = batchSize;
+export function readBatch(plan: BatchPlan, store: FeatureStore, batchSize: number): Batch {
+  const features = new Float32Array(batchSize * store.dimension);
+  plan.examples.forEach(({ photo }, b) => store.read(photo, features, b * store.dimension));
+  return { ...fillCaptions(plan.examples, plan.length, batchSize), features };
+}
+
+/** Captions as B columns of T words; where there is no example, or none any more, all is padding. */
+export function fillCaptions(examples: readonly (Example | undefined)[], T: number, B: number): CaptionBatch {
   const batch = {
     length: T,
-    features: new Float32Array(B * features.dimension),
     tokens: new Int32Array(T * B).fill(Vocabulary.PAD),
     targets: new Int32Array(T * B).fill(Vocabulary.PAD),
     weights: new Float32Array(T * B),
-    words: examples.reduce((sum, { targets }) => sum + targets.length, 0),
+    words: examples.reduce((sum, example) => sum + (example?.targets.length ?? 0), 0),
   };
-  examples.forEach(({ photo, targets }, b) => {
-    features.read(photo, batch.features, b * features.dimension);
-    targets.forEach((target, t) => {
-      batch.tokens[t * B + b] = t === 0 ? Vocabulary.START : targets[t - 1];
+  examples.forEach((example, b) =>
+    example?.targets.forEach((target, t) => {
+      batch.tokens[t * B + b] = t === 0 ? Vocabulary.START : example.targets[t - 1];
       batch.targets[t * B + b] = target;
       batch.weights[t * B + b] = 1 / batch.words;
-    });
-  });
+    }),
+  );
   return batch;
 }

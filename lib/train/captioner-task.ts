@@ -2,15 +2,15 @@ import type { FeatureStore } from '../data/features.js';
 import { saveCheckpoint, type CheckpointConfig } from '../model/checkpoint.js';
 import type { Decoder } from '../model/decoder.js';
 import type { Weights } from '../model/safetensors.js';
-import type { Variables } from '../model/variables.js';
+import { weightsOf } from '../model/variables.js';
 import type { Vocabulary } from '../text/vocabulary.js';
-import { batchesPerEpoch, planEpoch, readBatch, type BatchPlan, type CaptionedPhoto } from './batches.js';
+import { batchesPerEpoch, planEpoch, readBatch, type Batch, type BatchPlan, type CaptionedPhoto } from './batches.js';
 import { modelCard } from './card.js';
 import type { History } from './history.js';
 import { Adam } from './optimizer.js';
 import { runFolders } from './run-folder.js';
 import { learningRateAt } from './schedule.js';
-import { trainableVariables, TrainingStep, ValidationStep } from './step.js';
+import { storedFeatures, trainableVariables, TrainingStep, ValidationStep } from './step.js';
 import type { StepResult, TrainerState, TrainingTask } from './trainer.js';
 import type { Validation } from './validation.js';
 
@@ -37,7 +37,7 @@ export class CaptionerTask implements TrainingTask<BatchPlan> {
   readonly epochs: number;
   readonly batchesPerEpoch: number;
   private readonly optimizer: Adam;
-  private readonly training: TrainingStep;
+  private readonly training: TrainingStep<Batch>;
   private readonly validating: ValidationStep;
 
   constructor(private readonly parts: CaptionerTaskParts) {
@@ -45,8 +45,8 @@ export class CaptionerTask implements TrainingTask<BatchPlan> {
     this.epochs = config.training.epochs;
     this.batchesPerEpoch = batchesPerEpoch(photos, config.training);
     this.optimizer = new Adam(trainableVariables(decoder.variables), config.training, slots);
-    this.training = new TrainingStep(decoder, this.optimizer, config.training);
-    this.validating = new ValidationStep(decoder, config.training.batchSize);
+    this.training = new TrainingStep(decoder, storedFeatures, this.optimizer, config.training);
+    this.validating = new ValidationStep(decoder);
   }
 
   plan(epoch: number): BatchPlan[] {
@@ -95,13 +95,4 @@ export class CaptionerTask implements TrainingTask<BatchPlan> {
     this.optimizer.dispose();
     this.parts.decoder.dispose();
   }
-}
-
-function weightsOf(variables: Variables): Weights {
-  return new Map(
-    Object.entries(variables).map(([name, variable]) => [
-      name,
-      { shape: variable.shape, data: variable.dataSync<'float32'>() },
-    ]),
-  );
 }

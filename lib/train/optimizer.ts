@@ -11,6 +11,8 @@ export type OptimizerConfig = Pick<TrainingConfig, 'optimizer' | 'clipNorm' | 'w
   readonly beta2?: number;
   /** Keeps the division finite. Default 1e-8. */
   readonly epsilon?: number;
+  /** Share of the learning rate that a weight learns at, by its name. Default: 1 for all. */
+  readonly share?: (name: string) => number;
 };
 
 /** What changes from step to step, as numbers that the step takes as inputs (a compiled step would freeze them). */
@@ -45,7 +47,7 @@ export class Adam {
    * @throws CaptionerError `mismatch`: slots that are not those of the variables.
    */
   constructor(
-    private readonly variables: Variables,
+    readonly variables: Variables,
     private readonly config: OptimizerConfig,
     slots?: Weights,
   ) {
@@ -90,7 +92,7 @@ export class Adam {
     { stepSize, epsilon, keep }: Readonly<Record<keyof OptimizerScalars, tf.Scalar>>,
   ): tf.Scalar {
     const { variables, slots, beta1, beta2 } = this;
-    const { optimizer, clipNorm, weightDecay } = this.config;
+    const { optimizer, clipNorm, weightDecay, share = () => 1 } = this.config;
     const norm = tf.sqrt(tf.addN(Object.values(gradients).map((g) => tf.sum(tf.square(g))))); // []
     const scale = clipNorm > 0 ? tf.minimum(tf.div(clipNorm, norm), 1) : undefined; // []
     for (const [name, w] of Object.entries(variables)) {
@@ -104,8 +106,13 @@ export class Adam {
         u = tf.maximum(slots[`u/${name}`], v);
         slots[`u/${name}`].assign(u);
       }
-      const kept = weightDecay > 0 && w.rank > 1 ? tf.mul(w, keep) : w;
-      w.assign(tf.sub(kept, tf.div(tf.mul(m, stepSize), tf.add(tf.sqrt(u), epsilon))));
+      const part = share(name);
+      const rate = part === 1 ? stepSize : tf.mul(stepSize, part);
+      const step = tf.div(tf.mul(m, rate), tf.add(tf.sqrt(u), epsilon));
+      if (weightDecay > 0 && w.rank > 1) {
+        const left = part === 1 ? keep : tf.add(tf.mul(keep, part), 1 - part);
+        w.assign(tf.sub(tf.mul(w, left), step));
+      } else w.assign(tf.sub(w, step));
     }
     return norm as tf.Scalar;
   }

@@ -4,32 +4,52 @@ import type { TrainingConfig } from '../config.js';
 import type { Decoder, DropoutMasks } from '../model/decoder.js';
 import type { Variables } from '../model/variables.js';
 import { Random } from '../random.js';
-import type { Batch } from './batches.js';
+import type { Batch, CaptionBatch } from './batches.js';
 import { fillDropoutMask, maskShapes } from './dropout.js';
 import { crossEntropy } from './loss.js';
 import type { Adam } from './optimizer.js';
 
-type Tensors = Record<string, tf.Tensor>;
+/** Tensors by name. */
+export type Tensors = Record<string, tf.Tensor>;
 
 /** The variables that an optimiser changes, by their names in checkpoints. */
 export function trainableVariables(variables: Variables): Variables {
   return Object.fromEntries(Object.entries(variables).filter(([, variable]) => variable.trainable));
 }
 
+/** How the photos of a batch become features within a step. */
+export interface PhotoPath<B extends CaptionBatch> {
+  /** What a step needs of a batch for that. */
+  inputs(batch: B): Tensors;
+  /** Features of each caption's photo, [B, D]. */
+  features(inputs: Tensors): tf.Tensor2D;
+}
+
+/** Features that were computed before. */
+export const storedFeatures: PhotoPath<Batch> = {
+  inputs: ({ features, tokens, length }) => {
+    const B = tokens.length / length;
+    return { features: tf.tensor2d(features, [B, features.length / B]) };
+  },
+  features: ({ features }) => features as tf.Tensor2D,
+};
+
 /** One step of training: forward, loss, gradients and optimiser in one function, compiled to one graph per batch length. */
-export class TrainingStep {
+export class TrainingStep<B extends CaptionBatch> {
   private readonly run: CompiledStep<Tensors, { loss: tf.Tensor; gradientNorm: tf.Tensor }>;
   private readonly masks = new Map<string, Float32Array>();
 
+  /** @param optimizer of all that is trained. */
   constructor(
     private readonly decoder: Decoder,
+    private readonly path: PhotoPath<B>,
     private readonly optimizer: Adam,
     private readonly config: Pick<TrainingConfig, 'batchSize' | 'labelSmoothing' | 'seed'>,
   ) {
-    const trained = Object.entries(trainableVariables(decoder.variables));
+    const trained = Object.entries(optimizer.variables);
     this.run = compile((inputs: Tensors) => {
       const { value: loss, grads } = tf.variableGrads(
-        () => lossOf(decoder, inputs, config.labelSmoothing),
+        () => lossOf(decoder, path.features(inputs), inputs, config.labelSmoothing),
         trained.map(([, variable]) => variable),
       );
       const gradients = Object.fromEntries(trained.map(([name, variable]) => [name, grads[variable.name]]));
@@ -42,10 +62,11 @@ export class TrainingStep {
    * Learns from a batch.
    * @param step counted from 0; with the seed, it decides what is dropped.
    */
-  async learn(batch: Batch, step: number, learningRate: number): Promise<{ loss: number; gradientNorm: number }> {
+  async learn(batch: B, step: number, learningRate: number): Promise<{ loss: number; gradientNorm: number }> {
     const scalars = Object.entries(this.optimizer.scalars(step + 1, learningRate));
     const inputs = {
-      ...tensorsOf(batch, this.config.batchSize),
+      ...this.path.inputs(batch),
+      ...captionTensors(batch),
       ...this.drawMasks(batch.length, new Random(this.config.seed, step, 1)),
       ...Object.fromEntries(scalars.map(([name, value]) => [name, tf.scalar(value)])),
     };
@@ -75,16 +96,13 @@ export class TrainingStep {
 export class ValidationStep {
   private readonly run: CompiledStep<Tensors, { loss: tf.Tensor }>;
 
-  constructor(
-    decoder: Decoder,
-    private readonly batchSize: number,
-  ) {
-    this.run = compile((inputs: Tensors) => ({ loss: lossOf(decoder, inputs, 0) }));
+  constructor(decoder: Decoder) {
+    this.run = compile((inputs: Tensors) => ({ loss: lossOf(decoder, storedFeatures.features(inputs), inputs, 0) }));
   }
 
   /** Mean per word. */
   async loss(batch: Batch): Promise<number> {
-    return (await readScalars(this.run, tensorsOf(batch, this.batchSize))).loss;
+    return (await readScalars(this.run, { ...storedFeatures.inputs(batch), ...captionTensors(batch) })).loss;
   }
 
   dispose(): void {
@@ -92,8 +110,8 @@ export class ValidationStep {
   }
 }
 
-function lossOf(decoder: Decoder, inputs: Tensors, labelSmoothing: number): tf.Scalar {
-  const { features, tokens, targets, weights } = inputs;
+function lossOf(decoder: Decoder, features: tf.Tensor2D, inputs: Tensors, labelSmoothing: number): tf.Scalar {
+  const { tokens, targets, weights } = inputs;
   const between = Object.entries(inputs).filter(([name]) => name.startsWith('mask/between'));
   const masks = {
     features: inputs['mask/features'],
@@ -101,21 +119,20 @@ function lossOf(decoder: Decoder, inputs: Tensors, labelSmoothing: number): tf.S
     output: inputs['mask/output'],
     ...(between.length > 0 && { between: between.map(([, mask]) => mask) }),
   } as DropoutMasks;
-  const logits = decoder.forward(features as tf.Tensor2D, tokens as tf.Tensor2D, masks); // [T * B, V]
+  const logits = decoder.forward(features, tokens as tf.Tensor2D, masks); // [T * B, V]
   return crossEntropy(logits, targets as tf.Tensor1D, weights as tf.Tensor1D, labelSmoothing); // []
 }
 
-function tensorsOf({ length: T, features, tokens, targets, weights }: Batch, B: number): Tensors {
+function captionTensors({ length: T, tokens, targets, weights }: CaptionBatch): Tensors {
   return {
-    features: tf.tensor2d(features, [B, features.length / B]),
-    tokens: tf.tensor2d(tokens, [T, B], 'int32'),
+    tokens: tf.tensor2d(tokens, [T, tokens.length / T], 'int32'),
     targets: tf.tensor1d(targets, 'int32'),
     weights: tf.tensor1d(weights),
   };
 }
 
 /** Runs a step whose outputs are single numbers, and frees its inputs and outputs. */
-async function readScalars<O extends Tensors>(
+export async function readScalars<O extends Tensors>(
   run: CompiledStep<Tensors, O>,
   inputs: Tensors,
 ): Promise<{ [K in keyof O]: number }> {

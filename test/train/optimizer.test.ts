@@ -29,7 +29,7 @@ function advance(adam: Adam, step: number, learningRate: number, gradients = gra
 }
 
 /** The formulas of the class's description, one number at a time. */
-function reference(steps: number, config: Required<OptimizerConfig>, rateAt: (step: number) => number) {
+function reference(steps: number, config: Required<OptimizerConfig>, rateOf: (step: number) => number) {
   const w = { 'a/kernel': [...normal(6, 1)], 'a/bias': [...normal(3, 2)] };
   const memory = new Map<string, { m: number; v: number; u: number }>();
   for (let t = 1; t <= steps; t++) {
@@ -44,8 +44,9 @@ function reference(steps: number, config: Required<OptimizerConfig>, rateAt: (st
         const u = Math.max(u0, v);
         memory.set(name + i, { m, v, u });
         const used = (config.optimizer === 'amsgrad' ? u : v) / (1 - config.beta2 ** t);
-        if (name === 'a/kernel') w[name][i] *= 1 - rateAt(t) * config.weightDecay;
-        w[name][i] -= (rateAt(t) * m) / (1 - config.beta1 ** t) / (Math.sqrt(used) + config.epsilon);
+        const rate = rateOf(t) * config.share(name);
+        if (name === 'a/kernel') w[name][i] *= 1 - rate * config.weightDecay;
+        w[name][i] -= (rate * m) / (1 - config.beta1 ** t) / (Math.sqrt(used) + config.epsilon);
       });
     }
   }
@@ -84,6 +85,7 @@ describe('Adam', () => {
     ['AMSGrad', { optimizer: 'amsgrad', beta2: 0.8 }],
     ['clipping', { clipNorm: 1.5 }],
     ['weight decay, of matrices alone', { weightDecay: 0.5 }],
+    ['a share of the learning rate', { weightDecay: 0.5, share: (name) => (name === 'a/kernel' ? 0.1 : 0.3) }],
     ['all of it', { optimizer: 'amsgrad', clipNorm: 2, weightDecay: 0.1, beta1: 0.5, beta2: 0.9, epsilon: 1e-3 }],
   ];
   for (const [what, change] of cases) {
@@ -93,7 +95,7 @@ describe('Adam', () => {
       const adam = new Adam(variables, config);
       const rateAt = (step: number) => 0.05 / step;
       for (let step = 1; step <= 20; step++) advance(adam, step, rateAt(step));
-      const expected = reference(20, { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, ...config }, rateAt);
+      const expected = reference(20, { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, share: () => 1, ...config }, rateAt);
       for (const name of ['a/kernel', 'a/bias'] as const) {
         variables[name].dataSync().forEach((w, i) => expect(w, name).to.be.closeTo(expected[name][i], 2e-6));
       }
