@@ -12,6 +12,7 @@ const commands: Record<string, () => Promise<Command>> = {
   score: async () => (await import('./score.js')).scoreCommand(),
   export: async () => (await import('./export.js')).exportCommand(),
   caption: async () => (await import('./caption.js')).captionCommand(),
+  serve: async () => (await import('./serve.js')).serveCommand(),
   encoders: async () => (await import('./encoders.js')).encodersCommand(),
   info: async () => (await import('./info.js')).infoCommand(),
 };

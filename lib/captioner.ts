@@ -56,6 +56,20 @@ export function defaultCheckpoint(): string {
 }
 
 /**
+ * Checks how to search, and fills in the defaults. Asked for more captions than the beam is wide by default, the beam widens.
+ * @throws CaptionerError `bad-option`
+ */
+export function completeSearch(search: Partial<SearchConfig>): SearchConfig {
+  const config = parseConfig(SearchConfig, search);
+  if (search.beam === undefined) return { ...config, beam: Math.max(config.beam, config.n) };
+  if (config.n <= config.beam) return config;
+  throw new CaptionerError(
+    'bad-option',
+    `A beam of ${config.beam} can't give ${config.n} captions: widen the beam to ${config.n} or more.`,
+  );
+}
+
+/**
  * A trained captioner: photo -> encoder -> decoder -> beam search -> captions. Runs on ONNX Runtime alone.
  *
  * ```ts
@@ -165,9 +179,7 @@ export class Captioner {
     rows: number,
     search: Partial<SearchConfig> = {},
   ): Promise<Caption[][]> {
-    // Asked for more captions than the beam is wide by default, the beam widens.
-    const config = parseConfig(SearchConfig, { ...search, beam: search.beam ?? Math.max(3, search.n ?? 1) });
-    const found = await beamSearch(this.decoder, features, rows, config);
+    const found = await beamSearch(this.decoder, features, rows, completeSearch(search));
     return found.map((hypotheses) => hypotheses.map((hypothesis) => this.describe(hypothesis)));
   }
 

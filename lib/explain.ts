@@ -1,5 +1,5 @@
-import type { Caption, Captioner } from './captioner.js';
-import { parseConfig, SearchConfig } from './config.js';
+import { completeSearch, type Caption, type Captioner } from './captioner.js';
+import type { SearchConfig } from './config.js';
 import { alternatives } from './decode/alternatives.js';
 import { tracedBeamSearch, type TracedCandidate } from './decode/trace.js';
 import { decodePhoto } from './images/photo.js';
@@ -47,8 +47,7 @@ export async function explainPhoto(
   const encoder = await captioner.ready();
   const pixels = await decodePhoto(photo, encoder.inputSize, options);
   const features = await encoder.features([pixels]);
-  const config = parseConfig(SearchConfig, { ...search, beam: search.beam ?? Math.max(3, search.n ?? 1) });
-  const [{ captions, trace }] = await tracedBeamSearch(captioner.decoder, features, 1, config);
+  const [{ captions, trace }] = await tracedBeamSearch(captioner.decoder, features, 1, completeSearch(search));
   const { tokens } = captions[0];
   const [words] = await alternatives(captioner.decoder, features, [tokens], options.alternatives ?? 5);
   const inWords = ({ token, logProbability }: { token: number; logProbability: number }) => ({

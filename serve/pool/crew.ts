@@ -1,0 +1,138 @@
+import type { ModelInfo, WorkerSettings } from './messages.js';
+import { LoadFailed, PoolWorker } from './pool-worker.js';
+
+export interface CrewOptions {
+  readonly size: number;
+  readonly settings: WorkerSettings;
+  /** There is a new worker. */
+  readonly onIdle: () => void;
+  /** A worker ended that should not have, or a new one could not start. */
+  readonly onTrouble: (error: Error) => void;
+}
+
+/** Seconds before the next attempt to start a worker that could not, doubled up to the last. */
+const firstPause = 1;
+const lastPause = 60;
+
+/** Workers that have loaded the same checkpoint. One that ends is replaced, until they retire. */
+export class Crew {
+  readonly workers = new Set<PoolWorker>();
+  model?: ModelInfo;
+  /** Why there is no worker yet. */
+  error?: LoadFailed;
+
+  private retired = false;
+  private pause = firstPause;
+  private readonly timers = new Set<NodeJS.Timeout>();
+
+  constructor(private readonly options: CrewOptions) {}
+
+  /**
+   * Starts one worker, then, when that has loaded its captioner, the others.
+   * @throws LoadFailed when it can't; then nothing is left running.
+   */
+  async start(): Promise<ModelInfo> {
+    const { size } = this.options;
+    try {
+      this.model = await this.hire();
+      await Promise.all(Array.from({ length: size - 1 }, () => this.hire()));
+      return this.model;
+    } catch (error) {
+      await this.dismiss();
+      throw error;
+    }
+  }
+
+  /** As {@link start}, again and again until it succeeds or they retire. */
+  startUntilReady(): void {
+    void this.start().then(
+      () => (this.pause = firstPause),
+      (error: unknown) => {
+        if (this.retired) return;
+        this.options.onTrouble(error as Error);
+        this.later(() => {
+          this.startUntilReady();
+        });
+      },
+    );
+  }
+
+  get idle(): PoolWorker[] {
+    return [...this.workers].filter(({ busy }) => !busy);
+  }
+
+  /** No new work comes: ends each worker when it has done its batch. */
+  async retire(): Promise<void> {
+    this.retired = true;
+    for (const timer of this.timers) clearTimeout(timer);
+    while ([...this.workers].some(({ busy }) => busy)) await new Promise<void>((resolve) => (this.done = resolve));
+    await this.dismiss();
+  }
+
+  /** A worker has answered. */
+  release(): void {
+    this.done();
+  }
+
+  private done: () => void = () => undefined;
+
+  private async hire(): Promise<ModelInfo> {
+    const worker = new PoolWorker(this.options.settings);
+    this.starting.add(worker);
+    try {
+      const model = await worker.ready;
+      this.workers.add(worker);
+      this.error = undefined;
+      void worker.ended.then(() => {
+        this.replace(worker);
+      });
+      this.options.onIdle();
+      return model;
+    } catch (error) {
+      this.error = error as LoadFailed;
+      await worker.stop();
+      throw error;
+    } finally {
+      this.starting.delete(worker);
+    }
+  }
+
+  private readonly starting = new Set<PoolWorker>();
+
+  private replace(worker: PoolWorker): void {
+    // Not there any more: it was dismissed.
+    if (!this.workers.delete(worker)) return;
+    this.done();
+    this.options.onTrouble(new Error('A thread that captions has ended unexpectedly; another one takes its place.'));
+    this.rehire();
+  }
+
+  private rehire(): void {
+    if (this.retired) return;
+    this.hire().then(
+      () => (this.pause = firstPause),
+      (error: unknown) => {
+        if (this.retired) return;
+        this.options.onTrouble(error as Error);
+        this.later(() => {
+          this.rehire();
+        });
+      },
+    );
+  }
+
+  private later(action: () => void): void {
+    const timer = setTimeout(() => {
+      this.timers.delete(timer);
+      action();
+    }, this.pause * 1000);
+    this.timers.add(timer);
+    this.pause = Math.min(lastPause, this.pause * 2);
+  }
+
+  private async dismiss(): Promise<void> {
+    const all = [...this.workers, ...this.starting];
+    this.workers.clear();
+    await Promise.all(all.map((worker) => worker.stop()));
+  }
+}

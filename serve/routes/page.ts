@@ -1,0 +1,30 @@
+import { readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import fastifyStatic from '@fastify/static';
+import type { FastifyInstance } from 'fastify';
+
+/** The page, and the photos to try it with. */
+export async function pageRoutes(app: FastifyInstance): Promise<void> {
+  const root = path.dirname(createRequire(import.meta.url).resolve('captioner/package.json'));
+  const samples = path.join(root, 'data', 'samples');
+  const hidden = { schema: { hide: true }, logLevel: 'warn' as const };
+  await app.register(fastifyStatic, {
+    root: path.join(root, 'serve', 'page'),
+    cacheControl: false,
+    schemaHide: true,
+    logLevel: 'warn',
+  });
+  app.get('/samples', hidden, () => photosIn(samples));
+  for (const name of photosIn(samples)) {
+    app.get(`/samples/${name}`, hidden, (_request, reply) => reply.sendFile(name, samples));
+  }
+}
+
+function photosIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).filter((name) => /^[\w-]+\.jpg$/.test(name));
+  } catch {
+    return [];
+  }
+}
