@@ -8,6 +8,7 @@ const commands: Record<string, () => Promise<Command>> = {
   extract: async () => (await import('./extract.js')).extractCommand(),
   vocab: async () => (await import('./vocab.js')).vocabCommand(),
   train: async () => (await import('./train.js')).trainCommand(),
+  distill: async () => (await import('./distill.js')).distillCommand(),
   evaluate: async () => (await import('./evaluate.js')).evaluateCommand(),
   score: async () => (await import('./score.js')).scoreCommand(),
   export: async () => (await import('./export.js')).exportCommand(),

@@ -114,6 +114,52 @@ export const TrainingConfig = z.strictObject({
 });
 export type TrainingConfig = z.output<typeof TrainingConfig>;
 
+/** A compact convolutional network of our own. */
+export const ConvNetConfig = z.strictObject({
+  inputSize: z.int().min(32).max(1024).multipleOf(32).default(128).describe('Width and height of the photos it takes.'),
+  width: z
+    .int()
+    .min(1)
+    .max(512)
+    .default(32)
+    .describe('Channels of the first stage; each of the three after it has twice as many.'),
+  blocks: z.int().min(0).max(32).default(1).describe('Residual blocks of two convolutions in each of the four stages.'),
+});
+export type ConvNetConfig = z.output<typeof ConvNetConfig>;
+
+const optimizing = TrainingConfig.shape;
+
+/** How a network learns the features of another one (its teacher). */
+export const DistillationConfig = z.strictObject({
+  teacher: ExtractionConfig.shape.encoder.describe(
+    'The encoder to learn from: a name of the registry or the path of an ONNX classifier.',
+  ),
+  epochs: z.int().min(1).default(40).describe('Passes over the photos, one view of each at a time.'),
+  views: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(8)
+    .describe('Views of each photo before they come again; the teacher sees each once.'),
+  minArea: z.number().min(0.01).max(1).default(0.25).describe("Smallest part of a photo's area that a view takes."),
+  colour: fraction().max(0.9).default(0.4).describe('Brightness, contrast and saturation change by up to this share.'),
+  cosineWeight: z
+    .number()
+    .min(0)
+    .default(1)
+    .describe('Weight of 1 - cosine in the loss, beside the mean squared error.'),
+  batchSize: z.int().min(1).max(4096).default(64).describe('Photos per training step.'),
+  learningRate: optimizing.learningRate,
+  schedule: optimizing.schedule,
+  warmupSteps: z.int().min(0).default(200).describe(optimizing.warmupSteps.description!),
+  clipNorm: optimizing.clipNorm,
+  weightDecay: z.number().min(0).max(1).default(0.02).describe(optimizing.weightDecay.description!),
+  saveEvery: optimizing.saveEvery,
+  seed: optimizing.seed,
+  backend: optimizing.backend,
+});
+export type DistillationConfig = z.output<typeof DistillationConfig>;
+
 /** How captions are searched for. */
 export const SearchConfig = z.strictObject({
   beam: z.int().min(1).max(1000).default(3).describe('Width of the beam; 1 is greedy search.'),

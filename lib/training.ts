@@ -11,6 +11,7 @@ export { Decoder, type DecoderOptions, type DecoderState, type DropoutMasks } fr
 export { exportDecoder } from './model/export-decoder.js';
 export * from './train/batches.js';
 export { trainCaptioner, type CaptionerTrainingOptions, type TrainingOutcome } from './train/captioner-training.js';
+export { distill, type DistillationOptions, type DistillationOutcome } from './train/distillation.js';
 export * from './train/dropout.js';
 export { readHistory, type HistoryRecord } from './train/history.js';
 export { crossEntropy } from './train/loss.js';

@@ -1,10 +1,10 @@
 import { CaptionerError } from '../errors.js';
 import { ExtractionConfig, parseConfig } from '../config.js';
 import { decodePhoto } from '../images/photo.js';
+import type { View } from '../images/view.js';
 import { silent, type ProgressReporter } from '../progress.js';
 import { FeatureWriter } from './feature-writer.js';
 import type { EncoderIdentity, SkippedPhoto } from './features.js';
-import type { Manifest } from './manifest.js';
 
 /** What turns photos into features: `Encoder`, or a stand-in of the same shape. */
 export interface PhotoEncoder {
@@ -15,9 +15,16 @@ export interface PhotoEncoder {
   features(photos: readonly Uint8Array[]): Promise<Float32Array>;
 }
 
+/** A photo, or a view of one. */
+export interface PhotoFile {
+  readonly id: string;
+  readonly file: string;
+  readonly view?: View;
+}
+
 export interface ExtractionRequest {
-  /** The photos: a data set, or any list of ids and files. */
-  readonly manifest: Pick<Manifest, 'photos'> | { readonly photos: readonly { id: string; file: string }[] };
+  /** The photos: a data set, or any list of ids and files, and maybe a view of each. */
+  readonly manifest: { readonly photos: readonly PhotoFile[] };
   readonly encoder: PhotoEncoder;
   /** The feature store: made where there is none, completed where there is one. */
   readonly folder: string;
@@ -120,7 +127,7 @@ function refuseDuplicates(photos: readonly { id: string }[]): void {
 
 /** Decodes photos in order, some of them ahead of need. */
 async function* decodeAhead(
-  photos: readonly { id: string; file: string }[],
+  photos: readonly PhotoFile[],
   size: number,
   lookahead: number,
 ): AsyncGenerator<Decoded> {
@@ -142,9 +149,9 @@ async function* decodeAhead(
   }
 }
 
-async function decodeOrExplain({ id, file }: { id: string; file: string }, size: number): Promise<Decoded> {
+async function decodeOrExplain({ id, file, view }: PhotoFile, size: number): Promise<Decoded> {
   try {
-    return { id, rgb: await decodePhoto(file, size) };
+    return { id, rgb: await decodePhoto(file, size, view && { view }) };
   } catch (error) {
     if (error instanceof CaptionerError && ['bad-image', 'not-found'].includes(error.code)) {
       return { id, reason: error.message };

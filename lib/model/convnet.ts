@@ -20,7 +20,7 @@ interface Block {
   readonly residual: boolean;
 }
 
-/** What a convolution and the normalisation after it have: see {@link ConvNet.folded}. */
+/** Keeps batch normalisation's division finite. */
 const epsilon = 1e-5;
 /** How much of the running mean and variance a step keeps. */
 const momentum = 0.98;
@@ -123,11 +123,16 @@ export class ConvNet {
    * The network for use: each normalisation, with its running mean and variance, becomes part of the convolution before it, and
    * features come in the teacher's units.
    */
-  folded(): { readonly weights: Map<string, FoldedWeight>; features(photos: tf.Tensor4D, from: Variables): tf.Tensor2D } {
+  folded(): {
+    readonly weights: Map<string, FoldedWeight>;
+    features(photos: tf.Tensor4D, from: Variables): tf.Tensor2D;
+  } {
     const weights = new Map<string, FoldedWeight>();
     const values = (name: string) => this.variables[name].dataSync<'float32'>();
     for (const { name, kernel, inputs, outputs } of this.blocks.flatMap(({ layers }) => layers)) {
-      const [scale, shift, mean, variance] = ['scale', 'shift', 'mean', 'variance'].map((part) => values(`${name}/${part}`));
+      const [scale, shift, mean, variance] = ['scale', 'shift', 'mean', 'variance'].map((part) =>
+        values(`${name}/${part}`),
+      );
       const factor = scale.map((x, c) => x / Math.sqrt(variance[c] + epsilon));
       const folded = values(`${name}/kernel`).map((x, i) => x * factor[i % outputs]);
       weights.set(`${name}/kernel`, { shape: [kernel, kernel, inputs, outputs], data: folded });
@@ -162,7 +167,7 @@ export class ConvNet {
     let x = photos;
     for (const { layers, residual } of this.blocks) {
       const y = layers.reduce((from, each, i) => layer(i ? tf.relu(from) : from, each), x);
-      x = tf.relu(residual ? tf.add(x, y) : y);
+      x = tf.relu(residual ? tf.add<tf.Tensor4D>(x, y) : y);
     }
     const pooled = tf.mean<tf.Tensor2D>(x, [2, 3]); // [N, C]
     return tf.add(tf.matMul(pooled, kernel as tf.Tensor2D), bias);

@@ -9,9 +9,9 @@ export interface DecoderSizes {
   readonly vocabularySize: number;
 }
 
-type Initializer = 'zeros' | 'ones' | 'glorot' | 'recurrent' | 'normal' | 'forget-bias';
+type Initializer = 'zeros' | 'ones' | 'glorot' | 'he' | 'recurrent' | 'normal' | 'forget-bias';
 
-/** One array of a decoder. */
+/** One array of a network. */
 export interface Parameter {
   /** Its name in checkpoints, e.g. `lstm0/kernel`. */
   readonly name: string;
@@ -65,7 +65,7 @@ export function decoderParameters(config: DecoderConfig, sizes: DecoderSizes): P
 /** The values that a parameter starts with, row-major. */
 export function initialValues({ shape, initializer }: Parameter, random: Random): Float32Array {
   const [rows, columns = 1] = shape;
-  const values = new Float32Array(rows * columns);
+  const values = new Float32Array(shape.reduce((product, d) => product * d, 1));
   switch (initializer) {
     case 'zeros':
       return values;
@@ -79,6 +79,10 @@ export function initialValues({ shape, initializer }: Parameter, random: Random)
     case 'glorot': {
       const limit = Math.sqrt(6 / (rows + columns)); // Glorot and Bengio 2010, eq. 16
       return values.map(() => limit * (2 * random.uniform() - 1));
+    }
+    case 'he': {
+      const deviation = Math.sqrt((2 * shape.at(-1)!) / values.length); // He et al. 2015, eq. 10: 2 / inputs of one output
+      return values.map(() => deviation * random.normal());
     }
     case 'recurrent': {
       const limit = 1 / Math.sqrt(rows); // keeps h U at the scale of h

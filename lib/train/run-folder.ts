@@ -55,16 +55,17 @@ export function openRun(out: string, resume: boolean): PastRun | undefined {
     throw new CaptionerError('bad-input', `${out} holds a training run. Resume it, or choose another folder.`);
   }
   const { slots, state } = loadResumeState(folder);
-  const checked = State.safeParse(state);
-  if (!checked.success) {
-    const { path: field, message } = checked.error.issues[0];
-    throw new CaptionerError(
-      'corrupt',
-      `${path.join(folder, 'state.json')} is damaged: ${field.join('.')}: ${message}.`,
-    );
-  }
   const history = fs.readFileSync(path.join(folder, 'history.jsonl'));
-  return { ...loadCheckpoint(folder), slots, state: checked.data, history };
+  const checked = parseTrainerState(state, path.join(folder, 'state.json'));
+  return { ...loadCheckpoint(folder), slots, state: checked, history };
+}
+
+/** @throws CaptionerError `corrupt`, naming the file and the field. */
+export function parseTrainerState(json: unknown, file: string): TrainerState {
+  const checked = State.safeParse(json);
+  if (checked.success) return checked.data;
+  const { path: field, message } = checked.error.issues[0];
+  throw new CaptionerError('corrupt', `${file} is damaged: ${field.join('.')}: ${message}.`);
 }
 
 /** Hyperparameters that may change when a run goes on: what it has learned so far stays what it is. */

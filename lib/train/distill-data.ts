@@ -1,0 +1,123 @@
+import path from 'node:path';
+import type { DistillationConfig } from '../config.js';
+import { extractFeatures, type PhotoEncoder, type PhotoFile } from '../data/extraction.js';
+import { openFeatures, type FeatureStore } from '../data/features.js';
+import type { Manifest } from '../data/manifest.js';
+import { CaptionerError } from '../errors.js';
+import { decodePhoto } from '../images/photo.js';
+import { drawView, wholePhoto } from '../images/view.js';
+import type { ProgressReporter } from '../progress.js';
+import { Random } from '../random.js';
+
+/** Photos to learn from and photos to measure by. */
+export interface DistillationPhotos {
+  readonly train: readonly PhotoFile[];
+  readonly dev: readonly PhotoFile[];
+}
+
+/** Without a split, one photo in so many is for measuring. */
+const heldOut = 20;
+
+/**
+ * The photos of several data sets. Where a data set has splits, its train photos are learned from, its dev photos measured by, and its
+ * test photos left alone; of photos without a split, every twentieth is measured by if there are no dev photos at all.
+ * @throws CaptionerError `bad-input`: none to learn from.
+ */
+export function distillationPhotos(manifests: readonly Manifest[]): DistillationPhotos {
+  const all = manifests.flatMap(({ name, photos }) =>
+    photos.map(({ id, file, split }) => ({ id: `${name}/${id}`, file, split })),
+  );
+  let train = all.filter(({ split }) => split === 'train' || split === undefined);
+  let dev = all.filter(({ split }) => split === 'dev');
+  if (dev.length === 0) {
+    dev = train.filter((_, i) => i % heldOut === 0);
+    train = train.filter((_, i) => i % heldOut !== 0);
+  }
+  if (train.length === 0) throw new CaptionerError('bad-input', 'There are no photos to learn from.');
+  return { train, dev };
+}
+
+/** The teacher's features of views of photos, in a feature store a round of views, computed when a round is first asked for. */
+export class TeacherViews {
+  private readonly stores = new Map<string, FeatureStore>();
+
+  constructor(
+    private readonly folder: string,
+    private readonly teacher: PhotoEncoder,
+    private readonly photos: DistillationPhotos,
+    private readonly config: Pick<DistillationConfig, 'views' | 'minArea' | 'colour' | 'seed'>,
+    private readonly options: {
+      readonly progress?: ProgressReporter;
+      readonly signal?: AbortSignal;
+      readonly warn: (line: string) => void;
+    },
+  ) {}
+
+  /** The train photos as epoch `epoch` sees them; those that can't be decoded are left out. */
+  async round(epoch: number): Promise<{ photos: readonly PhotoFile[]; features: FeatureStore }> {
+    const { minArea, colour, seed } = this.config;
+    const round = epoch % this.config.views;
+    const range = { minArea, colour, maxStretch: 4 / 3, mirror: true };
+    const photos = this.photos.train.map((photo, i) => ({
+      ...photo,
+      view: drawView(new Random(seed, round, i), range),
+    }));
+    return await this.features(`view-${round}`, photos);
+  }
+
+  /** The dev photos as they are. */
+  async dev(): Promise<{ photos: readonly PhotoFile[]; features: FeatureStore }> {
+    return await this.features(
+      'dev',
+      this.photos.dev.map((photo) => ({ ...photo, view: wholePhoto })),
+    );
+  }
+
+  close(): void {
+    for (const store of this.stores.values()) store.close();
+  }
+
+  private async features(name: string, photos: readonly PhotoFile[]) {
+    const features = this.stores.get(name) ?? (await this.compute(name, photos));
+    return { photos: photos.filter(({ id }) => features.has(id)), features };
+  }
+
+  private async compute(name: string, photos: readonly PhotoFile[]): Promise<FeatureStore> {
+    const folder = path.join(this.folder, name);
+    const { progress, signal, warn } = this.options;
+    const { skipped } = await extractFeatures({
+      manifest: { photos },
+      encoder: this.teacher,
+      folder,
+      config: { precision: 'fp16' },
+      progress,
+      signal,
+    });
+    for (const { id, reason } of skipped) warn(`${id} is left out: ${reason}`);
+    const features = openFeatures(folder);
+    this.stores.set(name, features);
+    return features;
+  }
+}
+
+/** Decodes the photos of batches ahead of need, on sharp's threads. */
+export class PhotoLoader {
+  private readonly loading = new Map<readonly PhotoFile[], Promise<Uint8Array[]>>();
+
+  /** @param size width and height of the photos. */
+  constructor(private readonly size: number) {}
+
+  /** RGB bytes of a batch, [S, S, 3] each; those of the batches that come `next` are begun. */
+  async load(batch: readonly PhotoFile[], next: readonly (readonly PhotoFile[])[]): Promise<Uint8Array[]> {
+    for (const each of [batch, ...next]) {
+      if (this.loading.has(each)) continue;
+      const decoding = Promise.all(each.map(({ file, view }) => decodePhoto(file, this.size, view && { view })));
+      // An error is met when it is this batch's turn, not before.
+      decoding.catch(() => undefined);
+      this.loading.set(each, decoding);
+    }
+    const photos = await this.loading.get(batch)!;
+    this.loading.delete(batch);
+    return photos;
+  }
+}

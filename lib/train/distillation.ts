@@ -1,0 +1,264 @@
+import path from 'node:path';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { z } from 'zod';
+import { useBackend } from '../backend/index.js';
+import { ConvNetConfig, DistillationConfig, parseConfig } from '../config.js';
+import type { PhotoEncoder, PhotoFile } from '../data/extraction.js';
+import type { FeatureStore } from '../data/features.js';
+import type { Manifest } from '../data/manifest.js';
+import { CaptionerError } from '../errors.js';
+import { decodePhoto, normalise } from '../images/photo.js';
+import { libraryVersion } from '../model/checkpoint.js';
+import { ConvNet } from '../model/convnet.js';
+import { encoderValues } from '../model/encoder-file.js';
+import { imagenet } from '../model/encoders.js';
+import { exportConvNet } from '../model/export-convnet.js';
+import { completeFolder, readFolderFile, replaceFolder } from '../model/folder.js';
+import { decodeSafetensors, safetensorsParts, type Weights } from '../model/safetensors.js';
+import { weightsOf } from '../model/variables.js';
+import type { ProgressReporter } from '../progress.js';
+import { Random } from '../random.js';
+import { featureStatistics } from './data.js';
+import { distillationPhotos, TeacherViews } from './distill-data.js';
+import { DistillTask } from './distill-task.js';
+import { History } from './history.js';
+import { parseTrainerState, runFolders } from './run-folder.js';
+import { Trainer, type TrainerOptions, type TrainerState } from './trainer.js';
+
+export interface DistillationOptions extends Pick<TrainerOptions, 'onStep' | 'onEpoch' | 'signal' | 'now'> {
+  /** Photos, with or without captions: see `distillationPhotos`. */
+  readonly manifests: readonly Manifest[];
+  readonly teacher: PhotoEncoder;
+  /** Folder of the run: gets `best` and `last`, `history.jsonl`, and the teacher's features in `teacher`. */
+  readonly out: string;
+  /** What the features of the new encoder will say they come from. Default: `convnet`. */
+  readonly name?: string;
+  readonly network?: Partial<ConvNetConfig>;
+  readonly training?: Partial<DistillationConfig>;
+  /** Go on with the run in `out` where it stopped; start one where there is none. */
+  readonly resume?: boolean;
+  readonly progress?: ProgressReporter;
+  /** Told, in a sentence, what is odd and no error. */
+  readonly warn?: (line: string) => void;
+}
+
+export interface DistillationOutcome {
+  /** The ONNX file of the best epoch. */
+  readonly encoder: string;
+  readonly state: TrainerState;
+}
+
+/** `config.json` of such a run. */
+const RunConfig = z.strictObject({
+  kind: z.literal('distillation'),
+  /** Version of the library that wrote it. */
+  captioner: z.string(),
+  name: z.string(),
+  teacher: z.strictObject({ name: z.string(), sha256: z.string(), dimension: z.int().min(1) }),
+  network: ConvNetConfig,
+  training: DistillationConfig,
+  data: z.strictObject({ names: z.array(z.string()), photos: z.int(), devPhotos: z.int() }),
+  trained: z.strictObject({ epochs: z.int(), steps: z.int(), crops: z.int() }),
+  scores: z.record(z.string(), z.number()),
+});
+type RunConfig = z.output<typeof RunConfig>;
+
+const files = { config: 'config.json', encoder: 'encoder.onnx', weights: 'encoder.safetensors' } as const;
+
+/**
+ * Trains a compact convolutional network to give the features of a pretrained one (its teacher): knowledge distillation (Hinton,
+ * Vinyals and Dean 2015) of the features, on random views of photos that both see alike (Beyer et al. 2022). No captions or labels
+ * are needed. After each epoch the network is exported and compared with the teacher on the dev photos, whole; the epoch with the
+ * highest cosine is kept as `best`.
+ *
+ * Stopped in any way, it can go on, and ends in the weights of a run that was never stopped.
+ *
+ * @throws CaptionerError `bad-option`, `bad-input` (no photos, a folder in use), `mismatch` (a run that was begun differently),
+ *   `numeric`, `interrupted`.
+ */
+export async function distill(options: DistillationOptions): Promise<DistillationOutcome> {
+  const { manifests, teacher, out, name = 'convnet', warn = () => undefined, progress, signal } = options;
+  const folders = runFolders(out);
+  const past = openDistillation(folders.last, options.resume ?? false);
+  const network = parseConfig(ConvNetConfig, { ...past?.config.network, ...options.network });
+  const training = parseConfig(DistillationConfig, { ...past?.config.training, ...options.training });
+  if (past) refuseOther(out, past.config, { network, training, teacher });
+
+  const photos = distillationPhotos(manifests);
+  const views = new TeacherViews(path.join(out, 'teacher'), teacher, photos, training, { progress, signal, warn });
+  try {
+    const dev = await views.dev();
+    const first = await views.round(0);
+    if (first.photos.length === 0) throw new CaptionerError('bad-input', 'None of the photos can be decoded.');
+    const compare = await comparison(dev.photos, dev.features, network.inputSize);
+    const { mean, std } = featureStatistics(first.features, first.photos);
+
+    await useBackend(training.backend);
+    const given = past
+      ? new Map([...past.weights].map(([weight, { data }]) => [weight, data]))
+      : new Map([
+          ['features/mean', mean],
+          ['features/std', std],
+        ]);
+    const convNet = new ConvNet(network, teacher.identity.dimension, { random: new Random(training.seed), given });
+    const exported = () => exportConvNet(convNet, name, network.inputSize);
+    const history = new History(folders.history, past?.history);
+    const task = new DistillTask({
+      network: convNet,
+      teacher: views,
+      config: training,
+      inputSize: network.inputSize,
+      trainPhotos: first.photos.length,
+      slots: past?.slots,
+      validate: async (stop) => await compare(exported(), { mean, std }, stop),
+      save: (state, best, optimizer) => {
+        const config: RunConfig = {
+          kind: 'distillation',
+          captioner: libraryVersion(),
+          name,
+          teacher: { ...teacher.identity },
+          network,
+          training,
+          data: {
+            names: manifests.map((manifest) => manifest.name),
+            photos: first.photos.length,
+            devPhotos: dev.photos.length,
+          },
+          trained: { epochs: state.epoch, steps: state.step, crops: state.step * training.batchSize },
+          scores: best ? state.bestScores : {},
+        };
+        const about = {
+          [files.config]: `${JSON.stringify(config, null, 2)}\n`,
+          [files.encoder]: exported(),
+          'history.jsonl': history.bytes(),
+        };
+        if (best) replaceFolder(folders.best, about);
+        replaceFolder(folders.last, {
+          ...about,
+          [files.weights]: safetensorsParts(weightsOf(convNet.variables)),
+          'optimizer.safetensors': safetensorsParts(weightsOf(optimizer.slots)),
+          'state.json': `${JSON.stringify(state, null, 2)}\n`,
+        });
+      },
+    });
+    try {
+      const { onStep, onEpoch, now } = options;
+      const record = history.append.bind(history);
+      const { saveEvery } = training;
+      const trainer = new Trainer(
+        task,
+        { patience: 0, saveEvery, record, onStep, onEpoch, progress, signal, now },
+        past?.state,
+      );
+      if (!past) task.save(trainer.state, false);
+      const state = await trainer.run();
+      return { encoder: path.join(folders.best, files.encoder), state };
+    } finally {
+      task.dispose();
+    }
+  } catch (error) {
+    if (!(error instanceof CaptionerError) || error.code !== 'interrupted') throw error;
+    throw new CaptionerError('interrupted', `${error.message} The same command with --resume goes on.`, {
+      cause: error,
+    });
+  } finally {
+    views.close();
+  }
+}
+
+/**
+ * Compares an encoder with the teacher on photos, both standardised by the statistics of the train photos' features.
+ * @returns a function that gives `cosine`, the mean over photos, and `explained`, the share of the variance (R²).
+ */
+async function comparison(photos: readonly PhotoFile[], features: FeatureStore, size: number) {
+  const decoded = await Promise.all(photos.map(({ file }) => decodePhoto(file, size)));
+  const D = features.dimension;
+  return async (
+    model: Uint8Array,
+    { mean, std }: { mean: Float32Array; std: Float32Array },
+    signal?: AbortSignal,
+  ): Promise<Record<string, number>> => {
+    const session = await InferenceSession.create(model, { logSeverityLevel: 4 });
+    const standardise = (row: Float32Array) => row.map((x, i) => (x - mean[i]) / std[i]);
+    let [cosines, errors, squares] = [0, 0, 0];
+    try {
+      const input = new Float32Array(3 * size ** 2);
+      for (const [i, rgb] of decoded.entries()) {
+        signal?.throwIfAborted();
+        normalise(rgb, size, imagenet.mean, imagenet.std, input, 0);
+        const given = await session.run({ [encoderValues.input]: new Tensor('float32', input, [1, 3, size, size]) });
+        const a = standardise(given[encoderValues.features].data as Float32Array);
+        const b = standardise(features.read(photos[i].id));
+        let [ab, aa, bb] = [0, 0, 0];
+        for (let d = 0; d < D; d++) {
+          ab += a[d] * b[d];
+          aa += a[d] * a[d];
+          bb += b[d] * b[d];
+        }
+        cosines += ab / Math.sqrt(aa * bb + 1e-12);
+        errors += aa + bb - 2 * ab;
+        squares += bb;
+      }
+    } finally {
+      await session.release();
+    }
+    return { cosine: cosines / photos.length, explained: 1 - errors / squares };
+  };
+}
+
+interface PastDistillation {
+  readonly config: RunConfig;
+  readonly weights: Weights;
+  readonly slots: Weights;
+  readonly state: TrainerState;
+  readonly history: Uint8Array;
+}
+
+function openDistillation(last: string, resume: boolean): PastDistillation | undefined {
+  const folder = completeFolder(last);
+  if (!folder) return undefined;
+  if (!resume) {
+    throw new CaptionerError(
+      'bad-input',
+      `${path.dirname(last)} holds a training run. Resume it, or choose another folder.`,
+    );
+  }
+  const remedy = 'This run can not be resumed.';
+  const read = (file: string) => readFolderFile(folder, file, remedy);
+  const arrays = (file: string) => decodeSafetensors(read(file), path.join(folder, file)).weights;
+  const config = RunConfig.safeParse(JSON.parse(read(files.config).toString('utf8')));
+  if (!config.success) {
+    const { path: field, message } = config.error.issues[0];
+    throw new CaptionerError('corrupt', `${path.join(folder, files.config)}: ${field.join('.')}: ${message}.`);
+  }
+  return {
+    config: config.data,
+    weights: arrays(files.weights),
+    slots: arrays('optimizer.safetensors'),
+    state: parseTrainerState(JSON.parse(read('state.json').toString('utf8')), path.join(folder, 'state.json')),
+    history: read('history.jsonl'),
+  };
+}
+
+/** What may change when a run goes on: what it has learned so far stays what it is. */
+const changeable: readonly string[] = ['epochs', 'saveEvery', 'backend', 'teacher'];
+
+function refuseOther(
+  out: string,
+  past: RunConfig,
+  now: { network: ConvNetConfig; training: DistillationConfig; teacher: PhotoEncoder },
+): void {
+  const differs = (what: string, was: unknown, is: unknown) =>
+    new CaptionerError(
+      'mismatch',
+      `The run in ${out} has ${what} ${String(was)}, not ${String(is)}. Resume it as it is, or choose another folder.`,
+    );
+  for (const section of ['network', 'training'] as const) {
+    const saved: Record<string, unknown> = past[section];
+    for (const [name, value] of Object.entries(now[section])) {
+      if (saved[name] !== value && !changeable.includes(name)) throw differs(name, saved[name], value);
+    }
+  }
+  const { identity } = now.teacher;
+  if (past.teacher.sha256 !== identity.sha256) throw differs('the teacher', past.teacher.name, identity.name);
+}
