@@ -42,7 +42,8 @@ export function convNetBlocks({ width, blocks }: Pick<ConvNetConfig, 'width' | '
   for (let s = 0; s < stages; s++) {
     const C = width * 2 ** s;
     all.push({ layers: [layer(`stage${s}/down`, 3, 2, channels, C)], residual: false });
-    for (let b = 0; b < blocks; b++) {
+    // At the highest resolution the two convolutions before are enough, and more would cost the most.
+    for (let b = 0; s > 0 && b < blocks; b++) {
       const name = (part: string) => `stage${s}/block${b}/${part}`;
       all.push({ layers: [layer(name('a'), 3, 1, C, C), layer(name('b'), 3, 1, C, C)], residual: true });
     }
