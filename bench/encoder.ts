@@ -88,7 +88,9 @@ function forward(weights: Variables, photos: tf.Tensor4D): tf.Tensor2D {
   let x = photos;
   for (const [i, { residual }] of stages.entries()) {
     x = tf.relu(block(x, `${i}/down`, 2));
-    if (residual) x = tf.relu(tf.add(x, block(tf.relu<tf.Tensor4D>(block(x, `${i}/first`, 1)), `${i}/second`, 1)));
+    if (!residual) continue;
+    const inner = tf.relu<tf.Tensor4D>(block(x, `${i}/first`, 1));
+    x = tf.relu<tf.Tensor4D>(tf.add<tf.Tensor4D>(x, block(inner, `${i}/second`, 1)));
   }
   const pooled = tf.mean<tf.Tensor2D>(x, [2, 3]); // [N, channels]
   return tf.add(tf.matMul(pooled, weights.dense as unknown as tf.Tensor2D), weights.bias);

@@ -58,7 +58,6 @@ export class EagerSessions {
     let outputs = this.inferred.get(key);
     if (!outputs) {
       const session = this.build({ ...rule, anyShape: false }, operands, attributes);
-      if (!session) throw new Error(`ONNX Runtime has no implementation for ${signature.join(', ')}`);
       outputs = session.outputs.map(({ type, shape }) => ({ dtype: tfType(type), shape: [...shape] }));
       session.release();
       this.inferred.set(key, outputs);
@@ -77,7 +76,12 @@ export class EagerSessions {
       this.sessions.set(key, session);
       return session;
     }
-    const session = this.build(rule, operands, attributes);
+    let session: Session | undefined;
+    try {
+      session = this.build(rule, operands, attributes);
+    } catch {
+      // JavaScript can.
+    }
     this.sessions.set(key, session);
     if (this.sessions.size > MAX_SESSIONS) {
       const [oldest, unused] = this.sessions.entries().next().value!;
@@ -87,17 +91,18 @@ export class EagerSessions {
     return session;
   }
 
-  private build(rule: KernelRule, operands: Operands, attributes: Attributes): Session | undefined {
+  private build(rule: KernelRule, operands: Operands, attributes: Attributes): Session {
     const graph = new GraphBuilder();
     for (const { name, dtype, shape } of Object.values(operands)) {
       graph.input(name, dtype, rule.anyShape ? shape.map((_, i) => `${name}_${i}`) : shape);
     }
+    const outputs = rule.emit(graph, operands, attributes);
+    for (const output of [outputs].flat()) graph.output(output);
     try {
-      const outputs = rule.emit(graph, operands, attributes);
-      for (const output of [outputs].flat()) graph.output(output);
       return new Session(graph.encode(), { threads: rule.threaded ? undefined : 1, optimization: 'basic' });
-    } catch {
-      return undefined;
+    } catch (cause) {
+      const types = Object.values(operands).map(({ dtype, shape }) => `${dtype}:${shape.join('x')}`);
+      throw new Error(`ONNX Runtime has no implementation for ${types.join(', ')}`, { cause });
     }
   }
 }

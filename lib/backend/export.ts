@@ -65,6 +65,6 @@ export function exportGraph(
     node.output = node.output!.map(rename);
   }
   for (const output of graph.outputs) output.name = rename(output.name);
-  optimize(graph);
+  optimize(graph, { portable: true });
   return { model: graph.encode(), weights: [...reads.values()] };
 }

@@ -1,12 +1,18 @@
+import { fuse } from './fusion.js';
 import type { GraphBuilder } from './onnx/graph.js';
 import { AttributeType, type Node } from './onnx/proto.js';
+import { uses } from './uses.js';
 
-/** Rewrites a traced graph so that it does the same with less work. */
-export function optimize(graph: GraphBuilder): void {
+/**
+ * Rewrites a traced graph so that it does the same with less work.
+ * @param portable it is to become a file whose weights are constants, not to run now.
+ */
+export function optimize(graph: GraphBuilder, { portable = false } = {}): void {
   joinProductSums(graph);
   joinBiases(graph);
   joinSquares(graph);
   transposeAhead(graph);
+  if (!portable) fuse(graph);
   dropUnused(graph);
 }
 
@@ -102,19 +108,6 @@ function joinSquares(graph: GraphBuilder): void {
     if (square?.opType !== 'Mul' || square.input![0] !== square.input![1] || !usedOnce(squares)) continue;
     Object.assign(node, { opType: 'ReduceSumSquare', input: [square.input![0], axes] });
   }
-}
-
-/** Which node produces a value, and which nodes consume it. */
-function uses(graph: GraphBuilder) {
-  const producers = new Map<string, Node>();
-  const consumers = new Map<string, Node[]>();
-  for (const node of graph.nodes) {
-    for (const output of node.output!) producers.set(output, node);
-    for (const input of node.input!) consumers.set(input, [...(consumers.get(input) ?? []), node]);
-  }
-  const outputs = new Set(graph.outputs.map(({ name }) => name));
-  const usedOnce = (name: string) => consumers.get(name)?.length === 1 && !outputs.has(name);
-  return { producers, consumers, usedOnce };
 }
 
 /** Drops nodes and constants that no output depends on. */

@@ -2,6 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { currentOnnxBackend } from '../../lib/backend/backend.js';
 import { compile, useBackend } from '../../lib/backend/index.js';
+import { CaptionerError } from '../../lib/errors.js';
+import { batchNormTraining } from '../../lib/model/batch-norm.js';
 import { Random } from '../../lib/random.js';
 
 type Tensors = Record<string, tf.Tensor>;
@@ -143,4 +145,107 @@ describe('convolutions on the onnx backend', () => {
       }));
     });
   }
+
+  for (const stride of [1, 2]) {
+    for (const pad of ['same', 'valid'] as const) {
+      for (const multiplier of [1, 2]) {
+        it(`depthwiseConv2d and its gradients: ${multiplier} a channel, stride ${stride}, pad ${pad}`, async () => {
+          const run = valueAndGradients((x, w) => tf.depthwiseConv2d(x as tf.Tensor4D, w as tf.Tensor4D, stride, pad));
+          await expectSame(run, () => ({ x: filled([2, 7, 6, 3], 1), w: filled([3, 3, 3, multiplier], 2) }));
+        });
+      }
+      for (const [name, pool] of Object.entries({ maxPool: tf.maxPool, avgPool: tf.avgPool })) {
+        it(`${name} and its gradient: stride ${stride}, pad ${pad}`, async () => {
+          const run = valueAndGradients((x) => pool(x as tf.Tensor4D, 3, stride, pad));
+          await expectSame(run, () => ({ x: filled([2, 7, 6, 3], 1) }));
+        });
+      }
+    }
+  }
+
+  it('dilated convolutions', async () => {
+    for (const format of ['NCHW', 'NHWC'] as const) {
+      const run = ({ x, w }: Tensors) => ({
+        y: tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, 'same', format, 2),
+      });
+      await expectSame(run, () => ({ x: filled(imageShape(2, [7, 8], 3, format), 1), w: filled([3, 3, 3, 4], 2) }));
+    }
+  });
+
+  it('refuses a depthwise convolution with channels first in a compiled step', async () => {
+    const step = compile(({ x, w }: Tensors) => ({
+      y: tf.depthwiseConv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, 'same', 'NCHW'),
+    }));
+    const error: unknown = await step({ x: filled([1, 2, 5, 5], 1), w: filled([3, 3, 2, 1], 2) }).catch((e) => e);
+    expect(error).to.be.instanceOf(CaptionerError);
+    expect((error as Error).message)
+      .to.include('DepthwiseConv2dNative')
+      .and.include('channels last');
+  });
+});
+
+/** Two convolutions with batch normalisation, a shortcut, the mean of all pixels and a dense layer; and Adam. */
+function smallNetwork() {
+  const filter1 = filled([3, 3, 3, 6], 21);
+  const filter2 = filled([3, 3, 6, 6], 22);
+  const made = [filter1, filter2, tf.ones([6]), tf.zeros([6]), tf.ones([6]), tf.zeros([6]), filled([6, 4], 23)];
+  const variables = made.map((initial) => tf.variable(initial));
+  const [w1, w2, gamma1, beta1, gamma2, beta2, dense] = variables as unknown as [
+    tf.Tensor4D,
+    tf.Tensor4D,
+    ...tf.Tensor1D[],
+  ];
+  const adam = tf.train.adam(0.01);
+  const step = ({ photos, targets }: Tensors): { loss: tf.Tensor; variance: tf.Tensor } => {
+    let variance!: tf.Tensor;
+    const { value: loss, grads } = tf.variableGrads(() => {
+      const first = batchNormTraining(tf.conv2d(photos as tf.Tensor4D, w1, 2, 1, 'NCHW'), gamma1, beta1);
+      const x = tf.relu<tf.Tensor4D>(first.y);
+      const second = batchNormTraining(tf.conv2d(x, w2, 1, 'same', 'NCHW'), gamma2, beta2);
+      variance = tf.keep(tf.clone(second.variance));
+      const y = tf.relu(tf.add<tf.Tensor4D>(second.y, x));
+      const logits = tf.matMul(tf.mean<tf.Tensor2D>(y, [2, 3]), dense as unknown as tf.Tensor2D);
+      return tf.mean<tf.Scalar>(tf.square(tf.sub(logits, targets)));
+    });
+    adam.applyGradients(grads as Record<string, tf.Variable>);
+    return { loss, variance };
+  };
+  return { step, variables };
+}
+
+describe('training a small convolutional network', () => {
+  const batchOf = (size: number, seed: number) => ({
+    photos: filled([size, 3, 9, 8], seed),
+    targets: filled([size, 4], seed + 50),
+  });
+
+  /** Five steps with batches of several sizes. */
+  async function train(compiled: boolean) {
+    const { step, variables } = smallNetwork();
+    const run = compiled ? compile(step) : undefined;
+    const losses: number[] = [];
+    for (const [i, size] of [4, 4, 3, 4, 3].entries()) {
+      const batch = batchOf(size, i);
+      const { loss, variance } = run ? await run(batch) : tf.tidy(() => step(batch));
+      losses.push(loss.dataSync()[0], ...variance.dataSync());
+      tf.dispose([loss, variance, batch]);
+    }
+    const graphs = run?.graphs;
+    run?.dispose();
+    return { losses, weights: variables.flatMap((v) => Array.from(v.dataSync())), graphs };
+  }
+
+  it('five steps of Adam, compiled, do what they do in plain JavaScript; each batch size has its graph', async () => {
+    await useBackend('cpu');
+    const expected = await train(false);
+    await useBackend('onnx');
+    const actual = await train(true);
+    expect(actual.graphs).to.equal(2);
+    for (const name of ['losses', 'weights'] as const) {
+      actual[name].forEach((x, i) => {
+        expect(x, `${name} ${i}`).to.be.closeTo(expected[name][i], 2e-4);
+      });
+    }
+    expect(actual.losses[0]).to.be.greaterThan(0);
+  });
 });

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { Tensor } from 'onnxruntime-node';
 import { GraphBuilder } from '../../lib/backend/onnx/graph.js';
+import { DataType } from '../../lib/backend/onnx/proto.js';
 import { Session } from '../../lib/backend/onnx/session.js';
 import { optimize } from '../../lib/backend/optimize.js';
 import { Random } from '../../lib/random.js';
@@ -35,16 +36,16 @@ function run(graph: GraphBuilder): number[] {
         name,
         new Tensor(
           'float32',
-          Float32Array.from({ length: dims[0] * dims[1] }, () => random.normal()),
+          Float32Array.from({ length: dims.reduce((size, d) => size * d, 1) }, () => random.normal()),
           dims,
         ),
       ];
     }),
   );
   const session = new Session(graph.encode());
-  const [output] = Object.values(session.run(feeds));
+  const outputs = Object.values(session.run(feeds));
   session.release();
-  return Array.from(output.data as Float32Array);
+  return outputs.flatMap(({ data }) => Array.from(data as Float32Array));
 }
 
 const operators = ({ nodes }: GraphBuilder) => nodes.map(({ opType }) => opType);
@@ -71,6 +72,40 @@ describe('optimize', () => {
     optimize(graph);
     expect(operators(graph)).to.deep.equal(['ReduceSumSquare']);
     expect(run(graph)[0]).to.be.closeTo(expected[0], 1e-5);
+  });
+
+  /** relu(x * scale + shift), and where that is above zero. */
+  function scaled(images: number[], perChannel: number[]): GraphBuilder {
+    const graph = new GraphBuilder();
+    const [x, scale, shift] = [images, perChannel, perChannel].map((dims, i) => {
+      graph.shapes.set(`input${i}`, dims);
+      return graph.input(`input${i}`, 'float32', dims);
+    });
+    const product = graph.node('Mul', [scale, x]);
+    graph.shapes.set(product, images);
+    const sum = graph.node('Add', [product, shift]);
+    graph.output(graph.node('Relu', [sum]), 'float32', images);
+    graph.output(graph.cast(graph.node('Greater', [sum, graph.scalar(0)]), DataType.float), 'float32', images);
+    return graph;
+  }
+
+  it('scales and shifts the channels of images in one pass, whose result only the relu reads', () => {
+    const graph = scaled([2, 3, 4, 5], [1, 3, 1, 1]);
+    const expected = run(graph);
+    optimize(graph);
+    expect(operators(graph)).to.deep.equal(['Reshape', 'Reshape', 'Conv', 'Relu', 'Greater', 'Cast']);
+    expect(graph.nodes[4].input![0]).to.equal(graph.nodes[3].output![0]);
+    run(graph).forEach((x, i) => {
+      expect(x).to.be.closeTo(expected[i], 1e-6);
+    });
+  });
+
+  it('leaves numbers along the last axis, and graphs that become files', () => {
+    const [lastAxis, file] = [scaled([2, 4, 5, 3], [3]), scaled([2, 3, 4, 5], [1, 3, 1, 1])];
+    optimize(lastAxis);
+    optimize(file, { portable: true });
+    expect(operators(lastAxis)).to.include('Mul');
+    expect(operators(file)).to.include('Mul');
   });
 
   it('drops what no output depends on', () => {

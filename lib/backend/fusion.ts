@@ -1,0 +1,69 @@
+import type { GraphBuilder } from './onnx/graph.js';
+import { AttributeType, type Node } from './onnx/proto.js';
+import { uses } from './uses.js';
+
+/**
+ * Rewrites a graph that is going to run on ONNX Runtime now, in ways that a file for others should not have: there, where weights
+ * are constants, they would stand in the way of folding a scale into the convolution before it.
+ */
+export function fuse(graph: GraphBuilder): void {
+  joinSteps(graph);
+  joinScaleAndShift(graph);
+}
+
+/**
+ * The gradient of relu(x) asks where x > 0: that is where relu(x) > 0. Asked of the result, x need not be kept, and what
+ * computes it can be joined with the relu.
+ */
+function joinSteps(graph: GraphBuilder): void {
+  const rectified = new Map<string, string>();
+  for (const { opType, input, output } of graph.nodes) if (opType === 'Relu') rectified.set(input![0], output![0]);
+  const done = new Set<string>();
+  for (const node of graph.nodes) {
+    const result = node.opType === 'Greater' ? rectified.get(node.input![0]) : undefined;
+    const zero = graph.constants.get(node.input![1])?.data;
+    if (result !== undefined && done.has(result) && zero?.length === 1 && zero[0] === 0)
+      node.input = [result, node.input![1]];
+    for (const output of node.output!) done.add(output);
+  }
+}
+
+/**
+ * Images [N, C, H, W] times a number for each channel plus another, as in batch normalisation: written as a convolution of each
+ * channel with one weight and a bias, ONNX Runtime passes over the images once instead of twice, and not again for a relu.
+ */
+function joinScaleAndShift(graph: GraphBuilder): void {
+  const { producers, usedOnce } = uses(graph);
+  const shapeOf = (name: string) => graph.shapes.get(name)?.join();
+  const other = (node: Node, name: string) => node.input!.find((input) => input !== name);
+  const isPerChannel = (name: string | undefined, channels: number): name is string =>
+    name !== undefined && [`1,${channels},1,1`, `${channels},1,1`].includes(shapeOf(name) ?? '');
+
+  const joined = new Set<Node>();
+  graph.nodes = graph.nodes.flatMap((node) => {
+    const product = node.input!.find((name) => producers.get(name)?.opType === 'Mul' && usedOnce(name));
+    const shape = product === undefined ? undefined : graph.shapes.get(product);
+    if (node.opType !== 'Add' || product === undefined || shape?.length !== 4) return [node];
+    const multiplication = producers.get(product)!;
+    const [channels, shift] = [shape[1], other(node, product)];
+    const images = multiplication.input!.find((name) => shapeOf(name) === shape.join());
+    const scale = images === undefined ? undefined : other(multiplication, images);
+    if (images === undefined || !isPerChannel(scale, channels) || !isPerChannel(shift, channels)) return [node];
+    joined.add(multiplication);
+    const [weights, bias] = [graph.fresh(), graph.fresh()];
+    return [
+      { opType: 'Reshape', input: [scale, graph.ints([channels, 1, 1, 1])], output: [weights] },
+      { opType: 'Reshape', input: [shift, graph.ints([channels])], output: [bias] },
+      {
+        opType: 'Conv',
+        input: [images, weights, bias],
+        output: node.output,
+        attribute: [
+          { name: 'group', type: AttributeType.int, i: channels },
+          { name: 'kernel_shape', type: AttributeType.ints, ints: [1, 1] },
+        ],
+      },
+    ];
+  });
+  graph.nodes = graph.nodes.filter((node) => !joined.has(node));
+}
