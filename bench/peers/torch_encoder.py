@@ -1,9 +1,9 @@
 """
 Whole training steps of a convolutional encoder in PyTorch on the CPU, as a peer for benchmarks.
 
-The network: convolutions 3x3 with stride 2 to 32, 64, 128 and 256 channels, each but the first followed by two more around
-which a shortcut leads; batch normalisation and ReLU everywhere; the mean over all pixels -> Linear. A step is forward, mean
-squared error, backward and AdamW, on random photos.
+The network: convolutions 3x3 with stride 2, a stem and four stages of which each has twice the channels of the one before;
+in the last three, blocks of two convolutions follow around which a shortcut leads; batch normalisation and ReLU everywhere;
+the mean over all pixels -> Linear. A step is forward, mean squared error, backward and AdamW, on random photos.
 
 Protocol, one JSON object per line. On start it prints {"ready": true, "torch": version}. It then reads requests:
 {"steps": 20} runs as many steps and answers {"seconds": s, "maxRssMb": m}, where maxRssMb is the peak memory of the process
@@ -27,34 +27,35 @@ def block(inputs, outputs, stride):
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs))
 
 
-class Stage(nn.Module):
-    """Half the pixels, then two convolutions that a shortcut leads around."""
+class Residual(nn.Module):
+    """Two convolutions that a shortcut leads around."""
 
-    def __init__(self, inputs, outputs, residual):
+    def __init__(self, channels):
         super().__init__()
-        self.down = block(inputs, outputs, 2)
-        self.rest = residual and nn.ModuleList([block(outputs, outputs, 1), block(outputs, outputs, 1)])
+        self.first = block(channels, channels, 1)
+        self.second = block(channels, channels, 1)
 
     def forward(self, x):
-        x = functional.relu(self.down(x), inplace=True)
-        if not self.rest:
-            return x
-        first, second = self.rest
-        return functional.relu(x + second(functional.relu(first(x), inplace=True)), inplace=True)
+        return functional.relu(x + self.second(functional.relu(self.first(x), inplace=True)), inplace=True)
 
 
 class Encoder(nn.Module):
     """Photos [N, 3, H, W] to features [N, outputs]."""
 
-    def __init__(self, outputs):
+    def __init__(self, width, blocks, outputs):
         super().__init__()
-        channels = [3, 32, 64, 128, 256]
-        pairs = zip(channels, channels[1:])
-        self.stages = nn.Sequential(*[Stage(a, b, residual=i > 0) for i, (a, b) in enumerate(pairs)])
-        self.output = nn.Linear(channels[-1], outputs)
+        layers = [block(3, width, 2), nn.ReLU(inplace=True)]
+        channels = width
+        for stage in range(4):
+            layers += [block(channels, width * 2**stage, 2), nn.ReLU(inplace=True)]
+            channels = width * 2**stage
+            if stage > 0:
+                layers += [Residual(channels) for _ in range(blocks)]
+        self.layers = nn.Sequential(*layers)
+        self.output = nn.Linear(channels, outputs)
 
     def forward(self, photos):
-        return self.output(self.stages(photos).mean(dim=(2, 3)))
+        return self.output(self.layers(photos).mean(dim=(2, 3)))
 
 
 def max_rss_mb():
@@ -67,6 +68,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--pixels", type=int, default=128, help="height and width of a photo")
+    parser.add_argument("--width", type=int, default=40, help="channels of the first stage")
+    parser.add_argument("--blocks", type=int, default=1, help="in each of the last three stages")
     parser.add_argument("--outputs", type=int, default=1280)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--memory", choices=["first", "last"], default="first", help="where the channels stand in memory")
@@ -74,7 +77,7 @@ def main():
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
     layout = torch.channels_last if options.memory == "last" else torch.contiguous_format
-    model = Encoder(options.outputs).train().to(memory_format=layout)
+    model = Encoder(options.width, options.blocks, options.outputs).train().to(memory_format=layout)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01, fused=True)
     photos = torch.rand(options.batch, 3, options.pixels, options.pixels).to(memory_format=layout)
     features = torch.rand(options.batch, options.outputs)
