@@ -9,6 +9,7 @@ const commands: Record<string, () => Promise<Command>> = {
   vocab: async () => (await import('./vocab.js')).vocabCommand(),
   train: async () => (await import('./train.js')).trainCommand(),
   distill: async () => (await import('./distill.js')).distillCommand(),
+  finetune: async () => (await import('./finetune.js')).finetuneCommand(),
   evaluate: async () => (await import('./evaluate.js')).evaluateCommand(),
   score: async () => (await import('./score.js')).scoreCommand(),
   export: async () => (await import('./export.js')).exportCommand(),

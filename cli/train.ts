@@ -10,9 +10,8 @@ import {
   Vocabulary,
   VocabularyConfig,
 } from '../lib/index.js';
-import type { EpochRecord } from '../lib/training.js';
+import { outcomeJson, outcomeLine, tableHead, tableRow } from './epochs.js';
 import { addConfigOptions, defineCommand } from './options.js';
-import { duration } from './progress.js';
 import { runCommand } from './run.js';
 
 interface TrainOptions {
@@ -90,18 +89,7 @@ The folder of the run gets \`best\` (the epoch whose captions of the dev photos 
         },
       });
       features.close();
-      const { step, epoch, seconds, bestEpoch, bestScores } = state;
-      if (json) {
-        console.log(
-          JSON.stringify({ checkpoint: best, epochs: epoch, steps: step, seconds, bestEpoch, scores: bestScores }),
-        );
-      } else {
-        const score =
-          bestScores.CIDEr === undefined
-            ? ''
-            : `, CIDEr ${bestScores.CIDEr.toFixed(3)} on ${trained.dataset.devPhotos} dev photos`;
-        console.log(`${best}: the best of ${epoch} epochs is number ${bestEpoch}${score} (${duration(seconds)}).`);
-      }
+      console.log(json ? outcomeJson(best, state) : outcomeLine(best, state, trained.dataset.devPhotos));
     }),
   );
 }
@@ -121,22 +109,3 @@ async function readVocabulary(file: string): Promise<Vocabulary> {
     throw new CaptionerError('bad-input', `${file} is no vocabulary: ${(cause as Error).message}`, { cause });
   }
 }
-
-const columns: readonly [title: string, value: (record: EpochRecord) => string][] = [
-  ['epoch', ({ epoch }) => `${epoch}`],
-  ['loss', ({ loss }) => loss.toFixed(3)],
-  ['dev loss', ({ scores }) => scores.loss?.toFixed(3) ?? '-'],
-  ['perplexity', ({ scores }) => scores.perplexity?.toFixed(2) ?? '-'],
-  ['BLEU-1', ({ scores }) => scores['BLEU-1']?.toFixed(3) ?? '-'],
-  ['BLEU-4', ({ scores }) => scores['BLEU-4']?.toFixed(3) ?? '-'],
-  ['ROUGE-L', ({ scores }) => scores['ROUGE-L']?.toFixed(3) ?? '-'],
-  ['CIDEr', ({ scores }) => scores.CIDEr?.toFixed(3) ?? '-'],
-  ['time', ({ seconds }) => duration(seconds)],
-];
-
-const tableHead = columns.map(([title]) => title.padStart(8)).join('  ');
-
-/** An epoch's losses and dev scores; the best so far has a star. */
-const tableRow = (record: EpochRecord) =>
-  columns.map(([title, value]) => value(record).padStart(Math.max(8, title.length))).join('  ') +
-  (record.best ? ' *' : '');

@@ -7,7 +7,7 @@ import { DecoderSession } from './decode/decoder-session.js';
 import { probability, type Hypothesis } from './decode/stepper.js';
 import { CaptionerError } from './errors.js';
 import { decodePhoto } from './images/photo.js';
-import { checkEncoder, findCheckpoint, loadCheckpoint, type Checkpoint } from './model/checkpoint.js';
+import { checkEncoder, encoderOf, findCheckpoint, loadCheckpoint, type Checkpoint } from './model/checkpoint.js';
 import type { FeatureStore } from './data/features.js';
 import { Encoder } from './model/encoder.js';
 import { silent, type ProgressReporter } from './progress.js';
@@ -96,8 +96,7 @@ export class Captioner {
     const found = findCheckpoint(folder);
     const checkpoint = loadCheckpoint(found);
     const { weights, graphs, config } = checkpoint;
-    const own = path.join(found, 'encoder.onnx');
-    const source = options.encoder ?? (existsSync(own) ? own : config.encoder.name);
+    const source = options.encoder ?? encoderOf(found, config);
     const loadEncoder = async () => {
       const encoder = await Encoder.load(source, options);
       checkEncoder(config, encoder.identity, 'The features');

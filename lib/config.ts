@@ -114,6 +114,49 @@ export const TrainingConfig = z.strictObject({
 });
 export type TrainingConfig = z.output<typeof TrainingConfig>;
 
+/** How encoder and decoder are trained together, after the decoder was trained alone. */
+export const FinetuneConfig = z.strictObject({
+  epochs: z.int().min(1).default(5).describe(TrainingConfig.shape.epochs.description!),
+  photosPerBatch: z
+    .int()
+    .min(1)
+    .max(1024)
+    .default(16)
+    .describe('Photos per training step. Memory grows with them: 16 take 2 GB with MobileNetV2.'),
+  captionsPerPhoto: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(5)
+    .describe('Captions of a photo that a step uses; where there are more, a random choice in each epoch.'),
+  trainableLayers: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("The encoder's last layers that are trained, the ones before them stay as they are; 0 trains all."),
+  augment: z.boolean().default(true).describe('Random parts of the photos, half of them mirrored.'),
+  maxLength: TrainingConfig.shape.maxLength,
+  optimizer: TrainingConfig.shape.optimizer,
+  learningRate: z.number().positive().max(1).default(0.0002).describe("The decoder's learning rate at its highest."),
+  encoderLearningRate: z
+    .number()
+    .positive()
+    .max(1)
+    .default(0.00002)
+    .describe("The encoder's learning rate at its highest; it goes up and down with the decoder's."),
+  schedule: TrainingConfig.shape.schedule,
+  warmupSteps: z.int().min(0).default(100).describe(TrainingConfig.shape.warmupSteps.description!),
+  clipNorm: TrainingConfig.shape.clipNorm,
+  weightDecay: TrainingConfig.shape.weightDecay,
+  labelSmoothing: TrainingConfig.shape.labelSmoothing,
+  validatePhotos: TrainingConfig.shape.validatePhotos,
+  patience: TrainingConfig.shape.patience,
+  saveEvery: TrainingConfig.shape.saveEvery,
+  seed: TrainingConfig.shape.seed,
+  backend: TrainingConfig.shape.backend,
+});
+export type FinetuneConfig = z.output<typeof FinetuneConfig>;
+
 /** A compact convolutional network of our own. */
 export const ConvNetConfig = z.strictObject({
   inputSize: z.int().min(32).max(1024).multipleOf(32).default(128).describe('Width and height of the photos it takes.'),
@@ -121,9 +164,14 @@ export const ConvNetConfig = z.strictObject({
     .int()
     .min(1)
     .max(512)
-    .default(32)
+    .default(40)
     .describe('Channels of the first stage; each of the three after it has twice as many.'),
-  blocks: z.int().min(0).max(32).default(1).describe('Residual blocks of two convolutions in each of the four stages.'),
+  blocks: z
+    .int()
+    .min(0)
+    .max(32)
+    .default(1)
+    .describe('Residual blocks of two convolutions in each of the last three stages.'),
 });
 export type ConvNetConfig = z.output<typeof ConvNetConfig>;
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { z } from 'zod';
-import { DecoderConfig, TrainingConfig, VocabularyConfig } from '../config.js';
+import { DecoderConfig, FinetuneConfig, TrainingConfig, VocabularyConfig } from '../config.js';
 import { CaptionerError } from '../errors.js';
 import type { EncoderIdentity } from '../data/features.js';
 import { Vocabulary } from '../text/vocabulary.js';
@@ -14,23 +14,30 @@ import { decodeSafetensors, safetensorsParts, type Weights } from './safetensors
 /** The version of the checkpoint format that this library writes and reads. */
 const formatVersion = 1;
 
+const Encoder = z.strictObject({ name: z.string(), sha256: z.string(), dimension: z.int().min(1) });
+const Dataset = z.strictObject({ name: z.string(), photos: z.int(), captions: z.int(), devPhotos: z.int() });
+const Trained = z.strictObject({ epochs: z.int(), steps: z.int() });
+const Scores = z.record(z.string(), z.number());
+
 /** `config.json` of a checkpoint: all that must be known to use its weights, and where they come from. */
 export const CheckpointConfig = z.strictObject({
   format: z.literal(formatVersion),
   /** Version of the library that wrote it. */
   captioner: z.string(),
   /** The CNN that the features come from. */
-  encoder: z.strictObject({ name: z.string(), sha256: z.string(), dimension: z.int().min(1) }),
+  encoder: Encoder,
   decoder: DecoderConfig,
   vocabulary: VocabularyConfig,
   vocabularySize: z.int().min(4),
   training: TrainingConfig,
   /** What it was trained on. */
-  dataset: z.strictObject({ name: z.string(), photos: z.int(), captions: z.int(), devPhotos: z.int() }),
+  dataset: Dataset,
   /** How far it was trained. */
-  trained: z.strictObject({ epochs: z.int(), steps: z.int() }),
+  trained: Trained,
   /** Scores on the dev photos, as fractions (CIDEr: as it is). */
-  scores: z.record(z.string(), z.number()),
+  scores: Scores,
+  /** Where encoder and decoder were trained together afterwards: how, how far, on what, and which encoder it began with. */
+  finetuned: z.strictObject({ config: FinetuneConfig, trained: Trained, dataset: Dataset, from: Encoder }).optional(),
 });
 export type CheckpointConfig = z.output<typeof CheckpointConfig>;
 
@@ -59,11 +66,22 @@ export interface SaveOptions {
   readonly card?: string;
   /** Text of history.jsonl. */
   readonly history?: string | Uint8Array;
+  /** Bytes of the encoder's ONNX file, where it is one of the checkpoint's own. */
+  readonly encoder?: Uint8Array;
   readonly resume?: ResumeState<unknown>;
 }
 
 /** Names of the ONNX files in a checkpoint. */
 export const graphFiles = { start: 'decoder-start.onnx', step: 'decoder.onnx' } as const;
+
+/** Name of the encoder's file in a checkpoint that has one of its own. */
+const encoderFileName = 'encoder.onnx';
+
+/** Where a checkpoint's encoder is: a file of its own, or a name of the registry. @param folder as {@link findCheckpoint} gives it. */
+export function encoderOf(folder: string, { encoder }: CheckpointConfig): string {
+  const own = path.join(folder, encoderFileName);
+  return existsSync(own) ? own : encoder.name;
+}
 
 export function libraryVersion(): string {
   return (createRequire(import.meta.url)('captioner/package.json') as { version: string }).version;
@@ -75,12 +93,13 @@ export function saveCheckpoint(folder: string, checkpoint: Checkpoint, options: 
   if (completeFolder(folder)) {
     readFolderFile(folder, 'config.json', 'The folder is no checkpoint and is not replaced: choose another one.');
   }
-  const { precision, card, history, resume } = options;
+  const { precision, card, history, encoder, resume } = options;
   replaceFolder(folder, {
     'config.json': `${JSON.stringify(config, null, 2)}\n`,
     'vocab.json': `${JSON.stringify(vocabulary.toJSON())}\n`,
     'decoder.safetensors': safetensorsParts(weights, precision),
     ...Object.fromEntries(graphs),
+    ...(encoder && { [encoderFileName]: encoder }),
     ...(card !== undefined && { 'README.md': card }),
     ...(history !== undefined && { 'history.jsonl': history }),
     ...(resume && {

@@ -59,11 +59,11 @@ export class TrainableEncoder {
     const { map: mapName, ...names } = encoderValues;
     const network =
       headless && known
-        ? { model: bytes, ...names, ...(known.map !== false && { map: mapName }), ...known }
-        : detachHead(bytes, file);
-    const { model, input, features, map } = { map: undefined, ...network };
+        ? { ...known, ...names, model: bytes, map: known.map === false ? undefined : mapName }
+        : { map: undefined, ...detachHead(bytes, file) };
+    const { model, input, features, map } = network;
     this.model = model;
-    this.values = { input, features, ...(typeof map === 'string' && { map }) };
+    this.values = { input, features, ...(map !== undefined && { map }) };
     this.name = source.name;
     ({ dimension: this.dimension, inputSize: this.inputSize } = { ...network, ...known });
     this.normalisation = known ?? options.normalisation ?? imagenet;

@@ -6,7 +6,6 @@ import { CaptionerError } from '../errors.js';
 import { checkEncoder, libraryVersion, type CheckpointConfig } from '../model/checkpoint.js';
 import { Decoder } from '../model/decoder.js';
 import { exportDecoder } from '../model/export-decoder.js';
-import type { ProgressReporter } from '../progress.js';
 import { Random } from '../random.js';
 import { loadVectors, type WordVectors } from '../text/vectors.js';
 import { Vocabulary } from '../text/vocabulary.js';
@@ -15,10 +14,11 @@ import { CaptionerTask } from './captioner-task.js';
 import { buildVocabulary, encodePhotos, featureStatistics, tokenizeData, type TokenizedData } from './data.js';
 import { History } from './history.js';
 import { checkUnchanged, openRun, runFolders, type PastRun } from './run-folder.js';
-import { Trainer, type TrainerOptions, type TrainerState } from './trainer.js';
+import { runTask, type RunOptions } from './run-task.js';
+import type { TrainerState } from './trainer.js';
 import { Validation } from './validation.js';
 
-export interface CaptionerTrainingOptions extends Pick<TrainerOptions, 'onStep' | 'onEpoch' | 'signal' | 'now'> {
+export interface CaptionerTrainingOptions extends RunOptions {
   readonly manifest: Manifest;
   readonly features: FeatureStore;
   /** Folder of the run: gets the checkpoints `last` and `best`, and `history.jsonl`. */
@@ -29,7 +29,6 @@ export interface CaptionerTrainingOptions extends Pick<TrainerOptions, 'onStep' 
   readonly vocabulary?: Partial<VocabularyConfig> | Vocabulary;
   /** Go on with the run in `out` where it stopped, with the hyperparameters it has; start one where there is none. */
   readonly resume?: boolean;
-  readonly progress?: ProgressReporter;
   /** Told, in a sentence, what is odd and no error. */
   readonly warn?: (line: string) => void;
 }
@@ -57,10 +56,16 @@ export interface TrainingOutcome {
  *   that was begun with other hyperparameters), `numeric` (the loss is no number any more), `interrupted`.
  */
 export async function trainCaptioner(options: CaptionerTrainingOptions): Promise<TrainingOutcome> {
-  const { manifest, features, out, warn = () => undefined, progress, signal } = options;
+  const { manifest, features, out, warn = () => undefined } = options;
   const past = openRun(out, options.resume ?? false);
+  if (past?.config.finetuned) {
+    throw new CaptionerError(
+      'mismatch',
+      `The run in ${out} trains the encoder, too. Resume it with captioner finetune.`,
+    );
+  }
   const data = tokenizeData(manifest, features);
-  const without = data.withoutFeatures;
+  const { without } = data;
   if (without.length === 1) warn(`1 photo without features is left out (${without[0]}).`);
   else if (without.length > 1) warn(`${without.length} photos without features are left out (${without[0]}, …).`);
   if (data.dev.length === 0)
@@ -71,23 +76,9 @@ export async function trainCaptioner(options: CaptionerTrainingOptions): Promise
   await useBackend(config.training.backend);
   const task = new CaptionerTask({ ...setup.parts, decoder: setup.makeDecoder() });
   try {
-    const { history } = setup.parts;
-    const { patience, saveEvery } = config.training;
-    const { onStep, onEpoch, now } = options;
-    const record = history.append.bind(history);
-    const trainer = new Trainer(
-      task,
-      { patience, saveEvery, record, onStep, onEpoch, progress, signal, now },
-      past?.state,
-    );
-    if (!past) task.save(trainer.state, false);
-    const state = await trainer.run();
+    const begun = { state: past?.state, resumed: past !== undefined };
+    const state = await runTask(task, setup.parts.history, config.training, options, begun);
     return { best: runFolders(out).best, config: { ...config, scores: state.bestScores }, state };
-  } catch (error) {
-    if (!(error instanceof CaptionerError) || error.code !== 'interrupted') throw error;
-    throw new CaptionerError('interrupted', `${error.message} The same command with --resume goes on.`, {
-      cause: error,
-    });
   } finally {
     task.dispose();
   }

@@ -10,7 +10,8 @@ export interface TestReport {
 
 /** The card of a model, README.md of its checkpoint: what it is, what it learned from, how good it is. */
 export function modelCard(config: CheckpointConfig, report?: TestReport): string {
-  const { decoder, encoder, dataset, training, trained, scores, vocabularySize } = config;
+  const { decoder, encoder, dataset, training, trained, scores, vocabularySize, finetuned } = config;
+  const devPhotos = (finetuned?.dataset ?? dataset).devPhotos;
   const rows = Object.entries(scores).map(([name, score]) => `| ${name} | ${score.toFixed(3)} |`);
   return `# A captioner of photos
 
@@ -22,8 +23,8 @@ ${decoder.layers === 1 ? 'one layer' : `${decoder.layers} layers`} of ${decoder.
 ## Training
 
 ${dataset.photos} photos and ${dataset.captions} captions of ${dataset.name}; ${trained.epochs} epochs, ${trained.steps} steps of ${training.batchSize} captions. All hyperparameters are in \`config.json\`.
-${licence(dataset.name)}
-${rows.length > 0 ? `## Scores on ${dataset.devPhotos} dev photos\n\nBeam search of 3. The epoch was chosen by CIDEr on these photos.\n\n| score | |\n|---|---|\n${rows.join('\n')}\n` : ''}${report ? `\n${testTable(report)}` : ''}`;
+${together(config)}${licence(dataset.name)}
+${rows.length > 0 ? `## Scores on ${devPhotos} dev photos\n\nBeam search of 3. The epoch was chosen by CIDEr on these photos.\n\n| score | |\n|---|---|\n${rows.join('\n')}\n` : ''}${report ? `\n${testTable(report)}` : ''}`;
 }
 
 /** Scores x 100, as they are usually reported. */
@@ -34,6 +35,15 @@ function testTable({ split, photos, beams }: TestReport): string {
     line([beam, ...names.map((name) => (100 * scores[name]).toFixed(1))]),
   );
   return `## Scores on ${photos} ${split} photos, x 100\n\n${[line(['beam', ...names]), line(['beam', ...names].map(() => '---')), ...rows].join('\n')}\n`;
+}
+
+/** The second phase of training, where there was one. */
+function together({ finetuned }: CheckpointConfig): string {
+  if (!finetuned) return '';
+  const { trained, dataset, from, config } = finetuned;
+  return `
+Encoder and decoder were then trained together, from \`${from.name}\` on: ${dataset.photos} photos and ${dataset.captions} captions of ${dataset.name}; ${trained.epochs} epochs, ${trained.steps} steps of ${config.photosPerBatch} photos.
+`;
 }
 
 /** What the photos of a known data set may be used for, and so what the model may. */

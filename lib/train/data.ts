@@ -10,6 +10,7 @@ import type { CaptionedPhoto } from './batches.js';
 /** A photo and the words of its captions. */
 interface TokenizedPhoto {
   readonly id: string;
+  readonly file: string;
   readonly captions: readonly (readonly string[])[];
 }
 
@@ -19,8 +20,8 @@ export interface TokenizedData {
   readonly dev: readonly TokenizedPhoto[];
   /** Captions of the dev photos as people wrote them. */
   readonly devReferences: readonly (readonly string[])[];
-  /** Photos of train and dev that have captions and no features. */
-  readonly withoutFeatures: readonly string[];
+  /** Photos of train and dev that have captions and are not usable: for want of features, or of a file. */
+  readonly without: readonly string[];
 }
 
 /**
@@ -28,28 +29,38 @@ export interface TokenizedData {
  * @throws CaptionerError `bad-input`: no photo to train on; `mismatch`: photos, but features of none of them.
  */
 export function tokenizeData(manifest: Manifest, features: FeatureStore): TokenizedData {
-  const withoutFeatures: string[] = [];
+  const data = tokenizePhotos(manifest, ({ id }) => features.has(id));
+  if (data.train.length === 0) {
+    throw new CaptionerError(
+      'mismatch',
+      `The features are of other photos than the data set ${manifest.name}: none of its ${data.without.length} photos is ` +
+        `among them (${data.without[0]}, say). Run captioner extract on this data set.`,
+    );
+  }
+  return data;
+}
+
+/**
+ * The train and dev photos that have captions and are usable. A caption without any word is left out.
+ * @throws CaptionerError `bad-input`: no train photo has captions.
+ */
+export function tokenizePhotos(manifest: Manifest, isUsable: (photo: Photo) => boolean): TokenizedData {
+  if (captioned(manifest, 'train').length === 0) {
+    throw new CaptionerError('bad-input', `The data set ${manifest.name} has no train photos with captions.`);
+  }
+  const without: string[] = [];
   const usable = (split: Split) =>
-    captioned(manifest, split).filter(({ id }) => features.has(id) || (withoutFeatures.push(id), false));
-  const words = ({ id, captions }: Photo) => ({
+    captioned(manifest, split).filter((photo) => isUsable(photo) || (without.push(photo.id), false));
+  const words = ({ id, file, captions }: Photo) => ({
     id,
+    file,
     captions: captions.map(tokenize).filter((caption) => caption.length),
   });
   const train = usable('train')
     .map(words)
     .filter(({ captions }) => captions.length);
   const dev = usable('dev');
-  if (train.length === 0) {
-    if (captioned(manifest, 'train').length === 0) {
-      throw new CaptionerError('bad-input', `The data set ${manifest.name} has no train photos with captions.`);
-    }
-    throw new CaptionerError(
-      'mismatch',
-      `The features are of other photos than the data set ${manifest.name}: none of its ${withoutFeatures.length} photos is ` +
-        `among them (${withoutFeatures[0]}, say). Run captioner extract on this data set.`,
-    );
-  }
-  return { train, dev: dev.map(words), devReferences: dev.map(({ captions }) => captions), withoutFeatures };
+  return { train, dev: dev.map(words), devReferences: dev.map(({ captions }) => captions), without };
 }
 
 const captioned = ({ photos }: Manifest, split: Split) =>

@@ -79,7 +79,7 @@ const changeable: readonly string[] = ['epochs', 'patience', 'saveEvery', 'valid
 export function checkUnchanged(
   out: string,
   config: CheckpointConfig,
-  given: Readonly<Partial<Record<'decoder' | 'vocabulary' | 'training', object>>>,
+  given: Readonly<Partial<Record<'decoder' | 'vocabulary' | 'training' | 'finetuning', object>>>,
   dataset: CheckpointConfig['dataset'],
 ): void {
   const differs = (name: string, was: unknown, is: unknown) =>
@@ -87,8 +87,10 @@ export function checkUnchanged(
       'mismatch',
       `The run in ${out} has ${name} ${String(was)}, not ${String(is)}. Resume it as it is, or choose another folder.`,
     );
-  for (const section of ['decoder', 'vocabulary', 'training'] as const) {
-    const saved: Record<string, unknown> = { ...config[section] };
+  for (const section of ['decoder', 'vocabulary', 'training', 'finetuning'] as const) {
+    const saved: Record<string, unknown> = {
+      ...(section === 'finetuning' ? config.finetuned?.config : config[section]),
+    };
     for (const [name, value] of Object.entries(given[section] ?? {})) {
       const replaced = name === 'embeddingSize' && config.decoder.embeddings !== 'scratch'; // by that of the vectors
       if (value !== undefined && saved[name] !== value && !replaced && !changeable.includes(name)) {
@@ -96,8 +98,8 @@ export function checkUnchanged(
       }
     }
   }
+  const begun = config.finetuned?.dataset ?? config.dataset;
   for (const field of ['name', 'photos', 'captions'] as const) {
-    if (config.dataset[field] !== dataset[field])
-      throw differs(`data set ${field}`, config.dataset[field], dataset[field]);
+    if (begun[field] !== dataset[field]) throw differs(`data set ${field}`, begun[field], dataset[field]);
   }
 }

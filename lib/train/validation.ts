@@ -26,7 +26,7 @@ export class Validation {
   constructor(
     private readonly data: ValidationData,
     private readonly buckets: readonly number[],
-    private readonly config: TrainingConfig,
+    private readonly config: Pick<TrainingConfig, 'maxLength' | 'batchSize'>,
   ) {
     const examples = data.photos.flatMap((photo) => examplesOf(photo, config.maxLength));
     this.plans = planBatches(examples, this.buckets, config.batchSize);

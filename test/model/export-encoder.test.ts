@@ -63,6 +63,8 @@ describe('an encoder that was trained further', () => {
       await loaded.release();
 
       const again = open(exported);
+      expect(again.values.map !== undefined).to.equal(encoder.values.map !== undefined);
+      expect(Buffer.from(exportEncoder(again, 'net-tuned')).equals(exported), 'written again').to.equal(true);
       expect(again.normalisation).to.deep.include({ mean: imagenet.mean });
       expect(Object.keys(again.variables)).to.have.members(Object.keys(encoder.variables));
       expectClose(featuresOf(again, photos), tuned, 1e-6);

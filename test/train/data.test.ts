@@ -34,7 +34,7 @@ describe('training data', () => {
     ]);
     expect(data.dev).to.deep.equal([{ id: 'd', captions: [['a', 'puppy', 'runs']] }]);
     expect(data.devReferences).to.deep.equal([['A puppy runs']]);
-    expect(data.withoutFeatures).to.deep.equal([]);
+    expect(data.without).to.deep.equal([]);
     const { words } = buildVocabulary(data, { minCount: 1 });
     expect(words.slice(4)).to.deep.equal(['a', 'dog', 'runs', 'the', 'zebra']);
   });
