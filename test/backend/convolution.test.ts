@@ -163,6 +163,19 @@ describe('convolutions on the onnx backend', () => {
     }
   }
 
+  it('depthwiseConv2d and its gradients: steps that miss the last pixels, and padding wider than the filter', async () => {
+    for (const [size, stride, pad] of [
+      [8, 3, 'valid'],
+      [6, 1, 4],
+      [7, 2, 1],
+    ] as const)
+      // prettier-ignore
+      await expectSame(
+        valueAndGradients((x, w) => tf.depthwiseConv2d(x as tf.Tensor4D, w as tf.Tensor4D, stride, pad)),
+        () => ({ x: filled([2, size, size, 3], 1), w: filled([3, 3, 3, 1], 2) }),
+      );
+  });
+
   it('dilated convolutions', async () => {
     for (const format of ['NCHW', 'NHWC'] as const) {
       const run = ({ x, w }: Tensors) => ({

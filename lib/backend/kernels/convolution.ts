@@ -59,23 +59,34 @@ function convolve(g: GraphBuilder, x: Operand, filter: Operand, a: Convolution, 
   });
 }
 
-/** The gradient of the input: with stride 1 a convolution with the turned filter, which is faster than ConvTranspose. */
-function inputGradient(g: GraphBuilder, dy: string, filter: Operand, window: Window): string {
-  const { input, output, kernel, before, strides } = window;
+/**
+ * The gradient of the input, channels first. With stride 1 it is a convolution with the turned filter, which is faster than
+ * ConvTranspose.
+ *
+ * @param filter [height, width, in, out], or for `depthwise` [height, width, channels, multiplier].
+ */
+function inputGradient(g: GraphBuilder, dy: string, filter: Operand, window: Window, depthwise = false): string {
+  const { input, output, kernel, before, strides, dilations } = window;
+  const [inputs, outputs] = filter.shape.slice(2);
   const pads = [0, 1].map((i) => kernel[i] - 1 - before[i]);
   pads.push(...[0, 1].map((i) => input[i] - output[i] + before[i]));
-  if (strides.some((stride) => stride > 1) || pads.some((pad) => pad < 0)) {
-    const weights = g.node('Transpose', [filter.name], { perm: outInHeightWidth });
-    return g.node('ConvTranspose', [dy, weights], transposedAttributes(window));
+  const isPlain = [...strides, ...dilations].every((step) => step === 1) && pads.every((pad) => pad >= 0);
+  if (!isPlain || (depthwise && outputs > 1)) {
+    const weights = depthwise
+      ? depthwiseWeights(g, filter)
+      : g.node('Transpose', [filter.name], { perm: outInHeightWidth });
+    return g.node('ConvTranspose', [dy, weights], {
+      ...transposedAttributes(window),
+      ...(depthwise && { group: inputs }),
+    });
   }
   // Flattened, the filter turned by half is its pixels in reverse; a transpose of two axes is faster than one of four.
-  const [inputs, outputs] = filter.shape.slice(2);
   const pixels = g.node('Reshape', [filter.name, g.ints([kernel[0] * kernel[1], inputs * outputs])]);
   const backwards = g.ints([-1]);
   const turned = g.node('Slice', [pixels, backwards, g.ints([-kernel[0] * kernel[1] - 1]), g.ints([0]), backwards]);
   const transposed = g.node('Transpose', [turned], { perm: [1, 0] }); // [in * out, height * width]
   const weights = g.node('Reshape', [transposed, g.ints([inputs, outputs, ...kernel])]);
-  return g.node('Conv', [dy, weights], { kernel_shape: kernel, pads });
+  return g.node('Conv', [dy, weights], { kernel_shape: kernel, pads, ...(depthwise && { group: inputs }) });
 }
 
 /** For each place of the window the pixels under it: [N, places, kernel height * kernel width * channels]. */
@@ -120,6 +131,36 @@ function filterGradient(g: GraphBuilder, x: Operand, dy: Operand, a: Convolution
 function depthwiseWeights(g: GraphBuilder, { name, shape: [height, width, channels, multiplier] }: Operand): string {
   const turned = g.node('Transpose', [name], { perm: inOutHeightWidth });
   return g.node('Reshape', [turned, g.ints([channels * multiplier, 1, height, width])]);
+}
+
+/**
+ * The gradient of a depthwise filter, from images [N, C, H, W]: each image's each channel is convolved with its slopes, as a
+ * filter as large as the output; that gives one number for each pixel of the filter.
+ */
+function depthwiseFilterGradient(
+  g: GraphBuilder,
+  x: string,
+  dy: string,
+  batch: number,
+  [height, width, channels, multiplier]: readonly number[],
+  window: Window,
+): string {
+  const { input, output, strides, dilations, before, after } = window;
+  const images = g.node('Reshape', [x, g.ints([1, batch * channels, ...input])]);
+  const slopes = g.node('Reshape', [dy, g.ints([batch * channels * multiplier, 1, ...output])]);
+  let products = g.node('Conv', [images, slopes], {
+    kernel_shape: output,
+    strides: dilations,
+    dilations: strides,
+    pads: [...before, ...after],
+    group: batch * channels,
+  });
+  // Where no window reached the last pixels, there is more than the filter's size.
+  products = g.node('Slice', [products, g.ints([0, 0]), g.ints([height, width]), g.ints([2, 3])]);
+  const each = g.node('Reshape', [products, g.ints([batch, channels * multiplier, height * width])]);
+  const sums = g.node('ReduceSum', [each, g.ints([0])], { keepdims: 0 });
+  const turned = g.node('Transpose', [sums], { perm: [1, 0] });
+  return g.node('Reshape', [turned, g.ints([height, width, channels, multiplier])]);
 }
 
 // TensorFlow.js' own depthwise kernels know channels last only.
@@ -189,12 +230,7 @@ export const convolutions: Record<string, KernelRule> = {
   DepthwiseConv2dNativeBackpropInput: rule<Convolution & { inputShape: number[] }>(
     (g, { dy, filter }, a) => {
       const window = depthwiseWindow(a.inputShape, filter.shape, a);
-      return inChannelsFirst(g, dy.name, a, (slopes) =>
-        g.node('ConvTranspose', [slopes, depthwiseWeights(g, filter)], {
-          ...transposedAttributes(window),
-          group: filter.shape[2],
-        }),
-      );
+      return inChannelsFirst(g, dy.name, a, (slopes) => inputGradient(g, slopes, filter, window, true));
     },
     { threaded: true },
   ),
@@ -202,12 +238,8 @@ export const convolutions: Record<string, KernelRule> = {
   DepthwiseConv2dNativeBackpropFilter: rule<Convolution & { filterShape: number[] }>(
     (g, { x, dy }, a) => {
       const window = depthwiseWindow(x.shape, a.filterShape, a);
-      const [height, width, channels, multiplier] = a.filterShape;
-      const places = window.output[0] * window.output[1];
-      const columns = g.node('Reshape', [patches(g, x, a, window), g.ints([0, places, height * width, channels, 1])]);
-      const slopes = g.node('Reshape', [dy.name, g.ints([0, places, 1, channels, multiplier])]);
-      const sums = g.node('ReduceSum', [g.node('Mul', [columns, slopes]), g.ints([0, 1])], { keepdims: 0 });
-      return g.node('Reshape', [sums, g.ints(a.filterShape)]);
+      const [images, slopes] = [channelsFirst(g, x.name), channelsFirst(g, dy.name)];
+      return depthwiseFilterGradient(g, images, slopes, x.shape[0], a.filterShape, window);
     },
     { threaded: true },
   ),
