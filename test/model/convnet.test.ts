@@ -1,0 +1,127 @@
+import * as tf from '@tensorflow/tfjs';
+import { expect } from 'chai';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { useBackend } from '../../lib/backend/index.js';
+import { ConvNet } from '../../lib/model/convnet.js';
+import { readEncoderMetadata } from '../../lib/model/encoder-file.js';
+import { exportConvNet } from '../../lib/model/export-convnet.js';
+import { halveWeights } from '../../lib/model/half-precision.js';
+import { Random } from '../../lib/random.js';
+
+const size = 64;
+const config = { width: 4, blocks: 1 };
+
+/** Made-up photos, [N, 3, S, S]. */
+function photos(n: number, seed: number): Float32Array {
+  const random = new Random(seed);
+  return Float32Array.from({ length: n * 3 * size * size }, () => random.normal());
+}
+
+const onnxFeatures = async (model: Uint8Array, input: Float32Array) => {
+  const session = await InferenceSession.create(model);
+  const n = input.length / (3 * size * size);
+  const { features } = await session.run({ input: new Tensor('float32', input, [n, 3, size, size]) });
+  await session.release();
+  return features.data as Float32Array;
+};
+
+const largest = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+  Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i])));
+
+describe('ConvNet', () => {
+  let network: ConvNet;
+
+  before(async () => {
+    await useBackend('onnx');
+    const random = new Random(4);
+    network = new ConvNet(config, 5, { random });
+    // As after some training: no scale, shift or statistic is what it began as.
+    for (const [name, variable] of Object.entries(network.variables)) {
+      if (/scale|variance|std/.test(name))
+        variable.assign(
+          tf.tensor(
+            variable.dataSync().map(() => 0.5 + random.uniform()),
+            variable.shape,
+          ),
+        );
+      if (/shift|mean|bias/.test(name))
+        variable.assign(
+          tf.tensor(
+            variable.dataSync().map(() => random.normal()),
+            variable.shape,
+          ),
+        );
+    }
+  });
+  after(() => {
+    network.dispose();
+  });
+
+  it('halves the resolution five times, and gives a row of features for each photo', () => {
+    const features = tf.tidy(() => network.learn(tf.tensor4d(photos(3, 1), [3, 3, size, size])));
+    expect(features.shape).to.deep.equal([3, 5]);
+    features.dispose();
+  });
+
+  it("takes the batch's statistics into its running ones", () => {
+    const mean = network.variables['stem/mean'];
+    const before = mean.dataSync().slice();
+    const kernel = network.variables['stem/kernel'] as tf.Tensor4D;
+    const x = tf.tensor4d(photos(8, 2), [8, 3, size, size]);
+    const batch = tf.tidy(() => tf.mean(tf.conv2d(x, kernel, 2, 1, 'NCHW'), [0, 2, 3]).dataSync());
+    tf.tidy(() => network.learn(x));
+    const expected = before.map((value, c) => 0.98 * value + 0.02 * batch[c]);
+    expect(largest(mean.dataSync(), expected)).to.be.below(1e-5);
+    x.dispose();
+  });
+
+  it('as an ONNX file is the network with its running statistics and the units of its teacher', async () => {
+    const model = exportConvNet(network, 'small', size);
+    expect(readEncoderMetadata(model, 'small')).to.include({ name: 'small', inputSize: size, dimension: 5 });
+    const input = photos(2, 3);
+    expect(largest(await onnxFeatures(model, input), reference(network, input, 2))).to.be.below(1e-3);
+  });
+
+  it('gives a photo the same features alone and among others', async () => {
+    const model = exportConvNet(network, 'small', size);
+    const input = photos(4, 5);
+    const together = await onnxFeatures(model, input);
+    const third = await onnxFeatures(model, input.slice(2 * 3 * size * size, 3 * 3 * size * size));
+    expect(largest(together.subarray(10, 15), third)).to.be.below(1e-4);
+  });
+
+  it('keeps its features in half precision, in about half the bytes', async () => {
+    const model = exportConvNet(network, 'small', size);
+    const halved = halveWeights(model);
+    const input = photos(2, 6);
+    const whole = await onnxFeatures(model, input);
+    const scale = Math.max(...whole.map(Math.abs));
+    expect(largest(await onnxFeatures(halved, input), whole)).to.be.within(1e-9, 5e-3 * scale);
+    expect(halved.length).to.be.below(0.75 * model.length);
+    expect(readEncoderMetadata(halved, 'small')).to.include({ name: 'small' });
+  });
+});
+
+/** The network in use, written down once more with TensorFlow.js' own batch normalisation, channels last. */
+function reference({ variables: v }: ConvNet, input: Float32Array, n: number): Float32Array {
+  return tf.tidy(() => {
+    const layer = (x: tf.Tensor4D, name: string, stride: number) => {
+      const padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]); // prettier-ignore
+      const convolved = tf.conv2d(padded, v[`${name}/kernel`] as tf.Tensor4D, stride, 'valid');
+      const part = (of: string) => v[`${name}/${of}`] as tf.Tensor1D;
+      return tf.batchNorm(convolved, part('mean'), part('variance'), part('shift'), part('scale'), 1e-5);
+    };
+    let x = tf.transpose<tf.Tensor4D>(tf.tensor4d(input, [n, 3, size, size]), [0, 2, 3, 1]);
+    x = tf.relu(layer(x, 'stem', 2));
+    for (let stage = 0; stage < 4; stage++) {
+      x = tf.relu(layer(x, `stage${stage}/down`, 2));
+      if (stage === 0) continue;
+      const block = `stage${stage}/block0`;
+      const y = layer(tf.relu(layer(x, `${block}/a`, 1)), `${block}/b`, 1);
+      x = tf.relu(tf.add<tf.Tensor4D>(x, y));
+    }
+    const pooled = tf.mean<tf.Tensor2D>(x, [1, 2]);
+    const standardised = tf.add(tf.matMul(pooled, v['head/kernel'] as tf.Tensor2D), v['head/bias']);
+    return tf.add(tf.mul(standardised, v['features/std']), v['features/mean']).dataSync<'float32'>();
+  });
+}
