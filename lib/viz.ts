@@ -1,0 +1,29 @@
+/**
+ * The public API of figures: `import … from 'captioner/viz'`. In a notebook `await show(figure)` displays one; elsewhere a figure is written as SVG,
+ * PNG or HTML. Loads neither TensorFlow.js nor Plotly.
+ */
+export * from './viz/spec.js';
+export { Figure } from './viz/figure.js';
+export {
+  cellSignal,
+  inNotebook,
+  LiveDisplay,
+  loadPlotly,
+  plotlyScript,
+  show,
+  type Displayable,
+  type DisplayData,
+} from './viz/display.js';
+export * from './viz/charts.js';
+export { compareRuns, liveCurves, lossCurves } from './viz/curves.js';
+export { wordAlternatives, wordFrequencies, wordProbabilities, zipfPlot } from './viz/words.js';
+export { cosine, nearestNeighbours, principalComponents } from './viz/projection.js';
+export { photoUrl, type PhotoSource } from './viz/photos.js';
+export { channelMaps, numberMaps, occlusionMaps, type PhotoMapOptions } from './viz/photo-maps.js';
+export { embeddingMap, type EmbeddingMapOptions, type MappedPoint } from './viz/embedding-map.js';
+export { beamTree, type BeamTreeOptions, type TreeCandidate } from './viz/beam-tree.js';
+export { parallelRuns, type SweepRun } from './viz/sweep.js';
+export { Gallery, type GalleryItem, type GalleryOptions } from './viz/gallery.js';
+export { Table, type TableData, type TableOptions } from './viz/table.js';
+export { NotebookProgress } from './viz/progress-display.js';
+export { amounts, heat, ink, palette, scores, seriesColours } from './viz/theme.js';

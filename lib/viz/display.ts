@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { CaptionerError } from '../errors.js';
+
+/** One output in several forms, of which each viewer takes the best that it can show: text, or base64, by MIME type. */
+export interface DisplayData {
+  readonly data: Readonly<Record<string, string>>;
+  /** By MIME type: of pictures, their width and height. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  /** Whether its HTML is drawn by Plotly, which must be in the page before. */
+  readonly needsPlotly?: boolean;
+}
+
+/** The name of the method by which things show themselves, also to the kernel when a cell ends in one. */
+export const display = Symbol.for('captioner.display');
+
+/** What can be shown in a notebook. */
+export interface Displayable {
+  [display](): Promise<DisplayData>;
+}
+
+/** The notebook that this process runs in: the project's kernel puts itself there. */
+interface NotebookHost {
+  display(output: DisplayData, id?: string, update?: boolean): void;
+  signal(): AbortSignal;
+  plotlyLoaded?: boolean;
+}
+
+function notebookHost(): NotebookHost | undefined {
+  return (globalThis as Record<symbol, unknown>)[Symbol.for('captioner.notebook')] as NotebookHost | undefined;
+}
+
+/** Whether this process runs cells of a notebook, on the project's kernel. */
+export function inNotebook(): boolean {
+  return notebookHost() !== undefined;
+}
+
+/**
+ * Shows something below the cell.
+ * @throws CaptionerError `unsupported` outside of a notebook.
+ */
+export async function show(item: Displayable): Promise<void> {
+  await showAs(item);
+}
+
+async function showAs(item: Displayable, id?: string, update = false): Promise<void> {
+  const host = requireHost();
+  const output = await item[display]();
+  if (output.needsPlotly && !host.plotlyLoaded) loadPlotly();
+  host.display(output, id, update);
+}
+
+/** A place below the cell whose content can be replaced. */
+export class LiveDisplay {
+  private readonly id = randomUUID();
+  private shown = false;
+  private free = 0;
+
+  /** @param pause least ms between two updates; those that come earlier are left out. */
+  constructor(private readonly pause = 400) {}
+
+  /** Shows `make()`, unless the last update was just now. */
+  async update(make: () => Displayable): Promise<void> {
+    if (performance.now() < this.free) return;
+    await this.finish(make());
+    this.free = performance.now() + this.pause;
+  }
+
+  /** Shows this in any case. */
+  async finish(item: Displayable): Promise<void> {
+    const update = this.shown;
+    this.shown = true;
+    await showAs(item, this.id, update);
+  }
+}
+
+/**
+ * Puts Plotly (4.9 MB) into the notebook's page, once. Figures call it when they need it; call it in a notebook's first cell to
+ * keep it out of the way.
+ */
+export function loadPlotly(): void {
+  const host = requireHost();
+  host.plotlyLoaded = true;
+  host.display({ data: { 'text/html': plotlyScript() } });
+}
+
+/** A script element that brings Plotly into any page, from the installed package. */
+export function plotlyScript(): string {
+  const library = readFileSync(createRequire(import.meta.url).resolve('plotly.js-dist-min'), 'utf8');
+  // As a plain script, also where the page has a module loader (define) of its own.
+  return `<script data-library="plotly">(function(){var define,module,exports;${library.replaceAll('</script', '<\\/script')}
+}).call(window);</script>`;
+}
+
+/**
+ * Aborted when the running cell is interrupted: give it to whatever takes a `signal`, so that it stops in good order (training saves, and can be
+ * resumed). Outside of a notebook it never is.
+ */
+export function cellSignal(): AbortSignal {
+  return notebookHost()?.signal() ?? new AbortController().signal;
+}
+
+function requireHost(): NotebookHost {
+  const host = notebookHost();
+  if (host) return host;
+  throw new CaptionerError(
+    'unsupported',
+    'There is no notebook to show this in: open it with npm run lab. Elsewhere, write a figure to a file: see toSvg and toImage.',
+  );
+}

@@ -1,0 +1,94 @@
+import { Figure } from './figure.js';
+import { photoUrl, type PhotoSource } from './photos.js';
+import { principalComponents } from './projection.js';
+import type { LayoutImage, Trace } from './spec.js';
+import { palette, seriesColours } from './theme.js';
+
+export interface MappedPoint {
+  readonly name: string;
+  readonly vector: ArrayLike<number>;
+  /** Points of a group have a colour of their own. */
+  readonly group?: string;
+  readonly photo?: PhotoSource;
+}
+
+export interface EmbeddingMapOptions {
+  readonly title: string;
+  readonly width?: number;
+  readonly height?: number;
+  /** Width of a photo, as a share of the map's. */
+  readonly photoSize?: number;
+  /** Whether names are written beside points without a photo. Default: where there are at most 120. */
+  readonly names?: boolean;
+}
+
+/**
+ * Vectors of many dimensions as points of a plane (by {@link principalComponents}): those that lie together are alike, as far as two of the
+ * dimensions can say.
+ */
+export async function embeddingMap(
+  points: readonly MappedPoint[],
+  { title, width = 760, height = 560, photoSize = 0.11, names = points.length <= 120 }: EmbeddingMapOptions,
+): Promise<Figure> {
+  const places = principalComponents(points.map(({ vector }) => vector));
+  const spread = (axis: number) => {
+    const values = places.map((place) => place[axis]);
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const room = (high - low || 1) * 0.09;
+    return [low - room, high + room] as const;
+  };
+  const [xRange, yRange] = [spread(0), spread(1)];
+  const groups = [...new Set(points.map(({ group }) => group ?? ''))];
+  const data = groups.map((group, i): Trace => {
+    const members = points.flatMap((point, at) =>
+      (point.group ?? '') === group ? [{ ...point, place: places[at] }] : [],
+    );
+    return {
+      type: 'scatter',
+      mode: names && members.some(({ photo }) => !photo) ? 'markers+text' : 'markers',
+      ...(group && { name: group }),
+      x: members.map(({ place }) => place[0]),
+      y: members.map(({ place }) => place[1]),
+      text: members.map(({ name, photo }) => (photo ? '' : name)),
+      hovertext: members.map(({ name }) => name),
+      hoverinfo: 'text',
+      textposition: 'middle right',
+      textfont: { size: 12 },
+      marker: { color: groups.length > 1 ? seriesColours[i % seriesColours.length] : palette.blue, size: 6 },
+    };
+  });
+  const images = await Promise.all(
+    points.map(async ({ photo }, i): Promise<LayoutImage[]> => {
+      if (!photo) return [];
+      const { url } = await photoUrl(photo, Math.round(width * photoSize * 1.5), true);
+      return [
+        {
+          source: url,
+          x: places[i][0],
+          y: places[i][1],
+          sizex: (xRange[1] - xRange[0]) * photoSize,
+          sizey: ((yRange[1] - yRange[0]) * photoSize * width) / height,
+          xref: 'x',
+          yref: 'y',
+          xanchor: 'center',
+          yanchor: 'middle',
+          sizing: 'stretch',
+        },
+      ];
+    }),
+  );
+  return new Figure(
+    {
+      data,
+      layout: {
+        title: { text: title },
+        width,
+        height,
+        xaxis: { range: xRange, showticklabels: false, title: { text: 'first principal component' } },
+        yaxis: { range: yRange, showticklabels: false, title: { text: 'second' } },
+        images: images.flat(),
+      },
+    },
+    `${title}: ${points.length} points in a plane`,
+  );
+}

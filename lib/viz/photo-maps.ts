@@ -1,0 +1,160 @@
+import { Figure } from './figure.js';
+import { photoUrl, type PhotoSource } from './photos.js';
+import type { Annotation, Axis, ColourScale, HeatmapTrace, LayoutImage } from './spec.js';
+import { amounts, heat, ink } from './theme.js';
+
+/** A map to draw: rows from the top. */
+interface NamedMap {
+  readonly name: string;
+  /** Below the name, smaller. */
+  readonly note?: string;
+  readonly values: readonly (readonly number[])[];
+}
+
+export interface PhotoMapOptions {
+  readonly title: string;
+  /** Panels beside each other. */
+  readonly columns?: number;
+  /** Width of a panel in pixels. */
+  readonly panel?: number;
+}
+
+/** Maps side by side, over a photo or alone, on one scale or each on its own. */
+async function panels(
+  maps: readonly NamedMap[],
+  photo: PhotoSource | undefined,
+  { title, columns = 5, panel = 150 }: PhotoMapOptions,
+  scale: { colours: ColourScale; low?: number; high?: number; opacity?: number; smooth: boolean },
+): Promise<Figure> {
+  const across = Math.min(columns, maps.length);
+  const down = Math.ceil(maps.length / across);
+  const names = maps.some(({ note }) => note) ? 42 : 26;
+  const [width, height] = [across * panel + 24, down * (panel + names) + 52];
+  const url = photo === undefined ? undefined : (await photoUrl(photo, panel * 2, true)).url;
+  const data: HeatmapTrace[] = [];
+  const images: LayoutImage[] = [];
+  const annotations: Annotation[] = [];
+  const axes: Record<string, Axis> = {};
+  maps.forEach(({ name, note, values }, i) => {
+    const number = i === 0 ? '' : String(i + 1);
+    const [column, row] = [i % across, Math.floor(i / across)];
+    const rows = values.length;
+    const cells = values[0].length;
+    const inner = height - 52;
+    const top = 1 - (row * (panel + names) + names) / inner;
+    const x = [(column + 0.03) / across, (column + 0.97) / across] as const;
+    const y = [Math.max(0, top - (panel * 0.94) / inner), top] as const;
+    axes[`xaxis${number}`] = { domain: x, visible: false, range: [-0.5, cells - 0.5], anchor: `y${number}` };
+    axes[`yaxis${number}`] = {
+      domain: y,
+      visible: false,
+      range: [-0.5, rows - 0.5],
+      autorange: 'reversed',
+      anchor: `x${number}`,
+    };
+    const place = { xref: `x${number}`, yref: `y${number}` };
+    if (url) {
+      images.push({
+        source: url,
+        x: -0.5,
+        y: -0.5,
+        sizex: cells,
+        sizey: rows,
+        ...place,
+        sizing: 'stretch',
+        layer: 'below',
+      });
+    }
+    data.push({
+      type: 'heatmap',
+      z: values,
+      xaxis: place.xref,
+      yaxis: place.yref,
+      colorscale: scale.colours,
+      ...(scale.low !== undefined && { zmin: scale.low }),
+      ...(scale.high !== undefined && { zmax: scale.high }),
+      ...(scale.opacity !== undefined && { opacity: scale.opacity }),
+      zsmooth: scale.smooth ? 'best' : false,
+      showscale: false,
+      hoverinfo: 'skip',
+    });
+    annotations.push({
+      text: `<b>${name}</b>${note ? `<br>${note}` : ''}`,
+      x: (x[0] + x[1]) / 2,
+      y: y[1],
+      xref: 'paper',
+      yref: 'paper',
+      showarrow: false,
+      xanchor: 'center',
+      yanchor: 'bottom',
+      font: { size: 13, color: ink.text },
+    });
+  });
+  return new Figure(
+    {
+      data,
+      layout: {
+        title: { text: title },
+        width,
+        height,
+        margin: { l: 12, r: 12, t: 40, b: 12 },
+        ...axes,
+        images,
+        annotations,
+        showlegend: false,
+      },
+    },
+    `${title}: ${maps.map(({ name }) => name).join(', ')}`,
+  );
+}
+
+/**
+ * Which part of a photo each word of its caption comes from: where hiding it makes the word less probable, the photo glows. All words on one scale.
+ *
+ * @param words of the caption, and its end.
+ * @param drops [words][grid][grid], as `occlusion` gives them.
+ */
+export async function occlusionMaps(
+  photo: PhotoSource,
+  words: readonly string[],
+  drops: readonly (readonly (readonly number[])[])[],
+  options: Partial<PhotoMapOptions> = {},
+): Promise<Figure> {
+  const high = Math.max(0.05, ...drops.flat(2));
+  const maps = words.map((name, i) => ({
+    name,
+    note: `up to −${Math.max(0, ...drops[i].flat()).toFixed(1)}`,
+    values: drops[i].map((row) => row.map((drop) => Math.max(0, drop))),
+  }));
+  return panels(
+    maps,
+    photo,
+    { title: 'What each word rests on', ...options },
+    { colours: heat, low: 0, high, smooth: true },
+  );
+}
+
+/**
+ * Some channels of an encoder's map of features, each on a scale of its own, over the photo that they come from.
+ * @param map [C, h, w], as `Encoder.featureMap` gives it for one photo.
+ */
+export async function channelMaps(
+  photo: PhotoSource,
+  map: Float32Array,
+  [, height, width]: readonly [channels: number, height: number, width: number],
+  chosen: readonly number[],
+  options: Partial<PhotoMapOptions> = {},
+): Promise<Figure> {
+  const maps = chosen.map((channel) => ({
+    name: `channel ${channel}`,
+    values: Array.from({ length: height }, (_, row) =>
+      Array.from(map.subarray((channel * height + row) * width, (channel * height + row + 1) * width)),
+    ),
+  }));
+  return panels(maps, photo, { title: 'What channels answer to', ...options }, { colours: heat, smooth: true });
+}
+
+/** Maps of numbers as they are, without a photo. */
+export async function numberMaps(maps: readonly NamedMap[], options: PhotoMapOptions): Promise<Figure> {
+  return panels(maps, undefined, options, { colours: amounts, smooth: false });
+}

@@ -1,0 +1,77 @@
+import type { ProgressReporter } from '../progress.js';
+import { display, LiveDisplay, type Displayable, type DisplayData } from './display.js';
+import { escapeHtml } from './html.js';
+import { fontFamily } from './theme.js';
+
+/** Progress below a cell: a bar while the work goes on, a line of text after it. What takes a `ProgressReporter` takes this. */
+export class NotebookProgress implements ProgressReporter {
+  private place?: LiveDisplay;
+  private task = '';
+  private total = 0;
+  private unit = '';
+  private done = 0;
+  private note = '';
+  private began = 0;
+
+  start(task: string, total: number, unit: string): void {
+    this.stop();
+    Object.assign(this, {
+      task,
+      total,
+      unit,
+      done: 0,
+      note: '',
+      began: performance.now(),
+      place: new LiveDisplay(250),
+    });
+    this.draw();
+  }
+
+  update(done: number, note = ''): void {
+    this.done = done;
+    this.note = note;
+    this.draw();
+  }
+
+  stop(): void {
+    const { place } = this;
+    this.place = undefined;
+    void place?.finish(new ProgressLine(`${this.task}: ${this.amount()} in ${this.elapsed()}`));
+  }
+
+  private draw(): void {
+    const share = this.total > 0 ? Math.min(1, this.done / this.total) : undefined;
+    void this.place?.update(
+      () => new ProgressLine([this.task, this.amount(), this.note].filter(Boolean).join('  '), share),
+    );
+  }
+
+  private amount(): string {
+    const scale = this.unit === 'bytes' ? 1e6 : 1;
+    const number = (value: number) =>
+      (value / scale).toLocaleString('en', { maximumFractionDigits: scale > 1 ? 1 : 0 });
+    const of = this.total > 0 && this.done < this.total ? ` of ${number(this.total)}` : '';
+    return `${number(this.done)}${of} ${this.unit === 'bytes' ? 'MB' : this.unit}`;
+  }
+
+  private elapsed(): string {
+    const seconds = (performance.now() - this.began) / 1000;
+    return seconds < 90 ? `${seconds.toFixed(1)} s` : `${(seconds / 60).toFixed(1)} min`;
+  }
+}
+
+class ProgressLine implements Displayable {
+  constructor(
+    private readonly text: string,
+    private readonly share?: number,
+  ) {}
+
+  [display](): Promise<DisplayData> {
+    const bar =
+      this.share === undefined
+        ? ''
+        : `<progress value="${this.share.toFixed(3)}" max="1" style="width:260px"></progress> `;
+    const html = `<div style="font:14px ${fontFamily}">${bar}${escapeHtml(this.text)}</div>`;
+    return Promise.resolve({ data: { ...(bar && { 'text/html': html }), 'text/plain': this.text } });
+  }
+}
