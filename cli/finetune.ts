@@ -7,6 +7,7 @@ import { runCommand } from './run.js';
 
 interface FinetuneOptions {
   data: string;
+  photos?: string;
   checkpoint?: string;
   encoder?: string;
   out: string;
@@ -28,6 +29,10 @@ The folder of the run gets \`best\` and \`last\`, each with its \`encoder.onnx\`
     ],
   )
     .requiredOption('--data <data>', 'Data set: a Flickr8k folder, a .csv or .jsonl file.')
+    .option(
+      '--photos <folder>',
+      'Folder that the files of a .csv or .jsonl are relative to. (default: that of the list)',
+    )
     .option('--checkpoint <folder>', 'Trained captioner to begin with. (default: the one that comes with the package)')
     .option('--encoder <file>', "ONNX file of the checkpoint's encoder, if it is not found by its name.")
     .requiredOption('-o, --out <folder>', 'Folder of the run.')
@@ -37,9 +42,9 @@ The folder of the run gets \`best\` and \`last\`, each with its \`encoder.onnx\`
 
   return command.action(
     runCommand(async ({ options, progress, signal, warn }) => {
-      const { data, checkpoint, encoder, out, resume, json } = options as FinetuneOptions;
+      const { data, photos, checkpoint, encoder, out, resume, json } = options as FinetuneOptions;
       config.read(); // checks a config file before anything is loaded
-      const manifest = splitPhotos(await openDataset(data));
+      const manifest = splitPhotos(await openDataset(data, { ...(photos !== undefined && { photos }) }));
       for (const line of problemLines(manifest.problems)) warn(`captioner: ${line}`);
       const { finetuneCaptioner } = await import('../lib/training.js');
       let rows = 0;

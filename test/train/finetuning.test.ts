@@ -3,18 +3,15 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
-import { extractFeatures } from '../../lib/data/extraction.js';
 import { openFeatures } from '../../lib/data/features.js';
 import type { Manifest } from '../../lib/data/manifest.js';
 import { CaptionerError } from '../../lib/errors.js';
 import { loadCheckpoint } from '../../lib/model/checkpoint.js';
 import { readEncoderMetadata } from '../../lib/model/encoder-file.js';
-import { Encoder } from '../../lib/model/encoder.js';
 import { trainCaptioner } from '../../lib/train/captioner-training.js';
 import { finetuneCaptioner, type FinetuningOptions } from '../../lib/train/finetuning.js';
 import { readHistory } from '../../lib/train/history.js';
-import { stripedPhotos } from '../fixtures/striped-photos.js';
-import { smallDecoder } from '../fixtures/two-scenes.js';
+import { stripedCaptioner, writeCsv } from '../fixtures/striped-photos.js';
 import { resnetLike } from '../model/networks.js';
 
 describe('finetuneCaptioner', () => {
@@ -24,19 +21,7 @@ describe('finetuneCaptioner', () => {
 
   before(async () => {
     scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
-    fs.mkdirSync(at('photos'));
-    manifest = await stripedPhotos(at('photos'));
-    fs.writeFileSync(at('cnn.onnx'), resnetLike({ size: 16 }));
-    const encoder = await Encoder.load(at('cnn.onnx'));
-    await extractFeatures({ manifest, encoder, folder: at('features') });
-    await encoder.release();
-    const features = openFeatures(at('features'));
-    const training = { epochs: 2, batchSize: 8, learningRate: 0.01 };
-    await trainCaptioner({
-      ...{ manifest, features, training, out: at('first'), vocabulary: { minCount: 1 } },
-      decoder: { ...smallDecoder, featureDropout: 0, inputDropout: 0, outputDropout: 0 },
-    });
-    features.close();
+    manifest = await stripedCaptioner(scratch);
   });
   after(() => {
     fs.rmSync(scratch, { recursive: true });
@@ -97,18 +82,13 @@ describe('finetuneCaptioner', () => {
     const photos = manifest.photos.filter(({ split }) => split === 'dev');
     const captions = cli('caption', '-q', '--checkpoint', at('run', 'best'), ...photos.map(({ file }) => file));
     photos.forEach((_, i) => expect(captions.split('\n')[i]).to.match(i % 2 ? /png: .*tree/ : /png: .*(log|wall)/));
-    fs.writeFileSync(
-      at('data.jsonl'),
-      manifest.photos.map(({ file: image, ...rest }) => JSON.stringify({ image, ...rest })).join('\n'),
-    );
-    cli('extract', '--data', at('data.jsonl'), '--encoder', at('run/best/encoder.onnx'), '--out', at('tuned'), '-q');
+    writeCsv(at('data.csv'), manifest);
+    const data = ['-q', '--data', at('data.csv'), '--features', at('tuned')];
+    cli('extract', ...data, '--encoder', at('run/best/encoder.onnx'));
     const features = openFeatures(at('tuned'));
     expect(features.encoder).to.deep.equal(encoder);
     features.close();
-    const report = cli(
-      ...['evaluate', '--checkpoint', at('run', 'best'), '--data', at('data.jsonl'), '--features', at('tuned')],
-      ...['--split', 'dev', '--out', at('scores'), '-q'],
-    );
+    const report = cli('evaluate', ...data, '--checkpoint', at('run', 'best'), '--split', 'dev');
     expect(report).to.include((100 * scores.CIDEr).toFixed(1));
   });
 
@@ -133,7 +113,6 @@ describe('finetuneCaptioner', () => {
   });
 
   it('trains only the last layers of the encoder where told', async () => {
-    fs.writeFileSync(at('deep.onnx'), resnetLike({ size: 16 }));
     const error = await refusal('layers', { config: { ...config, trainableLayers: 2 } });
     expect(error).to.include({ code: 'bad-option' });
     expect(error.message).to.match(/has 1 layers: 2 can't be trained/);
