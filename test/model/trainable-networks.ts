@@ -204,9 +204,15 @@ export async function expectedFeatures(encoder: TrainableEncoder, photos: Float3
   return (await session.run(feeds, [features]))[features].data as Float32Array;
 }
 
+/** @param relative how far apart two numbers may be, as a share of the largest expected one. */
 export function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, relative = 1e-4): void {
   expect(actual.length).to.equal(expected.length);
-  const scale = Math.max(...Array.from(expected, Math.abs));
+  let scale = 0;
+  let worst = 0;
+  for (let i = 0; i < expected.length; i++) {
+    scale = Math.max(scale, Math.abs(expected[i]));
+    if (!(Math.abs(actual[i] - expected[i]) <= Math.abs(actual[worst] - expected[worst]))) worst = i;
+  }
   expect(scale).to.be.greaterThan(0);
-  for (let i = 0; i < expected.length; i++) expect(actual[i], `${i}`).to.be.closeTo(expected[i], relative * scale);
+  expect(actual[worst], `number ${worst}`).to.be.closeTo(expected[worst], relative * scale);
 }
