@@ -8,7 +8,9 @@ import { uses } from './uses.js';
  */
 export function fuse(graph: GraphBuilder): void {
   joinSteps(graph);
+  joinMasks(graph);
   joinScaleAndShift(graph);
+  joinConvolutionBiases(graph);
 }
 
 /**
@@ -28,6 +30,27 @@ function joinSteps(graph: GraphBuilder): void {
   }
 }
 
+/** The gradient of relu6 multiplies two conditions as numbers: joined before, they become numbers once. */
+function joinMasks(graph: GraphBuilder): void {
+  const { producers } = uses(graph);
+  const conditions = ['Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual'];
+  const conditionOf = (name: string) => {
+    const cast = producers.get(name);
+    const condition = cast?.opType === 'Cast' ? cast.input![0] : undefined;
+    return conditions.includes(producers.get(condition ?? '')?.opType ?? '') ? condition : undefined;
+  };
+  graph.nodes = graph.nodes.flatMap((node) => {
+    const [a, b] = node.input!.map(conditionOf);
+    if (node.opType !== 'Mul' || a === undefined || b === undefined) return [node];
+    const both = graph.fresh();
+    const { attribute } = producers.get(node.input![0])!;
+    return [
+      { opType: 'And', input: [a, b], output: [both] },
+      { ...node, opType: 'Cast', input: [both], attribute },
+    ];
+  });
+}
+
 /**
  * Images [N, C, H, W] times a number for each channel plus another, as in batch normalisation: written as a convolution of each
  * channel with one weight and a bias, ONNX Runtime passes over the images once instead of twice, and not again for a relu.
@@ -35,9 +58,6 @@ function joinSteps(graph: GraphBuilder): void {
 function joinScaleAndShift(graph: GraphBuilder): void {
   const { producers, usedOnce } = uses(graph);
   const shapeOf = (name: string) => graph.shapes.get(name)?.join();
-  const other = (node: Node, name: string) => node.input!.find((input) => input !== name);
-  const isPerChannel = (name: string | undefined, channels: number): name is string =>
-    name !== undefined && [`1,${channels},1,1`, `${channels},1,1`].includes(shapeOf(name) ?? '');
 
   const joined = new Set<Node>();
   graph.nodes = graph.nodes.flatMap((node) => {
@@ -48,7 +68,8 @@ function joinScaleAndShift(graph: GraphBuilder): void {
     const [channels, shift] = [shape[1], other(node, product)];
     const images = multiplication.input!.find((name) => shapeOf(name) === shape.join());
     const scale = images === undefined ? undefined : other(multiplication, images);
-    if (images === undefined || !isPerChannel(scale, channels) || !isPerChannel(shift, channels)) return [node];
+    if (images === undefined || !isPerChannel(graph, scale, channels) || !isPerChannel(graph, shift, channels))
+      return [node];
     joined.add(multiplication);
     const [weights, bias] = [graph.fresh(), graph.fresh()];
     return [
@@ -66,4 +87,33 @@ function joinScaleAndShift(graph: GraphBuilder): void {
     ];
   });
   graph.nodes = graph.nodes.filter((node) => !joined.has(node));
+}
+
+/** A convolution adds its bias while it writes its result; ONNX Runtime does this itself only where the bias is a constant. */
+function joinConvolutionBiases(graph: GraphBuilder): void {
+  const { producers, usedOnce } = uses(graph);
+  const joined = new Set<Node>();
+  graph.nodes = graph.nodes.flatMap((node) => {
+    const product = node.input!.find((name) => producers.get(name)?.opType === 'Conv' && usedOnce(name));
+    const shape = product === undefined ? undefined : graph.shapes.get(product);
+    if (node.opType !== 'Add' || product === undefined || shape === undefined) return [node];
+    const convolution = producers.get(product)!;
+    const bias = other(node, product);
+    if (convolution.input!.length !== 2 || !isPerChannel(graph, bias, shape[1])) return [node];
+    joined.add(convolution);
+    const list = graph.fresh();
+    return [
+      { opType: 'Reshape', input: [bias, graph.ints([shape[1]])], output: [list] },
+      { ...convolution, input: [...convolution.input!, list], output: node.output },
+    ];
+  });
+  graph.nodes = graph.nodes.filter((node) => !joined.has(node));
+}
+
+const other = (node: Node, name: string) => node.input!.find((input) => input !== name);
+
+/** Whether a value has one number for each channel of images [N, C, H, W]. */
+function isPerChannel(graph: GraphBuilder, name: string | undefined, channels: number): name is string {
+  const shape = name === undefined ? undefined : graph.shapes.get(name)?.join();
+  return shape === `1,${channels},1,1` || shape === `${channels},1,1`;
 }

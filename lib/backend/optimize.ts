@@ -8,12 +8,33 @@ import { uses } from './uses.js';
  * @param portable it is to become a file whose weights are constants, not to run now.
  */
 export function optimize(graph: GraphBuilder, { portable = false } = {}): void {
+  dropTransposePairs(graph);
   joinProductSums(graph);
   joinBiases(graph);
   joinSquares(graph);
   transposeAhead(graph);
   if (!portable) fuse(graph);
   dropUnused(graph);
+}
+
+/** A transpose of a transpose that gives the axes their order back is what it was: operations for channels last leave such pairs. */
+function dropTransposePairs(graph: GraphBuilder): void {
+  const { producers } = uses(graph);
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const permOf = (node: Node | undefined) => (node?.opType === 'Transpose' ? node.attribute?.[0]?.ints : undefined);
+  const same = new Map<string, string>();
+  for (const node of graph.nodes) {
+    node.input = node.input!.map((name) => same.get(name) ?? name);
+    const [second, before] = [permOf(node), producers.get(node.input[0])];
+    const first = permOf(before);
+    const output = node.output![0];
+    if (!first || !second?.every((axis, i) => Number(first[Number(axis)]) === i) || outputs.has(output)) continue;
+    const [origin] = before!.input!;
+    same.set(output, origin);
+    const shape = graph.shapes.get(output);
+    if (shape && !graph.shapes.has(origin)) graph.shapes.set(origin, shape);
+  }
+  dropUnusedNodes(graph);
 }
 
 /**
@@ -112,6 +133,12 @@ function joinSquares(graph: GraphBuilder): void {
 
 /** Drops nodes and constants that no output depends on. */
 function dropUnused(graph: GraphBuilder): void {
+  const needed = dropUnusedNodes(graph);
+  for (const name of [...graph.constants.keys()]) if (!needed.has(name)) graph.constants.delete(name);
+}
+
+/** Drops nodes that no output depends on, and gives the names of all values that some output does depend on. */
+function dropUnusedNodes(graph: GraphBuilder): Set<string> {
   const needed = new Set(graph.outputs.map(({ name }) => name));
   const kept: Node[] = [];
   for (const node of [...graph.nodes].reverse()) {
@@ -120,5 +147,5 @@ function dropUnused(graph: GraphBuilder): void {
     kept.push(node);
   }
   graph.nodes = kept.reverse();
-  for (const name of [...graph.constants.keys()]) if (!needed.has(name)) graph.constants.delete(name);
+  return needed;
 }

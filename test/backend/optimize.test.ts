@@ -108,6 +108,51 @@ describe('optimize', () => {
     expect(operators(file)).to.include('Mul');
   });
 
+  it('takes no detour over channels last, and lets a convolution add its bias', () => {
+    const graph = new GraphBuilder();
+    const [x, w, b] = ([[2, 3, 5, 5], [4, 3, 3, 3], [1, 4, 1, 1]] as const).map((dims, i) => {
+      graph.shapes.set(`input${i}`, dims);
+      return graph.input(`input${i}`, 'float32', dims);
+    }); // prettier-ignore
+    const convolved = graph.node('Conv', [x, w], { kernel_shape: [3, 3] });
+    const last = graph.node('Transpose', [convolved], { perm: [0, 2, 3, 1] });
+    const first = graph.node('Transpose', [last], { perm: [0, 3, 1, 2] });
+    graph.shapes.set(last, [2, 3, 3, 4]).set(first, [2, 4, 3, 3]);
+    graph.output(graph.node('Add', [b, first]), 'float32', [2, 4, 3, 3]);
+    const expected = run(graph);
+    optimize(graph);
+    expect(operators(graph)).to.deep.equal(['Reshape', 'Conv']);
+    run(graph).forEach((value, i) => {
+      expect(value).to.be.closeTo(expected[i], 1e-5);
+    });
+  });
+
+  it('keeps transposes that give another order', () => {
+    const graph = new GraphBuilder();
+    const x = graph.input('x', 'float32', [2, 3, 4]);
+    const turned = graph.node('Transpose', [x], { perm: [1, 2, 0] });
+    graph.output(graph.node('Neg', [graph.node('Transpose', [turned], { perm: [1, 2, 0] })]), 'float32', [4, 2, 3]);
+    const expected = run(graph);
+    optimize(graph);
+    expect(run(graph)).to.deep.equal(expected);
+  });
+
+  it('joins conditions before they become numbers', () => {
+    const graph = new GraphBuilder();
+    const x = graph.input('x', 'float32', [4, 3]);
+    const [above, below] = [
+      graph.node('Greater', [x, graph.scalar(-1)]),
+      graph.node('LessOrEqual', [x, graph.scalar(1)]),
+    ];
+    const masks = [above, below].map((condition) => graph.cast(condition, DataType.float));
+    graph.output(graph.node('Mul', masks), 'float32', [4, 3]);
+    const expected = run(graph);
+    optimize(graph);
+    expect(operators(graph)).to.deep.equal(['Greater', 'LessOrEqual', 'And', 'Cast']);
+    expect(run(graph)).to.deep.equal(expected);
+    expect(expected).to.include.members([0, 1]);
+  });
+
   it('drops what no output depends on', () => {
     const graph = sumOfProducts(1, false);
     graph.node('Exp', [graph.scalar(3)]);
