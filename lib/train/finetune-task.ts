@@ -46,7 +46,7 @@ export interface FinetuneTaskParts {
 const prefix = 'encoder/';
 
 /** The photos of a batch go through the encoder once, and each one's features to all of its captions. */
-export const encodedPhotos = (encoder: TrainableEncoder): PhotoPath<PhotoBatch> => ({
+const encodedPhotos = (encoder: TrainableEncoder): PhotoPath<PhotoBatch> => ({
   inputs: ({ photos, rows }) => ({
     photos: tf.tensor4d(photos, [
       photos.length / (3 * encoder.inputSize ** 2),
