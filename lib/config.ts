@@ -165,13 +165,13 @@ export const ConvNetConfig = z.strictObject({
     .min(1)
     .max(512)
     .default(40)
-    .describe('Channels of the first stage; each of the three after it has twice as many.'),
+    .describe('Channels after the first layer; each of the three stages doubles them.'),
   blocks: z
     .int()
     .min(0)
     .max(32)
     .default(1)
-    .describe('Residual blocks of two convolutions in each of the last three stages.'),
+    .describe('Residual blocks of two convolutions in each of the three stages.'),
 });
 export type ConvNetConfig = z.output<typeof ConvNetConfig>;
 

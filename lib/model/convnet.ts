@@ -25,8 +25,8 @@ const epsilon = 1e-5;
 /** How much of the running mean and variance a step keeps. */
 const momentum = 0.98;
 
-/** Stages, each at half the resolution of the one before. */
-const stages = 4;
+/** Stages of residual blocks, each at half the resolution of what comes before. */
+const stages = 3;
 
 /** The network's blocks, from the photo to the last map: [N, 3, S, S] -> [N, 8 W, S / 32, S / 32]. */
 export function convNetBlocks({ width, blocks }: Pick<ConvNetConfig, 'width' | 'blocks'>): Block[] {
@@ -37,17 +37,17 @@ export function convNetBlocks({ width, blocks }: Pick<ConvNetConfig, 'width' | '
     inputs,
     outputs,
   });
-  const all: Block[] = [{ layers: [layer('stem', 3, 2, 3, width)], residual: false }];
-  let channels = width;
+  const plain = (each: Layer): Block => ({ layers: [each], residual: false });
+  // What costs most in a convolutional network are its first layers, at high resolution: the stem goes to a quarter of it at once.
+  const all = [plain(layer('stem/a', 7, 4, 3, width)), plain(layer('stem/b', 3, 1, width, width))];
   for (let s = 0; s < stages; s++) {
-    const C = width * 2 ** s;
-    all.push({ layers: [layer(`stage${s}/down`, 3, 2, channels, C)], residual: false });
-    // At the highest resolution the two convolutions before are enough, and more would cost the most.
-    for (let b = 0; s > 0 && b < blocks; b++) {
+    const inputs = width * 2 ** s;
+    const C = 2 * inputs;
+    all.push(plain(layer(`stage${s}/down`, 3, 2, inputs, C)));
+    for (let b = 0; b < blocks; b++) {
       const name = (part: string) => `stage${s}/block${b}/${part}`;
       all.push({ layers: [layer(name('a'), 3, 1, C, C), layer(name('b'), 3, 1, C, C)], residual: true });
     }
-    channels = C;
   }
   return all;
 }
@@ -79,8 +79,8 @@ export function convNetParameters(config: Pick<ConvNetConfig, 'width' | 'blocks'
 }
 
 /**
- * A compact residual network (after He et al. 2016) that turns photos into feature vectors: a stem and four stages of plain 3 x 3
- * convolutions, each stage at half the resolution with twice the channels, a mean over all places, and a Linear layer.
+ * A compact residual network (after He et al. 2016) that turns photos into feature vectors: a stem and three stages of plain
+ * 3 x 3 convolutions, each stage at half the resolution with twice the channels, a mean over all places, and a Linear layer.
  *
  * Photos have the channels first, [N, 3, S, S], normalised.
  */

@@ -57,18 +57,18 @@ describe('ConvNet', () => {
     network.dispose();
   });
 
-  it('halves the resolution five times, and gives a row of features for each photo', () => {
+  it('goes down to a thirty-second of the resolution, and gives a row of features for each photo', () => {
     const features = tf.tidy(() => network.learn(tf.tensor4d(photos(3, 1), [3, 3, size, size])));
     expect(features.shape).to.deep.equal([3, 5]);
     features.dispose();
   });
 
   it("takes the batch's statistics into its running ones", () => {
-    const mean = network.variables['stem/mean'];
+    const mean = network.variables['stem/a/mean'];
     const before = mean.dataSync().slice();
-    const kernel = network.variables['stem/kernel'] as tf.Tensor4D;
+    const kernel = network.variables['stem/a/kernel'] as tf.Tensor4D;
     const x = tf.tensor4d(photos(8, 2), [8, 3, size, size]);
-    const batch = tf.tidy(() => tf.mean(tf.conv2d(x, kernel, 2, 1, 'NCHW'), [0, 2, 3]).dataSync());
+    const batch = tf.tidy(() => tf.mean(tf.conv2d(x, kernel, 4, 3, 'NCHW'), [0, 2, 3]).dataSync());
     tf.tidy(() => network.learn(x));
     const expected = before.map((value, c) => 0.98 * value + 0.02 * batch[c]);
     expect(largest(mean.dataSync(), expected)).to.be.below(1e-5);
@@ -106,16 +106,17 @@ describe('ConvNet', () => {
 function reference({ variables: v }: ConvNet, input: Float32Array, n: number): Float32Array {
   return tf.tidy(() => {
     const layer = (x: tf.Tensor4D, name: string, stride: number) => {
-      const padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]); // prettier-ignore
-      const convolved = tf.conv2d(padded, v[`${name}/kernel`] as tf.Tensor4D, stride, 'valid');
+      const kernel = v[`${name}/kernel`] as tf.Tensor4D;
+      const side = (kernel.shape[0] - 1) / 2;
+      const padded = tf.pad(x, [[0, 0], [side, side], [side, side], [0, 0]]); // prettier-ignore
       const part = (of: string) => v[`${name}/${of}`] as tf.Tensor1D;
+      const convolved = tf.conv2d(padded, kernel, stride, 'valid');
       return tf.batchNorm(convolved, part('mean'), part('variance'), part('shift'), part('scale'), 1e-5);
     };
     let x = tf.transpose<tf.Tensor4D>(tf.tensor4d(input, [n, 3, size, size]), [0, 2, 3, 1]);
-    x = tf.relu(layer(x, 'stem', 2));
-    for (let stage = 0; stage < 4; stage++) {
+    x = tf.relu(layer(tf.relu(layer(x, 'stem/a', 4)), 'stem/b', 1));
+    for (let stage = 0; stage < 3; stage++) {
       x = tf.relu(layer(x, `stage${stage}/down`, 2));
-      if (stage === 0) continue;
       const block = `stage${stage}/block0`;
       const y = layer(tf.relu(layer(x, `${block}/a`, 1)), `${block}/b`, 1);
       x = tf.relu(tf.add<tf.Tensor4D>(x, y));
