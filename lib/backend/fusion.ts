@@ -34,10 +34,12 @@ function joinSteps(graph: GraphBuilder): void {
 function joinMasks(graph: GraphBuilder): void {
   const { producers } = uses(graph);
   const conditions = ['Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual'];
-  const conditionOf = (name: string) => {
-    const cast = producers.get(name);
-    const condition = cast?.opType === 'Cast' ? cast.input![0] : undefined;
-    return conditions.includes(producers.get(condition ?? '')?.opType ?? '') ? condition : undefined;
+  /** The condition that a number is made of; TensorFlow.js may cast it more than once. */
+  const conditionOf = (name: string): string | undefined => {
+    const node = producers.get(name);
+    if (node?.opType !== 'Cast') return undefined;
+    const [source] = node.input!;
+    return conditions.includes(producers.get(source)?.opType ?? '') ? source : conditionOf(source);
   };
   graph.nodes = graph.nodes.flatMap((node) => {
     const [a, b] = node.input!.map(conditionOf);

@@ -145,6 +145,7 @@ describe('optimize', () => {
       graph.node('LessOrEqual', [x, graph.scalar(1)]),
     ];
     const masks = [above, below].map((condition) => graph.cast(condition, DataType.float));
+    masks[0] = graph.cast(masks[0], DataType.float);
     graph.output(graph.node('Mul', masks), 'float32', [4, 3]);
     const expected = run(graph);
     optimize(graph);
