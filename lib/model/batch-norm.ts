@@ -19,7 +19,8 @@ const images = [0, 2, 3];
  *     y = gamma (x - mean) / sqrt(variance + epsilon) + beta
  *
  * `y` has gradients for `x`, `gamma` and `beta`; the statistics, which a running average takes in, have none. The gradient is
- * written in closed form: then forward and backward each are one number a channel, times x or dy, and sums of those.
+ * written in closed form: then forward and backward each are one number a channel, times x or dy, and sums of those. The
+ * variance is the mean square less the square of the mean, as exact as float32 where the mean is no more than some ten deviations.
  *
  * @param x [N, C, H, W].
  * @param gamma [C].

@@ -69,6 +69,23 @@ describe('batchNormTraining', () => {
     }
   });
 
+  it('finds the variance of large batches whose mean is ten deviations away', async () => {
+    await useBackend('onnx');
+    const x = normal([16, 2, 48, 48], 5, 10) as tf.Tensor4D;
+    const step = compile(({ photos }: { photos: tf.Tensor }) => {
+      const { y, variance } = batchNormTraining(photos as tf.Tensor4D, tf.ones([2]), tf.zeros([2]));
+      return { variance, mean: tf.mean(y), square: tf.mean(tf.square(y)) };
+    });
+    const { variance, mean, square } = numbers(await step({ photos: x }));
+    step.dispose();
+    const expected = Array.from(tf.moments(x, [0, 2, 3]).variance.dataSync());
+    expected.forEach((value, i) => {
+      expect(variance[i]).to.be.closeTo(value, 1e-3);
+    });
+    expect(mean[0]).to.be.closeTo(0, 1e-3);
+    expect(square[0]).to.be.closeTo(1, 1e-3);
+  });
+
   it('stays finite where a channel is the same everywhere', async () => {
     await useBackend('onnx');
     const x = tf.fill([N, C, H, W], 3.3) as tf.Tensor4D;
