@@ -6,6 +6,7 @@ import {
   findCheckpoint,
   loadCheckpoint,
   modelCard,
+  ownEncoder,
   saveCheckpoint,
   type TestReport,
 } from '../lib/index.js';
@@ -43,8 +44,10 @@ export function exportCommand(): Command {
         const history = [given, found]
           .map((place) => path.join(place, 'history.jsonl'))
           .find((file) => existsSync(file));
+        const encoder = ownEncoder(found);
         saveCheckpoint(out, checkpoint, {
           precision,
+          ...(encoder !== undefined && { encoder: readFileSync(encoder) }),
           card: modelCard(checkpoint.config, results === undefined ? undefined : readReport(results)),
           ...(history !== undefined && { history: readFileSync(history) }),
         });

@@ -21,6 +21,7 @@ export { decodePhoto, defaultMaxPixels, normalise, type PhotoOptions } from './i
 export { findPhotos } from './images/find.js';
 export { openDataset, type DatasetOptions } from './data/datasets.js';
 export * from './data/manifest.js';
+export { GridEncoder, shapesDataset, type ShapesOptions } from './data/shapes.js';
 export { summarise, type DatasetSummary, type PhotoCounts } from './data/summary.js';
 export {
   openFeatures,
@@ -44,6 +45,7 @@ export {
   CheckpointConfig,
   findCheckpoint,
   loadCheckpoint,
+  ownEncoder,
   saveCheckpoint,
   type Checkpoint,
   type SaveOptions,
@@ -52,3 +54,12 @@ export { decodeSafetensors, encodeSafetensors, type Weight, type Weights } from 
 export { evaluateCaptioner, type Evaluation, type EvaluationRequest } from './evaluation.js';
 export type { Prediction } from './metrics/predictions.js';
 export { modelCard, type TestReport } from './train/card.js';
+export {
+  encoderAtHand,
+  lessonPreset,
+  openLesson,
+  openSamples,
+  projectFolder,
+  type LessonData,
+  type Preset,
+} from './lesson.js';

@@ -77,10 +77,20 @@ export const graphFiles = { start: 'decoder-start.onnx', step: 'decoder.onnx' } 
 /** Name of the encoder's file in a checkpoint that has one of its own. */
 const encoderFileName = 'encoder.onnx';
 
-/** Where a checkpoint's encoder is: a file of its own, or a name of the registry. @param folder as {@link findCheckpoint} gives it. */
-export function encoderOf(folder: string, { encoder }: CheckpointConfig): string {
-  const own = path.join(folder, encoderFileName);
-  return existsSync(own) ? own : encoder.name;
+/** The encoder's file in a checkpoint that has one of its own. @param folder as {@link findCheckpoint} gives it. */
+export function ownEncoder(folder: string): string | undefined {
+  const file = path.join(folder, encoderFileName);
+  return existsSync(file) ? file : undefined;
+}
+
+/**
+ * Where a checkpoint's encoder is: a file of its own, or a name of the registry.
+ * @throws CaptionerError `not-found`: it was fine-tuned, and the file is missing.
+ */
+export function encoderOf(folder: string, { encoder, finetuned }: CheckpointConfig): string {
+  const own = ownEncoder(folder);
+  if (own !== undefined || !finetuned) return own ?? encoder.name;
+  throw new CaptionerError('not-found', `There is no ${path.join(folder, encoderFileName)}. ${incomplete}`);
 }
 
 export function libraryVersion(): string {

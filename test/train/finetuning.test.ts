@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { openFeatures } from '../../lib/data/features.js';
 import type { Manifest } from '../../lib/data/manifest.js';
 import { CaptionerError } from '../../lib/errors.js';
-import { loadCheckpoint } from '../../lib/model/checkpoint.js';
+import { encoderOf, loadCheckpoint } from '../../lib/model/checkpoint.js';
 import { readEncoderMetadata } from '../../lib/model/encoder-file.js';
 import { trainCaptioner } from '../../lib/train/captioner-training.js';
 import { finetuneCaptioner, type FinetuningOptions } from '../../lib/train/finetuning.js';
@@ -82,6 +82,13 @@ describe('finetuneCaptioner', () => {
     const photos = manifest.photos.filter(({ split }) => split === 'dev');
     const captions = cli('caption', '-q', '--checkpoint', at('run', 'best'), ...photos.map(({ file }) => file));
     photos.forEach((_, i) => expect(captions.split('\n')[i]).to.match(i % 2 ? /png: .*tree/ : /png: .*(log|wall)/));
+    cli('export', '--checkpoint', at('run'), '--out', at('exported'), '--precision', 'fp32');
+    expect(cli('caption', '-q', '--checkpoint', at('exported'), ...photos.map(({ file }) => file))).to.equal(captions);
+    fs.rmSync(at('exported', 'encoder.onnx'));
+    expect(() => encoderOf(at('exported'), loadCheckpoint(at('exported')).config))
+      .to.throw(CaptionerError, /There is no .*encoder\.onnx\. The checkpoint is incomplete: copy the whole folder/)
+      .with.property('code', 'not-found');
+
     writeCsv(at('data.csv'), manifest);
     const data = ['-q', '--data', at('data.csv'), '--features', at('tuned')];
     cli('extract', ...data, '--encoder', at('run/best/encoder.onnx'));
