@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { crc32 } from 'node:zlib';
 import type { DistillationConfig } from '../config.js';
 import { extractFeatures, type PhotoEncoder, type PhotoFile } from '../data/extraction.js';
 import { openFeatures, type FeatureStore } from '../data/features.js';
@@ -58,9 +59,10 @@ export class TeacherViews {
     const { minArea, colour, seed } = this.config;
     const round = epoch % this.config.views;
     const range = { minArea, colour, maxStretch: 4 / 3, mirror: true };
-    const photos = this.photos.train.map((photo, i) => ({
+    // A photo's views depend on its id alone, so that they stay what the teacher saw when photos come or go.
+    const photos = this.photos.train.map((photo) => ({
       ...photo,
-      view: drawView(new Random(seed, round, i), range),
+      view: drawView(new Random(seed, round, crc32(photo.id)), range),
     }));
     return await this.features(`view-${round}`, photos);
   }
