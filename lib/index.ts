@@ -1,6 +1,7 @@
 /** The public API of captioner, all but training. Nothing here loads TensorFlow.js, so that captioning starts fast. */
 export * from './config.js';
 export * from './errors.js';
+export { exportCheckpoint, type CheckpointExport } from './export-checkpoint.js';
 export * from './progress.js';
 export * from './random.js';
 export { tokenize } from './text/tokenizer.js';
@@ -21,7 +22,8 @@ export { decodePhoto, defaultMaxPixels, normalise, type PhotoOptions } from './i
 export { findPhotos } from './images/find.js';
 export { openDataset, type DatasetOptions } from './data/datasets.js';
 export * from './data/manifest.js';
-export { GridEncoder, shapesDataset, type ShapesOptions } from './data/shapes.js';
+export { HistogramEncoder } from './data/histogram-encoder.js';
+export { shapesDataset, type ShapesOptions } from './data/shapes.js';
 export { summarise, type DatasetSummary, type PhotoCounts } from './data/summary.js';
 export {
   openFeatures,

@@ -2,7 +2,7 @@ import type { TracedCandidate } from '../decode/trace.js';
 import { Figure } from './figure.js';
 import type { ScatterTrace } from './spec.js';
 import { ink, palette } from './theme.js';
-import { percent } from './words.js';
+import { percent, plainWord } from './words.js';
 
 /** A candidate of a traced search, its word written out: as `explainPhoto` gives them. */
 export type TreeCandidate = Pick<TracedCandidate, 'id' | 'parent' | 'score' | 'kept' | 'finished'> & {
@@ -76,7 +76,7 @@ export function beamTree(search: readonly (readonly TreeCandidate[])[], options:
       name,
       x: members.map(({ id }) => places.get(id)!.x),
       y: members.map(({ id }) => places.get(id)!.y),
-      text: members.map(({ word, probability }) => `${word === '<end>' ? '■ end' : word} ${percent(probability)}`),
+      text: members.map(({ word, probability }) => `${plainWord(word)} ${percent(probability)}`),
       hovertext: members.map(({ word, score }) => `${word}: score ${score.toFixed(2)}`),
       hoverinfo: 'text',
       textposition: 'top center',
@@ -96,7 +96,7 @@ export function beamTree(search: readonly (readonly TreeCandidate[])[], options:
     showlegend: false,
     hoverinfo: 'skip',
   };
-  const width = options.width ?? Math.max(480, Math.min(1400, 90 + 96 * (shown.length + 1)));
+  const width = options.width ?? Math.max(480, Math.min(1500, 60 + 100 * (shown.length + 1)));
   return new Figure(
     {
       data: [...edges, start, ...nodes.filter(({ x }) => x.length > 0)],

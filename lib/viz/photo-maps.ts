@@ -2,6 +2,7 @@ import { Figure } from './figure.js';
 import { photoUrl, type PhotoSource } from './photos.js';
 import type { Annotation, Axis, ColourScale, HeatmapTrace, LayoutImage } from './spec.js';
 import { amounts, heat, ink } from './theme.js';
+import { plainWord } from './words.js';
 
 /** A map to draw: rows from the top. */
 interface NamedMap {
@@ -121,9 +122,9 @@ export async function occlusionMaps(
   options: Partial<PhotoMapOptions> = {},
 ): Promise<Figure> {
   const high = Math.max(0.05, ...drops.flat(2));
-  const maps = words.map((name, i) => ({
-    name,
-    note: `up to −${Math.max(0, ...drops[i].flat()).toFixed(1)}`,
+  const maps = words.map((word, i) => ({
+    name: plainWord(word),
+    note: `−${Math.max(0, ...drops[i].flat()).toFixed(1)}`,
     values: drops[i].map((row) => row.map((drop) => Math.max(0, drop))),
   }));
   return panels(

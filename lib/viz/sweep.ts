@@ -75,7 +75,7 @@ export function parallelRuns(
           },
         },
       ],
-      layout: { title: { text: title }, width, height, margin: { l: 40, r: 40, t: 84, b: 24 } },
+      layout: { title: { text: title }, width, height, margin: { l: 40, r: 40, t: 68, b: 24 } },
     },
     `${title}: ${runs.length} runs over ${dimensions.join(', ')}`,
   );

@@ -80,7 +80,11 @@ export function wordProbabilities(words: readonly ProbableWord[], title = 'How s
         title: { text: title },
         width: Math.max(420, Math.min(960, 110 + 64 * words.length)),
         height: 300,
-        xaxis: { tickvals: words.map((_, i) => i), ticktext: words.map(({ word }) => word), showgrid: false },
+        xaxis: {
+          tickvals: words.map((_, i) => i),
+          ticktext: words.map(({ word }) => plainWord(word)),
+          showgrid: false,
+        },
         yaxis: { range: [0, 1.12], tickvals: [0, 0.25, 0.5, 0.75, 1], tickformat: '.0%' },
       },
     },
@@ -106,7 +110,7 @@ export function wordAlternatives(
     alternatives.forEach((other, rank) => {
       const dark = channels(colourAt(amounts, other.probability))[0] < 120;
       annotations.push({
-        text: `${other.word === word ? `<b>${other.word}</b>` : other.word}<br>${percent(other.probability)}`,
+        text: `${other.word === word ? `<b>${plainWord(word)}</b>` : plainWord(other.word)}<br>${percent(other.probability)}`,
         x: place,
         y: rank,
         showarrow: false,
@@ -136,7 +140,7 @@ export function wordAlternatives(
         height: 84 + 44 * ranks,
         xaxis: {
           tickvals: words.map((_, i) => i),
-          ticktext: words.map(({ word }) => word),
+          ticktext: words.map(({ word }) => plainWord(word)),
           showgrid: false,
           range: [-0.5, words.length - 0.5],
         },
@@ -147,6 +151,11 @@ export function wordAlternatives(
     },
     `${title}: ${words.map(({ word, alternatives }) => `${word} (${alternatives.map((other) => other.word).join(' ')})`).join(', ')}`,
   );
+}
+
+/** A word as figures write it: `<end>`, which they would take for markup, as (end). */
+export function plainWord(word: string): string {
+  return word.replace(/^<(.*)>$/, '($1)');
 }
 
 /** A share as people write it: "43 %", "<1 %". */

@@ -65,7 +65,7 @@ function label(
   gap: number,
   { textfont }: ScatterTrace,
 ): string {
-  const style = { size: textfont?.size ?? 12, colour: textfont?.color ?? ink.text };
+  const style = { size: textfont?.size ?? 12, colour: textfont?.color ?? ink.text, halo: ink.paper };
   switch (place) {
     case 'middle right':
       return drawMarkup(text, point.x + gap + 3, point.y, style);

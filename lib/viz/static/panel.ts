@@ -90,7 +90,8 @@ export function drawPanel(panel: Panel, layout: Layout, colours: ReadonlyMap<Tra
     });
   }
   if (yAxis.title && yAxis.visible !== false) {
-    const widest = Math.max(0, ...y.ticks.map(({ label }) => textWidth(label, 12)));
+    const labels = yAxis.showticklabels === false ? [] : y.ticks.map(({ label }) => textWidth(label, 12));
+    const widest = Math.max(0, ...labels);
     svg += drawText(yAxis.title.text, left - widest - 18, (top + bottom) / 2, {
       anchor: 'middle',
       size: 13,

@@ -41,39 +41,61 @@ function font(name: string): opentype.Font {
   return face;
 }
 
-/** Runs of characters, each with the first font that has them. */
-function runs(text: string, face: Face): { text: string; font: opentype.Font }[] {
-  const [main, extended] = files[face];
-  const found: { text: string; font: opentype.Font }[] = [];
+/** Glyphs of a line, each of the first font that has it, with their places along the line in pixels. Kerned, not shaped: enough for labels. */
+function layOut(
+  text: string,
+  size: number,
+  face: Face,
+): { glyphs: { glyph: opentype.Glyph; at: number }[]; width: number } {
+  const [main, extended] = files[face].map(font);
+  const glyphs: { glyph: opentype.Glyph; at: number }[] = [];
+  const scale = size / main.unitsPerEm;
+  let at = 0;
+  let before: opentype.Glyph | undefined;
   for (const character of text) {
-    const chosen = font(main).charToGlyphIndex(character) === 0 && font(extended).charToGlyphIndex(character) > 0;
-    const with_ = font(chosen ? extended : main);
-    const last = found.at(-1);
-    if (last?.font === with_) last.text += character;
-    else found.push({ text: character, font: with_ });
+    const missing = main.charToGlyphIndex(character) === 0 && extended.charToGlyphIndex(character) > 0;
+    const glyph = (missing ? extended : main).charToGlyph(character);
+    if (before && !missing) at += main.getKerningValue(before, glyph) * scale;
+    glyphs.push({ glyph, at });
+    at += (glyph.advanceWidth ?? 0) * scale;
+    before = missing ? undefined : glyph;
   }
-  return found;
+  return { glyphs, width: at };
 }
 
 /** Width of a line of text in pixels. */
 export function textWidth(text: string, size = 13, bold = false): number {
-  return runs(text, bold ? 'bold' : 'regular').reduce((sum, run) => sum + run.font.getAdvanceWidth(run.text, size), 0);
+  return layOut(text, size, bold ? 'bold' : 'regular').width;
 }
 
 /** A line of text, its baseline at y. */
 export function drawText(text: string, x: number, y: number, style: TextStyle = {}): string {
   const { size = 13, bold = false, colour = ink.text, anchor = 'start', rotate = 0, halo } = style;
-  const width = textWidth(text, size, bold);
-  let from = x - (anchor === 'middle' ? width / 2 : anchor === 'end' ? width : 0);
-  let outline = '';
-  for (const run of runs(text, bold ? 'bold' : 'regular')) {
-    outline += run.font.getPath(run.text, from, y, size).toPathData(1);
-    from += run.font.getAdvanceWidth(run.text, size);
-  }
+  const { glyphs, width } = layOut(text, size, bold ? 'bold' : 'regular');
+  const from = x - (anchor === 'middle' ? width / 2 : anchor === 'end' ? width : 0);
+  const outline = glyphs.map(({ glyph, at }) => pathData(glyph.getPath(from + at, y, size).commands)).join('');
   if (!outline) return '';
   const turned = rotate ? ` transform="rotate(${rotate} ${round(x)} ${round(y)})"` : '';
   const rim = halo ? ` stroke="${halo}" stroke-width="3.5" stroke-linejoin="round" paint-order="stroke"` : '';
   return `<path d="${outline}" fill="${colour}"${rim}${turned}/>`;
+}
+
+function pathData(commands: readonly opentype.PathCommand[]): string {
+  const point = (x: number, y: number) => `${Math.round(x * 10) / 10} ${Math.round(y * 10) / 10}`;
+  return commands
+    .map((command) => {
+      switch (command.type) {
+        case 'C':
+          return `C${point(command.x1, command.y1)} ${point(command.x2, command.y2)} ${point(command.x, command.y)}`;
+        case 'Q':
+          return `Q${point(command.x1, command.y1)} ${point(command.x, command.y)}`;
+        case 'Z':
+          return 'Z';
+        default:
+          return `${command.type}${point(command.x, command.y)}`;
+      }
+    })
+    .join('');
 }
 
 /** Lines of a text with `<br>`, and which of them are `<b>bold</b>` as a whole: the part of Plotly's markup that figures use. */
