@@ -1,15 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Option, type Command } from 'commander';
-import {
-  CaptionerError,
-  findCheckpoint,
-  loadCheckpoint,
-  modelCard,
-  ownEncoder,
-  saveCheckpoint,
-  type TestReport,
-} from '../lib/index.js';
+import { CaptionerError, exportCheckpoint, type TestReport } from '../lib/index.js';
 import { defineCommand } from './options.js';
 import { runCommand } from './run.js';
 
@@ -17,7 +9,9 @@ interface ExportOptions {
   checkpoint: string;
   out: string;
   precision: 'fp32' | 'fp16';
+  encoder?: string;
   results?: string;
+  about?: string;
 }
 
 /** `captioner export`: a training run in, a small checkpoint to pass on out. */
@@ -28,31 +22,29 @@ export function exportCommand(): Command {
       'half the size, the same captions but for ties',
     ],
     ['captioner export --checkpoint runs/first --results results/first --out checkpoints/mine', 'scores on its card'],
+    [
+      'captioner export --checkpoint runs/own --encoder runs/encoder/best/encoder.onnx --out checkpoints/own',
+      'with its encoder: captions offline',
+    ],
   ])
     .requiredOption('--checkpoint <folder>', 'Trained captioner or training run.')
     .requiredOption('-o, --out <folder>', 'Folder for the checkpoint; one that is there is replaced.')
     .addOption(
       new Option('--precision <precision>', 'How weights are stored.').choices(['fp32', 'fp16']).default('fp16'),
     )
+    .option('--encoder <file>', 'ONNX file of its encoder, to take along. (default: that of a fine-tuned checkpoint)')
     .option('--results <folder>', 'What captioner evaluate wrote, for the card.')
+    .option('--about <file>', 'What else its users should know, for the card: a Markdown file.')
     .action(
       runCommand(async ({ options }) => {
-        const { checkpoint: given, out, precision, results } = options as unknown as ExportOptions;
-        const found = findCheckpoint(given);
-        const checkpoint = loadCheckpoint(found);
-        // That of the whole run, where there is one, goes on past the best epoch.
-        const history = [given, found]
-          .map((place) => path.join(place, 'history.jsonl'))
-          .find((file) => existsSync(file));
-        const encoder = ownEncoder(found);
-        saveCheckpoint(out, checkpoint, {
+        const { checkpoint, out, precision, encoder, results, about } = options as unknown as ExportOptions;
+        const found = await exportCheckpoint(checkpoint, out, {
           precision,
-          ...(encoder !== undefined && { encoder: readFileSync(encoder) }),
-          card: modelCard(checkpoint.config, results === undefined ? undefined : readReport(results)),
-          ...(history !== undefined && { history: readFileSync(history) }),
+          encoder,
+          ...(results !== undefined && { report: readReport(results) }),
+          ...(about !== undefined && { about: readText(about) }),
         });
         console.log(`${out} holds the checkpoint ${found} in ${precision}.`);
-        return Promise.resolve();
       }),
     );
 }
@@ -60,14 +52,19 @@ export function exportCommand(): Command {
 function readReport(folder: string): TestReport {
   const file = path.join(folder, 'metrics.json');
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as TestReport;
+    return JSON.parse(readText(file)) as TestReport;
   } catch (cause) {
-    throw new CaptionerError(
-      'bad-input',
-      `${file} can't be read: ${(cause as Error).message}. See 'captioner evaluate --out'.`,
-      {
-        cause,
-      },
-    );
+    const { message } = cause as Error;
+    throw new CaptionerError('bad-input', `${file} is no report (${message}). See 'captioner evaluate --out'.`, {
+      cause,
+    });
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new CaptionerError('not-found', `${file} can't be read (${(cause as Error).message}).`, { cause });
   }
 }

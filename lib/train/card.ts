@@ -8,8 +8,11 @@ export interface TestReport {
   readonly beams: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
-/** The card of a model, README.md of its checkpoint: what it is, what it learned from, how good it is. */
-export function modelCard(config: CheckpointConfig, report?: TestReport): string {
+/**
+ * The card of a model, README.md of its checkpoint: what it is, what it learned from, how good it is.
+ * @param about what else its users should know, Markdown.
+ */
+export function modelCard(config: CheckpointConfig, report?: TestReport, about = ''): string {
   const { decoder, encoder, dataset, training, trained, scores, vocabularySize, finetuned } = config;
   const devPhotos = (finetuned?.dataset ?? dataset).devPhotos;
   const rows = Object.entries(scores).map(([name, score]) => `| ${name} | ${score.toFixed(3)} |`);
@@ -23,7 +26,7 @@ ${decoder.layers === 1 ? 'one layer' : `${decoder.layers} layers`} of ${decoder.
 ## Training
 
 ${dataset.photos} photos and ${dataset.captions} captions of ${dataset.name}; ${trained.epochs} epochs, ${trained.steps} steps of ${training.batchSize} captions. All hyperparameters are in \`config.json\`.
-${together(config)}${licence(dataset.name)}
+${together(config)}${licence(dataset.name)}${about && `\n${about.trim()}\n`}
 ${rows.length > 0 ? `## Scores on ${devPhotos} dev photos\n\nBeam search of 3. The epoch was chosen by CIDEr on these photos.\n\n| score | |\n|---|---|\n${rows.join('\n')}\n` : ''}${report ? `\n${testTable(report)}` : ''}`;
 }
 
