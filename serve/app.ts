@@ -47,13 +47,15 @@ export async function buildApp({ config, keys = { clients: [] }, ...options }: A
     genReqId: () => randomUUID(),
     trustProxy: config.trustProxy,
     // Bodies are read by the routes, which know what may be in them.
-    bodyLimit: config.maxRequestMegabytes * megabyte,
+    bodyLimit: Math.floor(config.maxRequestMegabytes * megabyte),
     requestTimeout: config.uploadTimeout * 1000,
     http: { connectionsCheckingInterval: Math.min(5000, config.uploadTimeout * 500) },
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 200 },
   });
   app.server.maxConnections = 1024;
+  // Node would take the smaller of the two for the headers, whichever it is.
+  app.server.headersTimeout = app.server.requestTimeout;
   // Schemas are for the documentation.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
@@ -82,6 +84,7 @@ export async function buildApp({ config, keys = { clients: [] }, ...options }: A
   });
   metrics.watch(pool, budget);
   app.addHook('onClose', () => pool.close());
+  endConnections(app);
 
   const service: Service = {
     config,
@@ -148,6 +151,19 @@ export async function buildApp({ config, keys = { clients: [] }, ...options }: A
   if (config.page) await pageRoutes(app);
   await app.ready();
   return { server: app, pool };
+}
+
+/** Who is answered while the service stops shall not keep the connection: it would keep the service. */
+function endConnections(app: FastifyInstance): void {
+  let stopping = false;
+  app.addHook('preClose', (done) => {
+    stopping = true;
+    done();
+  });
+  app.addHook('onResponse', (_request, _reply, done) => {
+    if (stopping) setImmediate(() => app.server.closeIdleConnections());
+    done();
+  });
 }
 
 /** What the page may load: its own files, and pictures that it has made itself. */

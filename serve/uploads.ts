@@ -58,5 +58,5 @@ export async function readAll(
 
 /** "16 MB" */
 export function megabytes(bytes: number): string {
-  return `${Number((bytes / 2 ** 20).toFixed(1))} MB`;
+  return `${Number((bytes / 2 ** 20).toFixed(2))} MB`;
 }

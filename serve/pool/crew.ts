@@ -14,6 +14,11 @@ export interface CrewOptions {
 const firstPause = 1;
 const lastPause = 60;
 
+const changed = {
+  code: 'mismatch',
+  message: 'The checkpoint is another one than that which serves: reload it, so that all workers have the same.',
+};
+
 /** Workers that have loaded the same checkpoint. One that ends is replaced, until they retire. */
 export class Crew {
   readonly workers = new Set<PoolWorker>();
@@ -34,27 +39,20 @@ export class Crew {
   async start(): Promise<ModelInfo> {
     const { size } = this.options;
     try {
-      this.model = await this.hire();
+      const model = await this.hire();
       await Promise.all(Array.from({ length: size - 1 }, () => this.hire()));
-      return this.model;
+      return model;
     } catch (error) {
       await this.dismiss();
       throw error;
     }
   }
 
-  /** As {@link start}, again and again until it succeeds or they retire. */
+  /** Starts one worker, then the others, each again and again until it succeeds or they retire. */
   startUntilReady(): void {
-    void this.start().then(
-      () => (this.pause = firstPause),
-      (error: unknown) => {
-        if (this.retired) return;
-        this.options.onTrouble(error as Error);
-        this.later(() => {
-          this.startUntilReady();
-        });
-      },
-    );
+    this.hireUntilReady(() => {
+      for (let i = 1; i < this.options.size; i++) this.hireUntilReady();
+    });
   }
 
   get idle(): PoolWorker[] {
@@ -81,6 +79,8 @@ export class Crew {
     this.starting.add(worker);
     try {
       const model = await worker.ready;
+      if (this.workers.size > 0 && model.fingerprint !== this.model?.fingerprint) throw new LoadFailed(changed);
+      this.model = model;
       this.workers.add(worker);
       this.error = undefined;
       void worker.ended.then(() => {
@@ -104,18 +104,21 @@ export class Crew {
     if (!this.workers.delete(worker)) return;
     this.done();
     this.options.onTrouble(new Error('A thread that captions has ended unexpectedly; another one takes its place.'));
-    this.rehire();
+    this.hireUntilReady();
   }
 
-  private rehire(): void {
+  private hireUntilReady(then: () => void = () => undefined): void {
     if (this.retired) return;
     this.hire().then(
-      () => (this.pause = firstPause),
+      () => {
+        this.pause = firstPause;
+        then();
+      },
       (error: unknown) => {
         if (this.retired) return;
         this.options.onTrouble(error as Error);
         this.later(() => {
-          this.rehire();
+          this.hireUntilReady(then);
         });
       },
     );

@@ -34,6 +34,8 @@ export interface Stages {
 /** A captioner that is loaded. */
 export interface ModelInfo {
   readonly checkpoint: string;
+  /** Of its weights and words: the same for the same captioner. */
+  readonly fingerprint: string;
   readonly encoder: string;
   readonly dataset: string;
   readonly words: number;

@@ -2,7 +2,8 @@ import { availableParallelism } from 'node:os';
 import type { Caption, Explanation } from '../../lib/index.js';
 import { plainError, serviceError, ServiceError } from '../errors.js';
 import { Crew } from './crew.js';
-import type { ModelInfo, Outcome, Stages, Work, WorkerSettings } from './messages.js';
+import { Job, watchDeparture } from './job.js';
+import type { ModelInfo, Stages, Work, WorkerSettings } from './messages.js';
 import type { PoolWorker } from './pool-worker.js';
 import { FairQueue } from './queue.js';
 
@@ -39,15 +40,6 @@ export interface PoolStatus {
   readonly workers: number;
   readonly waiting: number;
   readonly running: number;
-}
-
-interface Job extends Work {
-  /** Photos of one request share it. */
-  readonly group: object;
-  settle: (outcome: Outcome | ServiceError) => void;
-  settled: boolean;
-  /** It has been with a worker that died: it is tried once more, by itself, in case that it was the cause. */
-  suspect: boolean;
 }
 
 /** Something to do with a photo for a client. */
@@ -101,10 +93,12 @@ export class CaptionPool {
    * @throws ServiceError 503 when too many wait or the pool is not ready.
    */
   caption(photos: readonly Order[], signal?: AbortSignal): Promise<readonly Caption[] | ServiceError>[] {
-    this.admit(photos.length);
-    const group = {};
-    return photos.map(async (order) => {
-      const outcome = await this.add({ ...order, kind: 'caption' }, group, signal);
+    const jobs = this.accept(
+      photos.map((order) => ({ ...order, kind: 'caption' })),
+      signal,
+    );
+    return jobs.map(async ({ answer }) => {
+      const outcome = await answer;
       if (outcome instanceof ServiceError) return outcome;
       return 'captions' in outcome ? outcome.captions : new ServiceError(500, 'internal', 'There are no captions.');
     });
@@ -115,8 +109,8 @@ export class CaptionPool {
    * @throws ServiceError
    */
   async explain(order: Order, signal?: AbortSignal): Promise<Explanation> {
-    this.admit(1);
-    const outcome = await this.add({ ...order, kind: 'explain' }, {}, signal);
+    const [job] = this.accept([{ ...order, kind: 'explain' }], signal);
+    const outcome = await job.answer;
     if (outcome instanceof ServiceError) throw outcome;
     if (!('explanation' in outcome)) throw new ServiceError(500, 'internal', 'There is no explanation.');
     return outcome.explanation;
@@ -178,57 +172,30 @@ export class CaptionPool {
     return crew;
   }
 
-  private admit(photos: number): void {
+  /** Makes jobs of the photos of one request, all or none. @throws ServiceError 503 */
+  private accept(work: readonly Work[], signal?: AbortSignal): Job[] {
     const { ready, problem } = this.status;
     if (!ready) throw new ServiceError(503, 'not-ready', problem!, 5);
-    const { queue } = this.options;
-    if (this.queue.size + photos <= queue) return;
-    const seconds = (this.queue.size * this.secondsPerPhoto) / this.crew.workers.size;
-    throw new ServiceError(
-      503,
-      'busy',
-      `${this.queue.size} photos wait already, and more than ${queue} may not. Try again in a moment.`,
-      Math.min(60, Math.max(1, Math.ceil(seconds))),
-    );
-  }
-
-  private add(
-    work: Work,
-    group: object,
-    signal?: AbortSignal,
-  ): Promise<Exclude<Outcome, { error: object }> | ServiceError> {
-    return new Promise((resolve) => {
-      const job: Job = { ...work, group, settled: false, suspect: false, settle: () => undefined };
-      const end = () => {
-        job.settled = true;
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', abort);
-        this.queue.remove(job);
-        this.wake();
-      };
-      job.settle = (outcome) => {
-        if (job.settled) return;
-        end();
-        if (outcome instanceof ServiceError) resolve(outcome);
-        else if (outcome.error) resolve(this.told(outcome.error));
-        else resolve(outcome);
-      };
-      const abort = () => {
-        job.settle(new ServiceError(499, 'cancelled', 'The client has left.'));
-      };
-      const { timeout } = this.options;
-      const timer = setTimeout(() => {
-        const message = `The photo was not captioned within ${timeout} seconds. Try again when there is less to do.`;
-        job.settle(new ServiceError(504, 'timeout', message, 5));
-      }, timeout * 1000);
-      if (signal?.aborted) {
-        abort();
-        return;
-      }
-      signal?.addEventListener('abort', abort);
-      this.queue.add(job);
-      this.dispatch();
-    });
+    const { queue, timeout } = this.options;
+    if (this.queue.size + work.length > queue) {
+      const seconds = (this.queue.size * this.secondsPerPhoto) / this.crew.workers.size;
+      throw new ServiceError(
+        503,
+        'busy',
+        `${this.queue.size} photos wait already, and more than ${queue} may not. Try again in a moment.`,
+        Math.min(60, Math.max(1, Math.ceil(seconds))),
+      );
+    }
+    const group = {};
+    const forget = (job: Job) => {
+      this.queue.remove(job);
+      this.wake();
+    };
+    const jobs = work.map((item) => new Job(item, group, timeout, forget));
+    for (const job of jobs) this.queue.add(job);
+    watchDeparture(jobs, signal);
+    this.dispatch();
+    return jobs;
   }
 
   /** Of an unexpected error the log says more than the client is told. */
@@ -244,7 +211,7 @@ export class CaptionPool {
     const { batch, batchDelay } = this.options;
     const idle = this.crew.idle;
     if (this.queue.size === 0 || idle.length === 0) return;
-    if (this.queue.size < batch && batchDelay > 0 && !this.closing) {
+    if (this.queue.size < batch && !this.closing) {
       // Photos that arrive in the same moment go together.
       this.timer ??= setTimeout(() => {
         this.timer = undefined;
@@ -289,11 +256,12 @@ export class CaptionPool {
       observer?.batchDone?.(seconds, stages);
       for (const job of jobs) this.running.delete(job);
       jobs.forEach((job, i) => {
-        job.settle(outcomes[i]);
+        const outcome = outcomes[i];
+        job.settle(outcome.error ? this.told(outcome.error) : outcome);
       });
     } catch {
       for (const job of jobs) this.running.delete(job);
-      for (const job of jobs) this.tryAgain(job);
+      for (const job of [...jobs].reverse()) this.tryAgain(job);
     } finally {
       clearTimeout(watch);
       this.wake();

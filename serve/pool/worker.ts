@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import {
   Captioner,
@@ -39,11 +40,18 @@ async function load(): Promise<{ captioner: Captioner; encoder: Encoder; model: 
   const { config, vocabulary } = captioner.checkpoint;
   const model = {
     checkpoint,
+    fingerprint: fingerprintOf(captioner, encoder),
     encoder: encoder.identity.name,
     dataset: config.dataset.name,
     words: vocabulary.size,
   };
   return { captioner, encoder, model };
+}
+
+function fingerprintOf({ checkpoint: { weights, vocabulary } }: Captioner, { identity }: Encoder): string {
+  const hash = createHash('sha256').update(identity.sha256).update(vocabulary.words.join(' '));
+  for (const [name, { data }] of weights) hash.update(name).update(data);
+  return hash.digest('hex').slice(0, 16);
 }
 
 try {
