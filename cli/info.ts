@@ -65,10 +65,14 @@ function kindOf(place: string): Kind {
 function checkpointInfo(place: string) {
   const folder = findCheckpoint(place);
   const { config } = loadCheckpoint(folder);
-  const { captioner, encoder, dataset, trained, scores, decoder, vocabulary, vocabularySize, training } = config;
+  const { captioner, encoder, dataset, trained, decoder, vocabulary, vocabularySize, training, finetuned } = config;
   const trainedOn = { ...dataset, ...trained };
   const words = { known: vocabularySize, ...vocabulary };
-  return { kind: 'checkpoint' as const, folder, captioner, encoder, decoder, words, trainedOn, training, scores };
+  return {
+    ...{ kind: 'checkpoint' as const, folder, captioner, encoder, decoder, words, trainedOn, training },
+    ...(finetuned && { finetuned }),
+    scores: config.scores,
+  };
 }
 
 /** @param verification where every row is to be read: sees how far it is. */

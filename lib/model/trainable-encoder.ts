@@ -76,7 +76,7 @@ export class TrainableEncoder {
     if ((options.layers ?? 0) > this.layers) {
       throw new CaptionerError(
         'bad-option',
-        `The encoder ${this.name} has ${this.layers} layers: ${options.layers} can't be trained.`,
+        `The encoder ${this.name} has ${this.layers} ${this.layers === 1 ? 'layer' : 'layers'}: ${options.layers} can't be trained.`,
       );
     }
     const first = options.layers ? this.layers - options.layers + 1 : 0;

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { openFeatures } from '../../lib/data/features.js';
 import type { Manifest } from '../../lib/data/manifest.js';
@@ -82,6 +83,7 @@ describe('finetuneCaptioner', () => {
     const photos = manifest.photos.filter(({ split }) => split === 'dev');
     const captions = cli('caption', '-q', '--checkpoint', at('run', 'best'), ...photos.map(({ file }) => file));
     photos.forEach((_, i) => expect(captions.split('\n')[i]).to.match(i % 2 ? /png: .*tree/ : /png: .*(log|wall)/));
+    expect(cli('info', at('run'))).to.match(/finetuned[^]*photosPerBatch +4/);
     cli('export', '--checkpoint', at('run'), '--out', at('exported'), '--precision', 'fp32');
     expect(cli('caption', '-q', '--checkpoint', at('exported'), ...photos.map(({ file }) => file))).to.equal(captions);
     fs.rmSync(at('exported', 'encoder.onnx'));
@@ -122,7 +124,7 @@ describe('finetuneCaptioner', () => {
   it('trains only the last layers of the encoder where told', async () => {
     const error = await refusal('layers', { config: { ...config, trainableLayers: 2 } });
     expect(error).to.include({ code: 'bad-option' });
-    expect(error.message).to.match(/has 1 layers: 2 can't be trained/);
+    expect(error.message).to.match(/has 1 layer: 2 can't be trained/);
   });
 
   it('leaves out photos that are damaged or not there, and says so', async () => {
@@ -136,11 +138,13 @@ describe('finetuneCaptioner', () => {
       fs.writeFileSync(at('copies', id), fs.readFileSync(at('photos', id)).subarray(0, 300));
     }
     const warnings: string[] = [];
+    const { numTensors } = tf.memory();
     const { state, config: trained } = await finetune('damaged', {
       ...{ manifest: copy, config: { ...config, epochs: 2 }, warn: (line) => void warnings.push(line) },
     });
     expect(trained.finetuned?.dataset.photos).to.equal(15);
     expect(state.epoch).to.equal(2);
+    expect(tf.memory().numTensors, 'tensors left behind').to.equal(numTensors);
     expect(warnings).to.have.length(3);
     expect(warnings[0]).to.match(/^1 of the data set's photos are not there and left out \(4\.png, say\)\.$/);
     expect(warnings[1]).to.match(/17\.png is damaged or cut short .* It is left out\.$/);
