@@ -54,18 +54,15 @@ function trainingStep(): () => Promise<unknown> {
   const network = new ConvNet(sizes, sizes.outputs, { random });
   const weights = trainableVariables(network.variables);
   const adam = new Adam(weights, parseConfig(TrainingConfig, { clipNorm: 0, weightDecay: 0.01 }));
-  const step = compile(
-    ({ photos, features, ...scalars }: Record<string, tf.Tensor>) => {
-      const { value: loss, grads } = tf.variableGrads(() => {
-        const difference = tf.sub(network.learn(photos as tf.Tensor4D), features);
-        return tf.mean<tf.Scalar>(tf.square(difference));
-      }, Object.values(weights));
-      const gradients = Object.fromEntries(Object.entries(weights).map(([name, v]) => [name, grads[v.name]]));
-      adam.apply(gradients, scalars as Record<'stepSize' | 'epsilon' | 'keep', tf.Scalar>);
-      return { loss };
-    },
-    { profile: process.env.CAPTIONER_BENCH_PROFILE },
-  );
+  const step = compile(({ photos, features, ...scalars }: Record<string, tf.Tensor>) => {
+    const { value: loss, grads } = tf.variableGrads(() => {
+      const difference = tf.sub(network.learn(photos as tf.Tensor4D), features);
+      return tf.mean<tf.Scalar>(tf.square(difference));
+    }, Object.values(weights));
+    const gradients = Object.fromEntries(Object.entries(weights).map(([name, v]) => [name, grads[v.name]]));
+    adam.apply(gradients, scalars as Record<'stepSize' | 'epsilon' | 'keep', tf.Scalar>);
+    return { loss };
+  });
   const { batch, pixels, outputs } = sizes;
   const filled = (shape: number[]) =>
     tf.tensor(
@@ -78,6 +75,5 @@ function trainingStep(): () => Promise<unknown> {
     const scalars = Object.entries(adam.scalars(++count, 1e-3)).map(([name, value]) => [name, tf.scalar(value)]);
     const { loss } = await step({ photos, features, ...(Object.fromEntries(scalars) as Record<string, tf.Scalar>) });
     loss.dispose();
-    if (process.env.CAPTIONER_BENCH_PROFILE !== undefined && count === 6) step.dispose();
   };
 }
