@@ -16,16 +16,16 @@ import { exportConvNet } from '../model/export-convnet.js';
 import { completeFolder, readFolderFile, replaceFolder } from '../model/folder.js';
 import { decodeSafetensors, safetensorsParts, type Weights } from '../model/safetensors.js';
 import { weightsOf } from '../model/variables.js';
-import type { ProgressReporter } from '../progress.js';
 import { Random } from '../random.js';
 import { featureStatistics } from './data.js';
 import { distillationPhotos, TeacherViews } from './distill-data.js';
 import { DistillTask } from './distill-task.js';
 import { History } from './history.js';
 import { parseTrainerState, runFolders } from './run-folder.js';
-import { Trainer, type TrainerOptions, type TrainerState } from './trainer.js';
+import { runTask, type RunOptions } from './run-task.js';
+import type { TrainerState } from './trainer.js';
 
-export interface DistillationOptions extends Pick<TrainerOptions, 'onStep' | 'onEpoch' | 'signal' | 'now'> {
+export interface DistillationOptions extends RunOptions {
   /** Photos, with or without captions: see `distillationPhotos`. */
   readonly manifests: readonly Manifest[];
   readonly teacher: PhotoEncoder;
@@ -37,7 +37,6 @@ export interface DistillationOptions extends Pick<TrainerOptions, 'onStep' | 'on
   readonly training?: Partial<DistillationConfig>;
   /** Go on with the run in `out` where it stopped; start one where there is none. */
   readonly resume?: boolean;
-  readonly progress?: ProgressReporter;
   /** Told, in a sentence, what is odd and no error. */
   readonly warn?: (line: string) => void;
 }
@@ -142,25 +141,12 @@ export async function distill(options: DistillationOptions): Promise<Distillatio
       },
     });
     try {
-      const { onStep, onEpoch, now } = options;
-      const record = history.append.bind(history);
-      const { saveEvery } = training;
-      const trainer = new Trainer(
-        task,
-        { patience: 0, saveEvery, record, onStep, onEpoch, progress, signal, now },
-        past?.state,
-      );
-      if (!past) task.save(trainer.state, false);
-      const state = await trainer.run();
+      const begun = { state: past?.state, resumed: past !== undefined };
+      const state = await runTask(task, history, { patience: 0, saveEvery: training.saveEvery }, options, begun);
       return { encoder: path.join(folders.best, files.encoder), state };
     } finally {
       task.dispose();
     }
-  } catch (error) {
-    if (!(error instanceof CaptionerError) || error.code !== 'interrupted') throw error;
-    throw new CaptionerError('interrupted', `${error.message} The same command with --resume goes on.`, {
-      cause: error,
-    });
   } finally {
     views.close();
   }
