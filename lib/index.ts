@@ -13,6 +13,8 @@ export { beamSearch } from './decode/beam.js';
 export { greedySearch } from './decode/greedy.js';
 export { tracedBeamSearch, type SearchTrace, type TracedCandidate, type TracedSearch } from './decode/trace.js';
 export { alternatives, type WordAlternatives } from './decode/alternatives.js';
+export { diverseBeamSearch, type DiverseBeamOptions } from './decode/diverse-beam.js';
+export { sampleCaptions, type SamplingOptions } from './decode/sampling.js';
 export * from './decode/stepper.js';
 export { cacheFolder } from './cache.js';
 export * from './captioner.js';
