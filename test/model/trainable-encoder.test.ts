@@ -3,8 +3,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { compile, useBackend } from '../../lib/backend/index.js';
 import { decodeModel, encodeModel } from '../../lib/backend/onnx/proto.js';
+import { ConvNetConfig, parseConfig } from '../../lib/config.js';
 import { CaptionerError } from '../../lib/errors.js';
+import { ConvNet } from '../../lib/model/convnet.js';
 import { describeEncoder, readEncoder } from '../../lib/model/encoder-source.js';
+import { exportConvNet } from '../../lib/model/export-convnet.js';
 import { TrainableEncoder } from '../../lib/model/trainable-encoder.js';
 import { Random } from '../../lib/random.js';
 import { ints, node } from './networks.js';
@@ -62,6 +65,18 @@ describe('a trainable encoder', () => {
       encoder.dispose();
     });
   }
+
+  it('can be an encoder that was trained here', async () => {
+    await useBackend('onnx');
+    const network = new ConvNet(parseConfig(ConvNetConfig, { width: 4, inputSize: 32 }), 5, { random: new Random(1) });
+    const bytes = exportConvNet(network, 'student', 32);
+    network.dispose();
+    const encoder = open(bytes);
+    expect(encoder).to.include({ name: 'student', dimension: 5, inputSize: 32 });
+    const photos = photosFor(encoder, 2);
+    expectClose(featuresOf(encoder, photos), await expectedFeatures(encoder, photos));
+    encoder.dispose();
+  });
 
   it('trains the last layers only, where told', () => {
     const bytes = trainableNetworks['two dense layers'];

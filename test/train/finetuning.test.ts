@@ -121,6 +121,18 @@ describe('finetuneCaptioner', () => {
     same('whole', 'stopped', 'best/encoder.onnx');
   });
 
+  it('learns the same on ONNX Runtime as in plain JavaScript', async () => {
+    const losses = async (backend: 'onnx' | 'cpu') => {
+      const seen: number[] = [];
+      const onStep = ({ loss }: { loss: number }) => void seen.push(loss);
+      await finetune(backend, { config: { ...config, epochs: 2, backend }, onStep });
+      return seen;
+    };
+    const [onnx, cpu] = [await losses('onnx'), await losses('cpu')];
+    expect(onnx).to.have.length(8);
+    onnx.forEach((loss, i) => expect(loss).to.be.closeTo(cpu[i], 1e-4 * cpu[i]));
+  });
+
   it('trains only the last layers of the encoder where told', async () => {
     const error = await refusal('layers', { config: { ...config, trainableLayers: 2 } });
     expect(error).to.include({ code: 'bad-option' });
