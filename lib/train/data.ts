@@ -10,7 +10,6 @@ import type { CaptionedPhoto } from './batches.js';
 /** A photo and the words of its captions. */
 interface TokenizedPhoto {
   readonly id: string;
-  readonly file: string;
   readonly captions: readonly (readonly string[])[];
 }
 
@@ -51,9 +50,8 @@ export function tokenizePhotos(manifest: Manifest, isUsable: (photo: Photo) => b
   const without: string[] = [];
   const usable = (split: Split) =>
     captioned(manifest, split).filter((photo) => isUsable(photo) || (without.push(photo.id), false));
-  const words = ({ id, file, captions }: Photo) => ({
+  const words = ({ id, captions }: Photo) => ({
     id,
-    file,
     captions: captions.map(tokenize).filter((caption) => caption.length),
   });
   const train = usable('train')
