@@ -1,5 +1,5 @@
 import { CaptionerError } from '../errors.js';
-import { silent, type ProgressReporter } from '../progress.js';
+import type { ProgressReporter } from '../progress.js';
 
 /** What one step did. */
 export interface StepResult {
@@ -148,11 +148,9 @@ export class Trainer<Batch> {
    */
   async run(): Promise<TrainerState> {
     const { task, state, options } = this;
-    const { progress = silent } = options;
     this.clock = this.saved = this.now();
-    progress.start('Training', task.epochs * task.batchesPerEpoch, 'steps');
+    this.showProgress();
     try {
-      progress.update(state.step);
       while (!this.finished) await this.epoch();
       return state;
     } catch (error) {
@@ -161,13 +159,22 @@ export class Trainer<Batch> {
       const done = `Stopped after ${state.step} of ${task.epochs * task.batchesPerEpoch} steps, which are saved`;
       throw new CaptionerError('interrupted', `${done}.`, { cause: error });
     } finally {
-      progress.stop();
+      options.progress?.stop();
     }
+  }
+
+  private showProgress(): void {
+    const { task, state, options } = this;
+    options.progress?.start('Training', task.epochs * task.batchesPerEpoch, 'steps');
+    options.progress?.update(state.step);
   }
 
   private async epoch(): Promise<void> {
     const { task, state, options } = this;
-    const plan = await task.plan(state.epoch);
+    const planning = task.plan(state.epoch);
+    const plan = await planning;
+    // A plan that takes long shows a progress of its own.
+    if (planning instanceof Promise) this.showProgress();
     while (state.batch < plan.length) {
       options.signal?.throwIfAborted();
       await this.step(plan[state.batch]);
