@@ -1,0 +1,290 @@
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+import fs from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { expect } from 'chai';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { Captioner } from '../../lib/index.js';
+import { colouredPhoto } from '../fixtures/tiny-captioner.js';
+import { startBrowser } from './browser.js';
+import { tinyService, type TinyService } from './tiny-service.js';
+
+describe('the page, in Chromium', function () {
+  this.timeout(120_000).slow(20_000);
+  let browser: Browser | undefined;
+  let service: TinyService;
+  let captioner: Captioner;
+  let url: string;
+  let folder: string;
+  let red: string;
+  let blue: string;
+  const pages: Page[] = [];
+  let faults: string[];
+
+  before(async function () {
+    browser = await startBrowser();
+    if (!browser) {
+      console.log('      not checked: the page in a browser (install chromium, or set CHROMIUM to where it is)');
+      this.skip();
+    }
+    service = await tinyService();
+    await service.ready();
+    await service.server.listen({ host: '127.0.0.1', port: 0 });
+    url = `http://127.0.0.1:${(service.server.server.address() as AddressInfo).port}/`;
+    captioner = await Captioner.load(service.checkpoint);
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
+    [red, blue] = [path.join(folder, 'red.jpg'), path.join(folder, 'blue.png')];
+    fs.writeFileSync(red, await colouredPhoto([200, 40, 40], { width: 300, height: 200 }));
+    fs.writeFileSync(blue, await colouredPhoto([40, 40, 200], { width: 200, height: 300, format: 'png' }));
+  });
+  after(async () => {
+    await browser?.close();
+    await captioner?.release();
+    await service?.close();
+    if (folder) fs.rmSync(folder, { recursive: true });
+  });
+  beforeEach(() => (faults = []));
+  afterEach(async () => {
+    await Promise.all(pages.splice(0).map((page) => page.context().close()));
+    expect(faults).to.deep.equal([]);
+  });
+
+  /** A new visitor. Whatever the page complains about, or asks of another server, is a fault. */
+  const visit = async (options: BrowserContextOptions = {}): Promise<Page> => {
+    const context = await browser!.newContext({ viewport: { width: 1100, height: 800 }, ...options });
+    const page = await context.newPage();
+    page.on('pageerror', (error) => faults.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !message.text().includes('Failed to load resource'))
+        faults.push(message.text());
+    });
+    page.on('request', (request) => {
+      if (!request.url().startsWith(url) && !/^(blob|data):/.test(request.url())) faults.push(request.url());
+    });
+    await page.goto(url);
+    await page.waitForSelector('#samples button');
+    pages.push(page);
+    return page;
+  };
+  const captions = async (page: Page, count: number): Promise<string[]> => {
+    await page.waitForFunction(
+      (wanted) =>
+        document.querySelectorAll('.photo').length === wanted && !document.querySelector('.photo[aria-busy="true"]'),
+      count,
+    );
+    return page.locator('.photo').evaluateAll((cards) =>
+      cards.map((card) => {
+        const words = [...card.querySelectorAll('.word')].map((word) => word.textContent);
+        return words.length > 0 ? words.join(' ') : (card.querySelector('.failed')?.textContent ?? '');
+      }),
+    );
+  };
+  const expected = async (...files: string[]) =>
+    (await captioner.caption(files, { n: 3 })).map((photo) => photo.captions![0].caption);
+  /** Gives the page a file as if it came from the clipboard or from another window. */
+  const hand = (page: Page, event: 'paste' | 'drop', file: string) =>
+    page.evaluate(
+      ({ event: type, base64 }) => {
+        const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([bytes], 'given.png', { type: 'image/png' }));
+        document.body.dispatchEvent(
+          type === 'paste'
+            ? new ClipboardEvent('paste', { clipboardData: transfer, bubbles: true })
+            : new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }),
+        );
+      },
+      { event, base64: fs.readFileSync(file).toString('base64') },
+    );
+
+  it('captions photos that are chosen, each in its place, and says what is wrong with a bad one', async () => {
+    const page = await visit();
+    await page.setInputFiles('#files', [red, 'package.json', blue]);
+    const [first, bad, last] = await captions(page, 3);
+    expect([first, last]).to.deep.equal(await expected(red, blue));
+    expect(bad).to.match(/not a photo/);
+    expect(await page.locator('.photo').nth(0).locator('.ranked li').count()).to.equal(3);
+    expect(await page.locator('.photo').nth(1).getAttribute('aria-label')).to.equal('package.json');
+    expect(await page.locator('#live').textContent()).to.match(/^blue\.png: /);
+  });
+
+  it('captions what is pasted, what is dropped, and a sample', async () => {
+    const page = await visit();
+    await hand(page, 'paste', blue);
+    expect(await captions(page, 1)).to.deep.equal(await expected(blue));
+    await hand(page, 'drop', blue);
+    await captions(page, 2);
+    await page.click('#samples button >> nth=0');
+    expect((await captions(page, 3))[0]).to.not.equal('');
+  });
+
+  it('takes a photo with the camera', async () => {
+    const page = await visit({ permissions: ['camera'] });
+    await page.click('#camera');
+    await page.waitForFunction(() => document.querySelector<HTMLVideoElement>('#video')!.videoWidth > 0);
+    await page.click('#shutter');
+    await captions(page, 1);
+    expect(await page.locator('.name').textContent()).to.equal('camera.jpg');
+    expect(await page.evaluate(() => document.querySelector<HTMLVideoElement>('#video')!.srcObject)).to.equal(null);
+  });
+
+  it('shows the alternatives of a word and where it comes from, by mouse and by keyboard', async () => {
+    const page = await visit();
+    await page.setInputFiles('#files', red);
+    const [caption] = await captions(page, 1);
+    await page.hover('.word');
+    await page.waitForSelector('.closer li');
+    expect(await page.locator('.closer li').count()).to.equal(5);
+    expect(await page.locator('.closer strong').textContent()).to.equal(caption.split(' ')[0]);
+    await page.mouse.move(0, 0);
+    await page.locator('.word').first().focus();
+    await page.keyboard.press('End');
+    const lastWord = caption.split(' ').at(-1);
+    await page.waitForFunction((word) => document.querySelector('.closer strong')?.textContent === word, lastWord);
+    expect(await page.evaluate(() => document.activeElement!.textContent)).to.equal(lastWord);
+    const closer = await page.locator('.closer p').textContent();
+    expect(closer).to.match(/comes (mostly from the \w+( \w+)?|from no single part) of the photo\.$/);
+    expect(await page.locator('.picture.lit').count()).to.equal(closer!.includes('mostly') ? 1 : 0);
+    await page.keyboard.press('Escape');
+    expect(await page.locator('.picture.lit').count()).to.equal(0);
+  });
+
+  it('draws the search', async () => {
+    const page = await visit();
+    await page.setInputFiles('#files', red);
+    const [caption] = await captions(page, 1);
+    await page.click('.search summary');
+    await page.waitForSelector('.tree');
+    expect(await page.locator('.tree').getAttribute('aria-label')).to.include(`The best: ${caption}.`);
+    expect(await page.locator('.tree .best text').allTextContents()).to.deep.equal(caption.split(' '));
+    expect(await page.locator('.tree g').count()).to.be.above(caption.split(' ').length);
+  });
+
+  it('uses the options, and remembers them, the photos and the colours', async () => {
+    const page = await visit();
+    await page.click('.options summary');
+    await page.locator('[name=n]').fill('5');
+    expect(await page.locator('[name=beam]').inputValue()).to.equal('5');
+    await page.setInputFiles('#files', red);
+    await captions(page, 1);
+    expect(await page.locator('.ranked li').count()).to.equal(5);
+    await page.click('#theme');
+    await page.click('#theme');
+    await page.waitForSelector('#history li');
+    await page.reload();
+    expect(await page.locator('html').getAttribute('data-theme')).to.equal('dark');
+    expect(await page.locator('[name=n]').inputValue()).to.equal('5');
+    await page.click('#history button');
+    const [again] = await captions(page, 1);
+    expect(again).to.equal((await captioner.caption([red], { n: 5 }))[0].captions![0].caption);
+    await page.locator('.word').first().focus();
+    await page.waitForSelector('.closer li');
+    await page.click('#forget');
+    await page.waitForSelector('#earlier', { state: 'hidden' });
+    await page.reload();
+    await page.waitForSelector('#samples button');
+    expect(await page.locator('#history li').count()).to.equal(0);
+  });
+
+  it('fits a narrow screen, and every control can be touched', async () => {
+    const page = await visit({ viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true });
+    await page.setInputFiles('#files', [red, blue]);
+    await captions(page, 2);
+    await page.tap('.word');
+    await page.waitForSelector('.closer li');
+    await page.tap('.photo >> nth=0 >> summary');
+    await page.waitForSelector('.tree');
+    const { inner, scroll, small } = await page.evaluate(() => ({
+      inner: innerWidth,
+      scroll: document.documentElement.scrollWidth,
+      small: [...document.querySelectorAll('button, .button, summary')]
+        .filter((element) => element.getClientRects().length > 0 && element.getBoundingClientRect().height < 32)
+        .map((element) => element.outerHTML),
+    }));
+    expect(scroll).to.equal(inner);
+    expect(inner).to.equal(360);
+    expect(small).to.deep.equal([]);
+  });
+
+  it('can be used by keyboard alone, in an order that makes sense', async () => {
+    const page = await visit();
+    await page.setInputFiles('#files', red);
+    await captions(page, 1);
+    await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
+    const stops: string[] = [];
+    for (let i = 0; i < 24; i++) {
+      await page.keyboard.press('Tab');
+      stops.push(
+        await page.evaluate(() => {
+          const element = document.activeElement!;
+          return element.id || element.className || element.textContent!.trim();
+        }),
+      );
+    }
+    const order = ['skip', 'API', 'theme', 'files', 'camera', 'quiet close', 'word', 'How it was found', 'forget'];
+    const places = order.map((stop) => stops.indexOf(stop));
+    expect(places, stops.join(', ')).to.not.include(-1);
+    expect(places).to.deep.equal([...places].sort((a, b) => a - b));
+    await page.locator('.close').focus();
+    await page.keyboard.press('Enter');
+    expect(await page.locator('.photo').count()).to.equal(0);
+    expect(await page.evaluate(() => document.activeElement!.id)).to.equal('results');
+  });
+
+  it('has a name for every control and picture', async () => {
+    const page = await visit();
+    await page.setInputFiles('#files', [red, blue]);
+    await captions(page, 2);
+    const nameless = await page.evaluate(() =>
+      [...document.querySelectorAll('button, a, input:not([hidden]), img, summary, article, section, [role=group]')]
+        .filter((element) => {
+          if (element.tagName === 'IMG') return !element.hasAttribute('alt');
+          const label = element.getAttribute('aria-label') ?? element.getAttribute('aria-labelledby');
+          const image = element.querySelector('img[alt]')?.getAttribute('alt');
+          const own = element.tagName === 'INPUT' ? element.closest('label')?.textContent : element.textContent;
+          return !(label ?? own?.trim() ?? '') && !image;
+        })
+        .map((element) => element.outerHTML),
+    );
+    expect(nameless).to.deep.equal([]);
+    expect(await page.locator('h1').count()).to.equal(1);
+  });
+
+  it('says that the service can not be reached, and what it lacks', async () => {
+    const page = await visit();
+    await page.route('**/caption', (route) => route.abort());
+    await page.setInputFiles('#files', red);
+    expect(await captions(page, 1)).to.deep.equal(['The service can not be reached. Is it still running?']);
+    await page.route('**/readyz', (route) =>
+      route.fulfill({
+        status: 503,
+        json: { status: 'not-ready', error: { message: 'There is no encoder: get one.' } },
+      }),
+    );
+    await page.reload();
+    await page.waitForFunction(
+      () => document.querySelector('#notice')!.textContent === 'There is no encoder: get one.',
+    );
+  });
+
+  it('asks for a key where one is needed', async () => {
+    const keyed = await tinyService({}, { keys: { clients: ['open-sesame'] } });
+    try {
+      await keyed.ready();
+      await keyed.server.listen({ host: '127.0.0.1', port: 0 });
+      const page = await visit();
+      url = `http://127.0.0.1:${(keyed.server.server.address() as AddressInfo).port}/`;
+      await page.goto(url);
+      await page.setInputFiles('#files', red);
+      await page.waitForSelector('#key-dialog[open]');
+      await page.fill('#key', 'open-sesame');
+      await page.keyboard.press('Enter');
+      expect(await captions(page, 1)).to.deep.equal(await expected(red));
+    } finally {
+      url = `http://127.0.0.1:${(service.server.server.address() as AddressInfo).port}/`;
+      await keyed.close();
+    }
+  });
+});
