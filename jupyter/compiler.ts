@@ -6,7 +6,8 @@ const require = createRequire(import.meta.url);
 
 /**
  * tslab's converter from TypeScript to JavaScript, with what it leaves out: strict types; packages resolved by their "exports", so that
- * `import … from 'captioner'` has types; `await (…)`, `await […]` and `for await` at the top level of a cell.
+ * `import … from 'captioner'` has types; `await (…)`, `await […]` and `for await` at the top level of a cell; `{ name }` for a name of an
+ * earlier cell.
  *
  * It reaches into tslab, whose version is pinned: the options are put into the compiler as tslab starts it.
  */
@@ -38,7 +39,7 @@ export function createCellConverter(): Converter {
   return {
     ...converter,
     convert: (declarations, source) => ({
-      ...converter.convert(declarations, source),
+      ...converter.convert(declarations, withoutShorthand(ts, source)),
       hasToplevelAwait: awaitsAtTop(ts, source),
     }),
   };
@@ -53,4 +54,19 @@ function awaitsAtTop(ts: typeof TypeScript, source: string): boolean {
     return ts.forEachChild(node, awaits) ?? false;
   };
   return awaits(file);
+}
+
+/** `{ name }` as `{ name: name }`: of the first, tslab doesn't see that it may be a name of an earlier cell. */
+function withoutShorthand(ts: typeof TypeScript, source: string): string {
+  const file = ts.createSourceFile('cell.ts', source, ts.ScriptTarget.ES2022, true);
+  const names: TypeScript.Identifier[] = [];
+  const visit = (node: TypeScript.Node): void => {
+    if (ts.isShorthandPropertyAssignment(node)) names.push(node.name);
+    ts.forEachChild(node, visit);
+  };
+  visit(file);
+  return names.reduceRight((text, name) => {
+    const at = name.getStart(file);
+    return `${text.slice(0, at)}${name.text}: ${text.slice(at)}`;
+  }, source);
 }
