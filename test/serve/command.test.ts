@@ -1,0 +1,99 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { expect } from 'chai';
+import { colouredPhoto, saveTinyCaptioner } from '../fixtures/tiny-captioner.js';
+
+describe('captioner serve', function () {
+  this.timeout(120_000).slow(20_000);
+  let folder: string;
+  let checkpoint: string;
+  let photo: Buffer;
+  const children: ChildProcess[] = [];
+
+  before(async () => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
+    checkpoint = path.join(folder, 'tiny');
+    await saveTinyCaptioner(checkpoint);
+    photo = await colouredPhoto([200, 40, 40]);
+  });
+  after(() => {
+    for (const child of children) child.kill('SIGKILL');
+    fs.rmSync(folder, { recursive: true });
+  });
+
+  const run = (args: string[], env: NodeJS.ProcessEnv = {}) => {
+    const child = spawn(
+      process.execPath,
+      ['--import', 'tsx', 'cli/main.ts', 'serve', '--checkpoint', checkpoint, ...args],
+      {
+        env: { ...process.env, DEBUG: '', ...env },
+      },
+    );
+    children.push(child);
+    return child;
+  };
+  /** Starts it and waits until it captions. */
+  const start = async (args: string[] = [], env: NodeJS.ProcessEnv = {}) => {
+    const child = run(['--port', '0', '--workers', '1', ...args], env);
+    const log: string[] = [];
+    createInterface({ input: child.stdout }).on('line', (line) => log.push(line));
+    const errors = createInterface({ input: child.stderr });
+    const [line] = (await once(errors, 'line')) as [string];
+    const url = /^captioner: listening at (http:\/\/127\.0\.0\.1:\d+)$/.exec(line)![1];
+    while (!(await fetch(`${url}/readyz`)).ok) await new Promise((resolve) => setTimeout(resolve, 20));
+    return { child, url, log };
+  };
+  const caption = (url: string, headers: Record<string, string> = {}) =>
+    fetch(`${url}/caption`, { method: 'POST', body: new Uint8Array(photo), headers });
+
+  it('captions, loads its checkpoint anew on SIGHUP, and ends on SIGTERM when all is answered', async () => {
+    const { child, url, log } = await start();
+    const before = await (await caption(url)).text();
+    await saveTinyCaptioner(checkpoint, 8);
+    child.kill('SIGHUP');
+    while (!log.some((line) => line.includes('checkpoint reloaded')))
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    const after = await (await caption(url)).text();
+    expect(after).not.to.equal(before);
+
+    fs.writeFileSync(path.join(checkpoint, 'config.json'), '{');
+    child.kill('SIGHUP');
+    while (!log.some((line) => line.includes('the former one goes on')))
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await (await caption(url)).text()).to.equal(after);
+    await saveTinyCaptioner(checkpoint);
+
+    const last = Promise.all(Array.from({ length: 10 }, () => caption(url)));
+    child.kill('SIGTERM');
+    const [answers, [code]] = await Promise.all([last.catch(() => undefined), once(child, 'exit')]);
+    expect(code).to.equal(0);
+    // Those that had come before the signal are answered; who comes later finds no service.
+    for (const answer of answers ?? []) expect(answer.status).to.be.oneOf([200, 503]);
+    for (const line of log) expect(JSON.parse(line)).to.have.property('level');
+  });
+
+  it('takes keys from the environment', async () => {
+    const { child, url } = await start([], { CAPTIONER_API_KEYS: 'one,two' });
+    expect((await caption(url)).status).to.equal(401);
+    expect((await caption(url, { authorization: 'Bearer two' })).status).to.equal(200);
+    child.kill('SIGINT');
+    expect((await once(child, 'exit'))[0]).to.equal(0);
+  });
+
+  it('says in a line what keeps it from listening', async () => {
+    const { child: first, url } = await start();
+    const second = run(['--port', new URL(url).port]);
+    const [stderr, [code]] = await Promise.all([text(second.stderr), once(second, 'exit')]);
+    expect(code).to.equal(1);
+    expect(stderr).to.match(/^captioner: Port \d+ of 127\.0\.0\.1 is taken: choose another one with --port\.\n$/);
+    first.kill('SIGTERM');
+    await once(first, 'exit');
+    const third = run(['--workers', 'many']);
+    expect(await text(third.stderr)).to.match(/--workers/);
+  });
+});
