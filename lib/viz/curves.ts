@@ -86,6 +86,7 @@ export function compareRuns(
   runs: Readonly<Record<string, readonly EpochRecord[]>>,
   { title = 'Loss', measure = 'loss' }: { title?: string; measure?: string } = {},
 ): Figure {
+  const last = Math.max(1, ...Object.values(runs).flatMap((epochs) => epochs.map(({ epoch }) => epoch)));
   const data = Object.entries(runs).map(([name, epochs], i): Trace =>
     curve(
       name,
@@ -103,7 +104,10 @@ export function compareRuns(
         width: 720,
         height: 360,
         showlegend: true,
-        xaxis: { title: { text: 'epoch' } },
+        xaxis: {
+          title: { text: 'epoch' },
+          ...(last <= 15 && { tickvals: Array.from({ length: last }, (_, i) => i + 1) }),
+        },
         yaxis: { title: { text: measure === 'loss' ? 'dev loss per word' : `dev ${measure}` } },
       },
     },

@@ -54,7 +54,7 @@ export function makeScale(
     if (categories) return categories.map((label, i) => ({ at: linear(i), label }));
     const [least, most] = [Math.min(low, high), Math.max(low, high)];
     if (log) return powers(least, most).map((value) => ({ at: place(value), label: formatTick(value, axis) }));
-    const count = along === 'x' ? Math.max(2, Math.abs(to - from) / 85) : Math.max(2, Math.abs(to - from) / 48);
+    const count = along === 'x' ? Math.max(2, Math.abs(to - from) / 70) : Math.max(2, Math.abs(to - from) / 48);
     return niceSteps(least, most, count).map((value) => ({ at: place(value), label: formatTick(value, axis) }));
   }
 }

@@ -1,0 +1,97 @@
+import { expect } from 'chai';
+import { CaptionerError } from '../../lib/errors.js';
+import * as viz from '../../lib/viz.js';
+import { niceSteps } from '../../lib/viz/static/scale.js';
+import { textWidth, wrapText } from '../../lib/viz/static/text.js';
+
+describe('Table', () => {
+  it('takes rows, of any keys, and a danfojs DataFrame', async () => {
+    const { DataFrame } = await import('danfojs-node');
+    const rows = [
+      { word: 'dog', count: 1234, share: 0.12345 },
+      { word: 'cat', count: 3, share: NaN },
+    ];
+    const text = 'word  count  share\ndog   1,234  0.123\ncat       3      –';
+    expect(new viz.Table(rows).toText()).to.equal(text);
+    expect(new viz.Table(new DataFrame([rows[0]])).toText()).to.equal(text.split('\n').slice(0, 2).join('\n'));
+    expect(new viz.Table([{ a: 1 }, { b: 2 }]).columns).to.deep.equal(['a', 'b']);
+  });
+
+  it('says how many rows it leaves out, and escapes what looks like HTML', () => {
+    const table = new viz.Table([{ word: '<end>' }, { word: '&' }, { word: 'x' }], { rows: 2 });
+    expect(table.toHtml()).to.contain('&lt;end&gt;').and.contain('and 1 more rows').and.not.contain('<end>');
+    expect(table.toText()).to.match(/and 1 more rows$/);
+  });
+});
+
+describe('Gallery', () => {
+  it('has photos and words inside, and needs nothing else', async () => {
+    const rgb = new Uint8Array(3 * 16 * 16).fill(90);
+    const gallery = new viz.Gallery([
+      { photo: { rgb, size: 16 }, captions: ['a <grey> square'], references: ['grey'], note: 'p = 1' },
+    ]);
+    const html = await gallery.toHtml();
+    expect(html)
+      .to.contain('data:image/jpeg;base64,')
+      .and.contain('a &lt;grey&gt; square')
+      .and.not.match(/<script|src="(?!data:)/);
+    expect(await gallery.toSvg()).to.not.match(/NaN|undefined/);
+  });
+});
+
+describe('projections', () => {
+  it('find the directions in which points differ most', () => {
+    // Along (3, 4) / 5 the points differ by 10 units, across it by 2.
+    const points = [
+      [-3, -4],
+      [3, 4],
+      [-0.8, 0.6],
+      [0.8, -0.6],
+    ].map(([x, y]) => [x + 7, y - 2, 0]);
+    const places = viz.principalComponents(points);
+    expect(places.map(([x]) => Math.abs(x))).to.satisfy(
+      (xs: number[]) => Math.abs(xs[0] - 5) < 1e-6 && Math.abs(xs[1] - 5) < 1e-6 && xs[2] < 1e-6,
+    );
+    expect(places.map(([, y]) => Math.abs(y))).to.satisfy(
+      (ys: number[]) => Math.abs(ys[2] - 1) < 1e-6 && Math.abs(ys[3] - 1) < 1e-6 && ys[0] < 1e-6,
+    );
+  });
+
+  it('rank neighbours by the angle, not by the length', () => {
+    const candidates = [
+      { name: 'far', vector: [10, 1] },
+      { name: 'near', vector: [0.1, 0.1] },
+    ];
+    expect(viz.nearestNeighbours([1, 1], candidates, 2).map(({ name }) => name)).to.deep.equal(['near', 'far']);
+    expect(viz.cosine([1, 0], [0, 0])).to.equal(0);
+  });
+});
+
+describe('outside of a notebook', () => {
+  it('nothing can be shown, and the error says what to do', async () => {
+    const error = await viz.show(new viz.Table([{ a: 1 }])).catch((thrown: unknown) => thrown);
+    expect(error).to.be.instanceOf(CaptionerError);
+    expect((error as CaptionerError).message).to.contain('npm run lab');
+    expect(viz.inNotebook()).to.be.false;
+    expect(viz.cellSignal().aborted).to.be.false;
+  });
+});
+
+describe('drawing', () => {
+  it('knows the width of text, and breaks lines by it', () => {
+    expect(textWidth('iiii')).to.be.lessThan(textWidth('mmmm'));
+    const lines = wrapText('a man in a black shirt is standing in front of a building', 120);
+    expect(lines.join(' ')).to.equal('a man in a black shirt is standing in front of a building');
+    for (const line of lines) expect(textWidth(line)).to.be.at.most(120);
+  });
+
+  it('has letters beyond English', () => {
+    for (const letters of ['őű', 'ąęł', 'ß', 'é']) expect(textWidth(letters)).to.be.greaterThan(5);
+  });
+
+  it('puts ticks at round numbers', () => {
+    expect(niceSteps(0, 1, 4)).to.deep.equal([0, 0.25, 0.5, 0.75, 1]);
+    expect(niceSteps(-3, 17, 4)).to.deep.equal([0, 5, 10, 15]);
+    expect(niceSteps(2, 2, 4)).to.deep.equal([2]);
+  });
+});
