@@ -1,16 +1,19 @@
 import { benchCaption } from './caption.js';
 import { benchEncoder } from './encoder.js';
+import { benchServe, benchSoak } from './serve.js';
 import { benchTrain } from './train.js';
 
-/** `npm run bench -- train`: each benchmark prints its result as JSON; without a name, all run. */
+/** `npm run bench -- train`: each benchmark prints its result as JSON; without a name, all run but the soak. */
 const benchmarks: Record<string, () => Promise<object>> = {
   train: benchTrain,
   caption: benchCaption,
   encoder: benchEncoder,
+  serve: benchServe,
+  soak: benchSoak,
 };
 
 const names = process.argv.slice(2);
-for (const name of names.length > 0 ? names : Object.keys(benchmarks)) {
+for (const name of names.length > 0 ? names : Object.keys(benchmarks).filter((name) => name !== 'soak')) {
   const run = benchmarks[name];
   if (!run) throw new Error(`Unknown benchmark '${name}': one of ${Object.keys(benchmarks).join(', ')}.`);
   console.log(JSON.stringify({ benchmark: name, ...(await run()) }, null, 2));

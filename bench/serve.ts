@@ -1,0 +1,174 @@
+import autocannon, { type Result } from 'autocannon';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const samples = path.join(root, 'data', 'samples');
+
+/** Seconds of each measurement. */
+const seconds = Number(process.env.CAPTIONER_BENCH_SECONDS ?? 10);
+const clientCounts = [1, 8, 32, 128];
+
+/** A server that takes a photo as the body of POST /caption. */
+interface Server {
+  readonly url: string;
+  readonly child: ChildProcess;
+}
+
+/** What one server does for so many clients. Times in milliseconds. */
+interface Load {
+  readonly clients: number;
+  readonly requestsPerSecond: number;
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly failed: number;
+}
+
+/**
+ * Requests a second and times of answers of the service, beside the same captioner behind a plain handler in one thread, and beside a
+ * minimal service of FastAPI and PyTorch, one after the other.
+ */
+export async function benchServe(): Promise<object> {
+  const results: Record<string, Load[] | string> = {};
+  for (const [name, start] of Object.entries(servers)) {
+    const server = await start();
+    if (typeof server === 'string') {
+      results[name] = `not compared: ${server}`;
+      continue;
+    }
+    try {
+      await load(server, 8, Math.min(seconds, 3)); // warm up
+      const loads: Load[] = [];
+      for (const clients of clientCounts) loads.push(await load(server, clients, seconds));
+      results[name] = loads;
+    } finally {
+      await stop(server);
+    }
+  }
+  const at = (name: string, clients: number) => {
+    const loads = results[name];
+    return typeof loads === 'string' ? undefined : loads.find((entry) => entry.clients === clients);
+  };
+  const times = (other: string) => {
+    const [ours, theirs] = [at('captioner', 32), at(other, 32)];
+    return ours && theirs ? Number((ours.requestsPerSecond / theirs.requestsPerSecond).toFixed(2)) : undefined;
+  };
+  return {
+    what: 'POST /caption, sample photos in turn, beam 3: requests/s and milliseconds to the answer',
+    seconds,
+    results,
+    throughputAt32Clients: { beside_plain: times('plain'), beside_fastapi: times('fastapi') },
+    p99At32ClientsOverOnePhoto: Number((at('captioner', 32)!.p99 / at('captioner', 1)!.p50).toFixed(1)),
+  };
+}
+
+/** Memory of the service over 50,000 requests (CAPTIONER_BENCH_REQUESTS), of which none may fail. */
+export async function benchSoak(): Promise<object> {
+  const requests = Number(process.env.CAPTIONER_BENCH_REQUESTS ?? 50_000);
+  const parts = 10;
+  const server = await startService();
+  if (typeof server === 'string') throw new Error(server);
+  try {
+    await load(server, 32, 3); // warm up
+    const memory = [megabytes(server)];
+    let failed = 0;
+    for (let part = 0; part < parts; part++) {
+      failed += (await load(server, 32, undefined, Math.ceil(requests / parts))).failed;
+      memory.push(megabytes(server));
+      console.log(`${Math.round((100 * (part + 1)) / parts)} %: ${memory.at(-1)} MB`);
+    }
+    return { what: `resident memory (MB) over ${requests} requests by 32 clients`, memory, failed };
+  } finally {
+    await stop(server);
+  }
+}
+
+const servers: Record<string, () => Promise<Server | string>> = {
+  captioner: startService,
+  plain: () => start(process.execPath, ['--import', 'tsx', 'bench/peers/plain-server.ts']),
+  fastapi: () => start(process.env.CAPTIONER_BENCH_PYTHON ?? 'python3', ['bench/peers/fastapi_server.py']),
+};
+
+/** The service as it is built (`npm run build`), without a limit of requests a minute. */
+function startService(): Promise<Server | string> {
+  const flags = ['--port', '0', '--rate-limit', '0', '--log-level', 'silent'];
+  return start(process.execPath, ['dist/cli/main.js', 'serve', ...flags]);
+}
+
+/** Starts a server and waits until it captions. @returns why it can't be started. */
+async function start(command: string, args: readonly string[]): Promise<Server | string> {
+  const child = spawn(command, args, { cwd: root });
+  let complaint = '';
+  child.stderr.on('data', (text: Buffer) => (complaint += text.toString()));
+  const lines = [child.stdout, child.stderr].map((input) => createInterface({ input }));
+  const address = new Promise<string>((resolve) => {
+    for (const reader of lines) {
+      reader.on('line', (line) => {
+        const port = /"port": ?(\d+)|listening at http:\/\/[^:]+:(\d+)/.exec(line);
+        if (port) resolve(`http://127.0.0.1:${port[1] ?? port[2]}`);
+      });
+    }
+  });
+  const ended = Promise.race([once(child, 'error'), once(child, 'close')]).then(() => undefined);
+  const url = await Promise.race([address, ended]);
+  if (url === undefined) return complaint.trim().split('\n').at(-1) ?? 'it ended';
+  const [photo] = photos();
+  for (let status = 0; status !== 200;) {
+    status = (await fetch(`${url}/caption`, { method: 'POST', body: new Uint8Array(photo) })).status;
+    if (status !== 200) await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return { url, child };
+}
+
+async function stop({ child }: Server): Promise<void> {
+  child.kill('SIGTERM');
+  await once(child, 'close');
+}
+
+function photos(): Buffer[] {
+  return readdirSync(samples)
+    .filter((name) => name.endsWith('.jpg'))
+    .map((name) => readFileSync(path.join(samples, name)));
+}
+
+async function load({ url }: Server, clients: number, duration?: number, amount?: number): Promise<Load> {
+  const times: number[] = [];
+  let failed = 0;
+  const options = {
+    url: `${url}/caption`,
+    connections: clients,
+    ...(amount === undefined ? { duration } : { amount }),
+    timeout: 60,
+    requests: photos().map((body) => ({ method: 'POST' as const, headers: { 'content-type': 'image/jpeg' }, body })),
+  };
+  const { duration: taken, errors } = await new Promise<Result>((resolve, reject) => {
+    const run = autocannon(options, (error: Error | null, result) => {
+      if (error) reject(error);
+      else resolve(result);
+    });
+    run.on('response', (_client, status, _bytes, time) => {
+      times.push(time);
+      if (status !== 200) failed++;
+    });
+  });
+  times.sort((a, b) => a - b);
+  const percentile = (share: number) => Number((times[Math.ceil(share * times.length) - 1] ?? NaN).toFixed(1));
+  return {
+    clients,
+    requestsPerSecond: Number((times.length / taken).toFixed(1)),
+    p50: percentile(0.5),
+    p95: percentile(0.95),
+    p99: percentile(0.99),
+    failed: failed + errors,
+  };
+}
+
+/** Resident memory of a server. */
+function megabytes({ child }: Server): number {
+  return Math.round(Number(execFileSync('ps', ['-o', 'rss=', '-p', String(child.pid)]).toString()) / 1024);
+}
