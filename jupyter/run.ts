@@ -53,7 +53,7 @@ export function notebookFiles(folder = path.join(root, 'notebooks')): string[] {
 async function main(): Promise<void> {
   const program = new Command('npm run notebooks --')
     .description('Runs the notebooks from top to bottom, without a browser, and writes their outputs into them.')
-    .argument('[notebooks...]', 'files to run; all of notebooks/ where none is named')
+    .argument('[notebooks...]', 'files, or the numbers of those of notebooks/; all of them where none is named')
     .option('--html [folder]', 'also write each as a page that needs nothing else', false)
     .option('--no-write', 'leave the notebooks as they are')
     .addHelpText(
@@ -62,7 +62,9 @@ async function main(): Promise<void> {
     )
     .parse();
   const options = program.opts<{ html: string | boolean; write: boolean }>();
-  const files = program.args.length > 0 ? program.args : notebookFiles();
+  const all = notebookFiles();
+  const named = program.args.map((name) => all.find((file) => path.basename(file).startsWith(`${name}-`)) ?? name);
+  const files = named.length > 0 ? named : all;
   const pages = typeof options.html === 'string' ? options.html : path.join(root, 'notebooks', 'html');
   let failures = 0;
   for (const file of files) {
