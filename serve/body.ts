@@ -34,7 +34,7 @@ export async function readUpload(request: FastifyRequest, limits: UploadLimits, 
   const upload = type.startsWith('multipart/')
     ? await readForm(request, limits, lease)
     : type === 'application/json'
-      ? readJson(await readBody(request, limits.requestBytes, lease, () => requestTooLarge(limits)), limits)
+      ? await readJson(request, limits, lease)
       : await readPhoto(request, limits, lease);
   if (upload.photos.length > 0) return upload;
   throw new ServiceError(
@@ -88,7 +88,13 @@ async function readForm(request: FastifyRequest, limits: UploadLimits, lease: Up
   return { photos, fields, list: photos.length > 1 };
 }
 
-function readJson(bytes: Buffer, limits: UploadLimits): Upload {
+/** JSON is for a photo or a few small ones: it is parsed in one go, in which nobody else is answered. */
+async function readJson(request: FastifyRequest, limits: UploadLimits, lease: UploadLease): Promise<Upload> {
+  const most = Math.min(limits.requestBytes, Math.floor(1.4 * limits.fileBytes) + 65536);
+  const bytes = await readBody(request, most, lease, () => {
+    const message = `JSON may have ${megabytes(most)}, not more: send more photos as a form.`;
+    return new ServiceError(413, 'too-large', message);
+  });
   let body: unknown;
   try {
     body = JSON.parse(bytes.toString('utf8'));

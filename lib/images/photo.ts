@@ -36,7 +36,7 @@ export async function decodePhoto(
   size: number,
   { maxPixels = defaultMaxPixels, view }: PhotoOptions = {},
 ): Promise<Uint8Array> {
-  const name = typeof source === 'string' ? source : 'The photo';
+  const name = typeof source === 'string' ? source : 'The file';
   const bytes = typeof source === 'string' ? await readPhotoFile(source) : source;
   if (bytes.length === 0) throw new CaptionerError('bad-image', `${name} is empty.`);
   if (!photoFormat(bytes)) {

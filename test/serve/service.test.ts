@@ -247,6 +247,10 @@ describe('the service', () => {
         413,
         'A photo may have 0.01 MB, not more.',
       ]);
+      expect(await send({ payload: { images: Array(9).fill(big.toString('base64')) } })).to.deep.equal([
+        413,
+        'A request may have 0.03 MB, not more.',
+      ]);
       expect(await send(files(4, photo))).to.deep.equal([413, 'A request may have 3 photos, not more.']);
       expect(await send({ payload: { images: ['', '', '', ''] } })).to.deep.equal([
         413,
@@ -282,7 +286,7 @@ describe('the service', () => {
       expect(headers['content-security-policy']).not.to.match(/unsafe/);
       expect(headers).to.include({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' });
       expect(headers).not.to.have.property('x-powered-by');
-      expect(payload).not.to.match(/(src|href)="(https?:)?\/\//);
+      expect(payload).not.to.match(/<(script|link|img)[^>]*(src|href)="(https?:)?\/\//);
     });
 
     it('serves its page’s files and the samples, and nothing else of the disk', async () => {
@@ -372,6 +376,15 @@ describe('the service', () => {
       const reply = await fetch(`${url}/caption`, { method: 'POST', body, duplex: 'half' } as RequestInit);
       expect(reply.status).to.equal(413);
       expect(((await reply.json()) as Failure).error.message).to.equal('A photo may have 0.1 MB, not more.');
+      const json = await some.server.inject({
+        method: 'POST',
+        url: '/caption',
+        payload: { images: ['A'.repeat(300_000)] },
+      });
+      expect([json.statusCode, json.json<Failure>().error.message]).to.deep.equal([
+        413,
+        'JSON may have 0.2 MB, not more: send more photos as a form.',
+      ]);
     });
 
     it('finishes what it has accepted when it is asked to stop, and accepts no more', async () => {
