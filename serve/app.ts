@@ -216,6 +216,8 @@ async function document(app: FastifyInstance, { page }: ServiceConfig): Promise<
   if (!page) return;
   await app.register(swaggerUi, {
     routePrefix: '/docs',
+    uiConfig: { layout: 'BaseLayout' },
+    theme: { title: 'captioner' },
     logLevel: 'warn',
     staticCSP: "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
   });
