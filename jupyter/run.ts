@@ -1,54 +1,9 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { KernelClient } from './client.js';
+import { executeNotebook, notebookFiles, root } from './execute.js';
 import { notebookPage } from './html.js';
-import { readNotebook, withoutScripts, writeNotebook, type Cell, type Notebook } from './notebook.js';
-
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
-const kernelspec = path.join(root, 'jupyter', 'kernels', 'captioner');
-
-/** A cell that failed, and how. */
-export interface FailedCell {
-  /** Counted from 1, texts included, as a reader counts. */
-  readonly cell: number;
-  readonly message: string;
-  readonly traceback: readonly string[];
-}
-
-/** Runs a notebook from its first cell to its last, or to the first that fails, on a kernel of its own. */
-export async function executeNotebook(
-  notebook: Notebook,
-  env: NodeJS.ProcessEnv = process.env,
-): Promise<{ notebook: Notebook; failed?: FailedCell }> {
-  const kernel = await KernelClient.start(kernelspec, env);
-  const cells = notebook.cells.map((cell): Cell =>
-    cell.cell_type === 'code' ? { ...cell, execution_count: null, outputs: [] } : cell,
-  );
-  let failed: FailedCell | undefined;
-  try {
-    for (const [i, cell] of cells.entries()) {
-      if (cell.cell_type !== 'code' || !cell.source.trim()) continue;
-      const { outputs, executionCount, error } = await kernel.execute(cell.source);
-      cells[i] = { ...cell, execution_count: executionCount, outputs };
-      if (!error) continue;
-      failed = { cell: i + 1, message: `${error.ename}: ${error.evalue}`, traceback: error.traceback };
-      break;
-    }
-  } finally {
-    await kernel.shutDown();
-  }
-  return { notebook: { ...notebook, cells }, ...(failed && { failed }) };
-}
-
-/** The project's notebooks, in the order in which they are read. */
-export function notebookFiles(folder = path.join(root, 'notebooks')): string[] {
-  return readdirSync(folder)
-    .filter((name) => name.endsWith('.ipynb'))
-    .sort()
-    .map((name) => path.join(folder, name));
-}
+import { readNotebook, withoutScripts, writeNotebook } from './notebook.js';
 
 async function main(): Promise<void> {
   const program = new Command('npm run notebooks --')
@@ -92,4 +47,4 @@ async function main(): Promise<void> {
   }
 }
 
-if (process.argv[1] && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) await main();
+await main();

@@ -46,7 +46,7 @@ export class Table implements Displayable {
     return (
       `<table style="border-collapse:collapse;font:14px ${fontFamily};color:${ink.text};background:${ink.paper}">` +
       (title
-        ? `<caption style="text-align:left;font-weight:600;padding:4px 12px;color:${ink.text};background:${ink.paper}">${escapeHtml(title)}</caption>`
+        ? `<caption style="text-align:left;white-space:nowrap;font-weight:600;padding:4px 12px;color:${ink.text};background:${ink.paper}">${escapeHtml(title)}</caption>`
         : '') +
       `<thead><tr>${head.join('')}</tr></thead><tbody>${body.join('')}</tbody></table>` +
       (left > 0

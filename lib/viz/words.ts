@@ -20,7 +20,7 @@ export function wordFrequencies(counts: Iterable<readonly [word: string, count: 
 
 /**
  * Counts of all words by rank on logarithmic axes: nearly a straight line in any language (Zipf 1949).
- * @param cut a line at this count: what lies below it is left out of a vocabulary.
+ * @param cut a line at this count, where there are words below it: they are left out of a vocabulary.
  */
 export function zipfPlot(counts: Iterable<number>, cut?: number): Figure {
   const sorted = [...counts].filter((count) => count > 0).sort((a, b) => b - a);
@@ -33,8 +33,8 @@ export function zipfPlot(counts: Iterable<number>, cut?: number): Figure {
     x: { type: 'log' },
     y: { type: 'log' },
   });
-  if (cut === undefined) return figure;
-  const beyond = sorted.filter((count) => count < cut).length;
+  const beyond = cut === undefined ? 0 : sorted.filter((count) => count < cut).length;
+  if (cut === undefined || beyond === 0) return figure;
   const line: Shape = {
     type: 'line',
     x0: 0,

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'chai';
 import { notebookText, readNotebook, withoutScripts, type Cell, type Notebook } from '../../jupyter/notebook.js';
-import { executeNotebook, notebookFiles } from '../../jupyter/run.js';
+import { executeNotebook, notebookFiles } from '../../jupyter/execute.js';
 
 const files = notebookFiles();
 const codeCells = ({ cells }: Notebook) =>

@@ -1,0 +1,131 @@
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect } from 'chai';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { readNotebook } from '../../jupyter/notebook.js';
+import { findLab, LabServer } from './lab-server.js';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const browserPath = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
+  (file) => file && existsSync(file),
+);
+const lab = findLab();
+/** Which notebooks, by the beginnings of their names. All of them take minutes. */
+const chosen = (process.env.CAPTIONER_TEST_LAB_NOTEBOOKS ?? '01,06').split(',');
+
+interface JupyterApp {
+  readonly commands: { execute(name: string): Promise<unknown> };
+  readonly shell: {
+    readonly currentWidget?: {
+      readonly context: { readonly ready: Promise<void> };
+      readonly sessionContext: {
+        readonly ready: Promise<void>;
+        readonly session?: { readonly kernel?: { readonly name: string; readonly status: string } };
+      };
+      readonly content: {
+        readonly model: {
+          toJSON(): {
+            cells: { cell_type: string; outputs?: { output_type: string; ename?: string; evalue?: string }[] }[];
+          };
+        };
+      };
+    };
+  };
+}
+type LabWindow = Window & { readonly jupyterapp: JupyterApp };
+
+describe('JupyterLab in a browser', function () {
+  this.timeout(900_000);
+  let server: LabServer;
+  let browser: Browser;
+  let folder: string;
+
+  before(async function () {
+    if (!lab || !browserPath) {
+      console.log(
+        `      left out: ${lab ? 'no Chromium (CHROMIUM may name one)' : 'no JupyterLab (CAPTIONER_TEST_LAB may name one)'}`,
+      );
+      this.skip();
+    }
+    // Copies: JupyterLab saves what it runs.
+    mkdirSync(path.join(root, 'runs'), { recursive: true }); // not a hidden folder: Jupyter doesn't open those
+    folder = mkdtempSync(path.join(root, 'runs', 'lab-'));
+    server = await LabServer.start(lab, 8700 + (process.pid % 200));
+    browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+    if (folder) rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('knows the kernel', async () => {
+    expect(await server.kernelspecs()).to.include('captioner');
+  });
+
+  for (const name of chosen) {
+    it(`runs notebook ${name} from top to bottom: no error, figures by Plotly`, async () => {
+      const file = [
+        '01-data',
+        '02-features',
+        '03-vocabulary',
+        '04-model',
+        '05-curves',
+        '06-sampling',
+        '07-looking',
+        '08-your-own',
+      ].find((one) => one.startsWith(name))!;
+      copyFileSync(path.join(root, 'notebooks', `${file}.ipynb`), path.join(folder, `${file}.ipynb`));
+      const page = await browser.newPage({ viewport: { width: 1300, height: 1000 } });
+      try {
+        const outputs = await runAll(page, `${server.url}/lab/tree/${path.relative(root, folder)}/${file}.ipynb`);
+        const errors = outputs.flat().filter(({ output_type }) => output_type === 'error');
+        expect(errors.map(({ ename, evalue }) => `${ename}: ${evalue}`)).to.deep.equal([]);
+        const code = readNotebook(path.join(root, 'notebooks', `${file}.ipynb`)).cells.filter(
+          ({ cell_type }) => cell_type === 'code',
+        );
+        expect(outputs).to.have.length(code.length);
+        // Figures are drawn when they come into view.
+        await page.locator('.jp-OutputArea-output img[src^="data:"], .js-plotly-plot').first().scrollIntoViewIfNeeded();
+        const figure = page.locator('.jp-OutputArea .js-plotly-plot .main-svg').first();
+        await figure.waitFor({ state: 'attached', timeout: 60_000 });
+        if (process.env.SNAPSHOT_PICTURES) await pictures(page, path.join(process.env.SNAPSHOT_PICTURES, file));
+      } finally {
+        await page.close();
+      }
+    });
+  }
+});
+
+/** Opens a notebook, runs all of its cells, and gives the outputs of each when the kernel is idle again. */
+async function runAll(page: Page, url: string) {
+  await page.goto(url, { timeout: 120_000 });
+  await page.waitForFunction(
+    () => !!(window as unknown as LabWindow).jupyterapp?.shell.currentWidget?.content?.model,
+    undefined,
+    { timeout: 120_000 },
+  );
+  await page.evaluate(async () => {
+    const { commands, shell } = (window as unknown as LabWindow).jupyterapp;
+    await shell.currentWidget!.context.ready;
+    await shell.currentWidget!.sessionContext.ready;
+    await commands.execute('notebook:run-all-cells');
+  });
+  return await page.evaluate(() => {
+    const { content } = (window as unknown as LabWindow).jupyterapp.shell.currentWidget!;
+    return content.model
+      .toJSON()
+      .cells.flatMap(({ cell_type, outputs = [] }) => (cell_type === 'code' ? [outputs] : []));
+  });
+}
+
+/** Screenshots of the whole notebook, page by page. */
+async function pictures(page: Page, name: string): Promise<void> {
+  const panel = page.locator('.jp-WindowedPanel-outer').first();
+  const height = await panel.evaluate((element) => element.scrollHeight);
+  for (let i = 0; i * 850 < height && i < 14; i++) {
+    await panel.evaluate((element, top) => (element.scrollTop = top), i * 850);
+    await page.waitForTimeout(1200);
+    writeFileSync(`${name}-${String(i).padStart(2, '0')}.png`, await page.screenshot());
+  }
+}
