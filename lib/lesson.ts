@@ -4,7 +4,7 @@ import path from 'node:path';
 import { Captioner, defaultCheckpoint } from './captioner.js';
 import { openDataset } from './data/datasets.js';
 import { extractFeatures } from './data/extraction.js';
-import { openFeatures, type FeatureStore } from './data/features.js';
+import { openFeatures, readSkipped, type FeatureStore } from './data/features.js';
 import type { Manifest } from './data/manifest.js';
 import { HistogramEncoder } from './data/histogram-encoder.js';
 import { shapesDataset } from './data/shapes.js';
@@ -60,9 +60,8 @@ export async function openLesson(
   if (chosen === 'flickr8k') {
     const manifest = await openDataset('flickr8k');
     const folder = path.join(projectFolder, 'features', 'flickr8k');
-    if (!existsSync(path.join(folder, 'meta.json')) || openFeatures(folder).ids.length < manifest.photos.length) {
-      const captioner = await Captioner.load();
-      const encoder = await captioner.ready();
+    if (!hasFeatures(folder, manifest)) {
+      const encoder = await (await Captioner.load()).ready();
       await extractFeatures({ manifest, encoder, folder, ...(progress && { progress }), ...(signal && { signal }) });
     }
     return {
@@ -77,7 +76,15 @@ export async function openLesson(
   const folder = path.join(projectFolder, 'data', 'shapes');
   const manifest = await shapesDataset(folder);
   const features = path.join(folder, 'features');
-  await extractFeatures({ manifest, encoder: new HistogramEncoder(), folder: features, ...(progress && { progress }) });
+  // Several notebooks may be open at once: what is there is only read.
+  if (!hasFeatures(features, manifest)) {
+    await extractFeatures({
+      manifest,
+      encoder: new HistogramEncoder(),
+      folder: features,
+      ...(progress && { progress }),
+    });
+  }
   return {
     preset: chosen,
     manifest,
@@ -86,6 +93,21 @@ export async function openLesson(
     training: { epochs: 8, batchSize: 64, learningRate: 0.01, validatePhotos: 0 },
     vocabulary: { minCount: 2 },
   };
+}
+
+/** Whether a store has a row or a reason for each photo. */
+function hasFeatures(folder: string, { photos }: Manifest): boolean {
+  if (!existsSync(path.join(folder, 'meta.json'))) return false;
+  try {
+    const store = openFeatures(folder);
+    const skipped = new Set(readSkipped(folder).map(({ id }) => id));
+    const complete = photos.every(({ id }) => store.has(id) || skipped.has(id));
+    store.close();
+    return complete;
+  } catch (error) {
+    if (error instanceof CaptionerError && error.code === 'corrupt') return false; // extraction repairs it, or says why not
+    throw error;
+  }
 }
 
 /** The sample photos with five captions each, and the features that come with them. */
