@@ -80,8 +80,9 @@ describe('the notebooks', () => {
       );
       const ran = codeCells(withoutScripts(notebook));
       codeCells(committed).forEach((cell, i) => {
-        // What needs the encoder shows less where it is not at hand.
-        if (!/\bencoder\b/.test(cell.source)) expect(kindsOf(ran[i]), cell.source).to.deep.equal(kindsOf(cell));
+        // What needs the encoder shows less where it is not at hand; data that is there already needs no progress bar.
+        if (!/\bencoder\b|openLesson\(/.test(cell.source))
+          expect(kindsOf(ran[i]), cell.source).to.deep.equal(kindsOf(cell));
       });
     });
   }
