@@ -56,6 +56,7 @@ export class CaptionPool {
   private crew: Crew;
   private reloading = false;
   private closing = false;
+  private closed?: Promise<void>;
   private timer?: NodeJS.Timeout;
   private wake: () => void = () => undefined;
   /** Seconds that a photo takes a worker, on average over the last ones. */
@@ -147,7 +148,12 @@ export class CaptionPool {
   }
 
   /** Accepts nothing more, finishes what was accepted, and ends. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.closed ??= this.finish();
+    return this.closed;
+  }
+
+  private async finish(): Promise<void> {
     this.closing = true;
     this.dispatch();
     while (this.queue.size > 0 || this.running.size > 0) {

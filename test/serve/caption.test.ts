@@ -12,7 +12,8 @@ interface Answer {
   readonly index?: number;
 }
 
-describe('POST /caption', () => {
+describe('POST /caption', function () {
+  this.timeout(120_000).slow(10_000);
   let service: TinyService;
   let captioner: Captioner;
   let [red, blue, white]: Buffer[] = [];

@@ -9,7 +9,8 @@ import { colouredPhoto, saveTinyCaptioner } from '../fixtures/tiny-captioner.js'
 
 const search = completeSearch({});
 
-describe('CaptionPool', () => {
+describe('CaptionPool', function () {
+  this.timeout(120_000).slow(10_000);
   let folder: string;
   let photos: Buffer[];
   let truth: string[];

@@ -13,7 +13,8 @@ interface Failure {
   readonly error: { code: string; message: string };
 }
 
-describe('the service', () => {
+describe('the service', function () {
+  this.timeout(120_000).slow(10_000);
   let service: TinyService;
   let photo: Buffer;
   const started: TinyService[] = [];
