@@ -96,7 +96,7 @@ export function beamTree(search: readonly (readonly TreeCandidate[])[], options:
     showlegend: false,
     hoverinfo: 'skip',
   };
-  const width = options.width ?? Math.max(480, Math.min(1500, 60 + 100 * (shown.length + 1)));
+  const width = options.width ?? Math.max(640, Math.min(1500, 60 + 100 * (shown.length + 1)));
   return new Figure(
     {
       data: [...edges, start, ...nodes.filter(({ x }) => x.length > 0)],
