@@ -19,11 +19,14 @@ export interface Trace {
 }
 
 export interface TraceOptions {
-  /** The graph's name for a variable. Default: the name it is registered by. */
+  /** The graph's name for a variable. Default: the name it is registered by, unless the graph's own values are called so. */
   nameOf?(variable: Variable): string;
   /** Dimensions to declare for an input or output of this shape. Default: the shape itself. */
   dims?(shape: number[]): Dimensions;
 }
+
+/** The graph's own values are called #v0, #c0 and so on: a variable of such a name, read from another graph, gets another one. */
+const inputName = ({ name }: Variable) => name.replace(/^#/, '##');
 
 /**
  * Goes through a step once and writes down what it does, without computing it. All variables have their former values afterwards;
@@ -33,7 +36,7 @@ export function trace(
   backend: OnnxBackend,
   step: (inputs: Tensors) => Tensors,
   inputs: Tensors,
-  { nameOf = (variable) => variable.name, dims = (shape) => shape }: TraceOptions = {},
+  { nameOf = inputName, dims = (shape) => shape }: TraceOptions = {},
 ): Trace {
   if (backend.recorder)
     throw new CaptionerError('unsupported', 'A compiled step was called inside another compiled step.');

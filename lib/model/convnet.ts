@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { ConvNetConfig } from '../config.js';
 import { Random } from '../random.js';
 import { batchNormTraining } from './batch-norm.js';
+import { transposed } from './onnx-constants.js';
 import type { Parameter } from './parameters.js';
 import { createVariables, disposeVariables, type Variables } from './variables.js';
 
@@ -136,7 +137,9 @@ export class ConvNet {
       );
       const factor = scale.map((x, c) => x / Math.sqrt(variance[c] + epsilon));
       const folded = values(`${name}/kernel`).map((x, i) => x * factor[i % outputs]);
-      weights.set(`${name}/kernel`, { shape: [kernel, kernel, inputs, outputs], data: folded });
+      // As ONNX has filters: [outputs, inputs, height, width].
+      const stored = transposed({ shape: [kernel, kernel, inputs, outputs], data: folded }, [3, 2, 0, 1]);
+      weights.set(`${name}/kernel`, stored);
       weights.set(`${name}/bias`, { shape: [1, outputs, 1, 1], data: shift.map((x, c) => x - mean[c] * factor[c]) });
     }
     const [mean, std] = [values('features/mean'), values('features/std')];
@@ -149,8 +152,10 @@ export class ConvNet {
       features: (photos, from) =>
         this.forward(
           photos,
-          (x, { name, stride }) =>
-            tf.add<tf.Tensor4D>(convolve(x, from[`${name}/kernel`] as tf.Tensor4D, stride), from[`${name}/bias`]),
+          (x, { name, stride }) => {
+            const kernel = tf.transpose<tf.Tensor4D>(from[`${name}/kernel`] as tf.Tensor4D, [2, 3, 1, 0]);
+            return tf.add<tf.Tensor4D>(convolve(x, kernel, stride), from[`${name}/bias`]);
+          },
           from,
         ),
     };

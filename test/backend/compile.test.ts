@@ -185,6 +185,22 @@ describe('a compiled step', () => {
     expect(Array.from(start.dataSync())).to.deep.equal([1, 2]);
   });
 
+  it("takes variables that are called as the graph's own values are", async () => {
+    const [v0, c0] = ['#v0', '#c0'].map((name, i) => tf.variable(uniform([3], i), true, name));
+    const run = compile(({ x }: Tensors) => {
+      const y = tf.mul(tf.add(tf.mul(x, v0), c0), 3);
+      v0.assign(y as tf.Tensor1D);
+      return { y };
+    });
+    const x = uniform([3], 9);
+    const expected = tf.mul(tf.add(tf.mul(x, v0), c0), 3).dataSync();
+    const { y } = await run({ x });
+    expectClose(Array.from(y.dataSync()), Array.from(expected), 1e-6);
+    expectClose(Array.from(v0.dataSync()), Array.from(expected), 1e-6);
+    tf.dispose([v0, c0]);
+    run.dispose();
+  });
+
   it('takes one constant as integers and as floats', async () => {
     const { eager } = currentOnnxBackend()!;
     eager.smallestWork = Infinity; // in JavaScript, a cast from integers to floats hands on the same data
