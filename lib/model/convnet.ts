@@ -30,7 +30,7 @@ const momentum = 0.98;
 const stages = 3;
 
 /** The network's blocks, from the photo to the last map: [N, 3, S, S] -> [N, 8 W, S / 32, S / 32]. */
-export function convNetBlocks({ width, blocks }: Pick<ConvNetConfig, 'width' | 'blocks'>): Block[] {
+function convNetBlocks({ width, blocks }: Pick<ConvNetConfig, 'width' | 'blocks'>): Block[] {
   const layer = (name: string, kernel: number, stride: number, inputs: number, outputs: number): Layer => ({
     name,
     kernel,
@@ -54,7 +54,7 @@ export function convNetBlocks({ width, blocks }: Pick<ConvNetConfig, 'width' | '
 }
 
 /** Every array of a network with `dimension` features. */
-export function convNetParameters(config: Pick<ConvNetConfig, 'width' | 'blocks'>, dimension: number): Parameter[] {
+function convNetParameters(config: Pick<ConvNetConfig, 'width' | 'blocks'>, dimension: number): Parameter[] {
   const blocks = convNetBlocks(config);
   const layers = blocks.flatMap(({ layers }) => layers);
   const closing = new Set(blocks.filter(({ residual }) => residual).map(({ layers }) => layers.at(-1)!));

@@ -119,7 +119,7 @@ export class DistillTask implements TrainingTask<Batch> {
  * How far the network's features are from the teacher's, both standardised: the mean squared error, and 1 - the cosine.
  * @param inputs photos [N, 3, S, S] and targets [N, D], the teacher's features as they are.
  */
-export function distillationLoss(
+function distillationLoss(
   network: ConvNet,
   { photos, targets }: Readonly<Record<string, tf.Tensor>>,
   cosineWeight: number,
