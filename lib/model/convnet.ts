@@ -109,7 +109,7 @@ export class ConvNet {
    * @returns [N, D]
    */
   learn(photos: tf.Tensor4D): tf.Tensor2D {
-    return this.forward(photos, (x, { name, stride }) => {
+    const { features } = this.forward(photos, (x, { name, stride }) => {
       const { [`${name}/kernel`]: kernel, [`${name}/scale`]: scale, [`${name}/shift`]: shift } = this.variables;
       const convolved = convolve(x, kernel as tf.Tensor4D, stride);
       const { y, mean, variance } = batchNormTraining(convolved, scale as tf.Tensor1D, shift as tf.Tensor1D, epsilon);
@@ -119,6 +119,7 @@ export class ConvNet {
       }
       return y;
     });
+    return features;
   }
 
   /**
@@ -127,7 +128,7 @@ export class ConvNet {
    */
   folded(): {
     readonly weights: Map<string, FoldedWeight>;
-    features(photos: tf.Tensor4D, from: Variables): tf.Tensor2D;
+    run(photos: tf.Tensor4D, from: Variables): ConvNetOutput;
   } {
     const weights = new Map<string, FoldedWeight>();
     const values = (name: string) => this.variables[name].dataSync<'float32'>();
@@ -149,7 +150,7 @@ export class ConvNet {
     weights.set('head/bias', { shape: [this.dimension], data: bias });
     return {
       weights,
-      features: (photos, from) =>
+      run: (photos, from) =>
         this.forward(
           photos,
           (x, { name, stride }) => {
@@ -169,15 +170,22 @@ export class ConvNet {
     photos: tf.Tensor4D,
     layer: (x: tf.Tensor4D, layer: Layer) => tf.Tensor4D,
     { 'head/kernel': kernel, 'head/bias': bias }: Variables = this.variables,
-  ): tf.Tensor2D {
+  ): ConvNetOutput {
     let x = photos;
     for (const { layers, residual } of this.blocks) {
       const y = layers.reduce((from, each, i) => layer(i ? tf.relu(from) : from, each), x);
       x = tf.relu(residual ? tf.add<tf.Tensor4D>(x, y) : y);
     }
     const pooled = tf.mean<tf.Tensor2D>(x, [2, 3]); // [N, C]
-    return tf.add(tf.matMul(pooled, kernel as tf.Tensor2D), bias);
+    return { map: x, features: tf.add(tf.matMul(pooled, kernel as tf.Tensor2D), bias) };
   }
+}
+
+interface ConvNetOutput {
+  /** What is averaged over all places: [N, 8 W, S / 32, S / 32]. */
+  readonly map: tf.Tensor4D;
+  /** [N, D] */
+  readonly features: tf.Tensor2D;
 }
 
 interface FoldedWeight {

@@ -14,19 +14,19 @@ import { createVariable, disposeVariables } from './variables.js';
  * @param inputSize width and height of its photos.
  */
 export function exportConvNet(network: ConvNet, name: string, inputSize: number): Uint8Array {
-  const { weights, features } = network.folded();
+  const { weights, run } = network.folded();
   const variables = Object.fromEntries(
     [...weights].map(([weight, { shape, data }]) => [weight, createVariable(data, shape, false, weight)]),
   );
   try {
     const { model } = exportGraph(
-      ({ [encoderValues.input]: photos }) => ({ [encoderValues.features]: features(photos as Tensor4D, variables) }),
+      ({ [encoderValues.input]: photos }) => ({ ...run(photos as Tensor4D, variables) }),
       (batch) => ({ [encoderValues.input]: zeros([batch, 3, inputSize, inputSize]) }),
       variables,
     );
     const [mean, std] = [imagenet.mean, imagenet.std] as [[number, number, number], [number, number, number]];
     const { dimension } = network;
-    return writeEncoderMetadata(fillWeights(model, weights), { name, inputSize, mean, std, dimension });
+    return writeEncoderMetadata(fillWeights(model, weights), { name, inputSize, mean, std, dimension, map: true });
   } finally {
     disposeVariables(variables);
   }

@@ -82,6 +82,14 @@ describe('ConvNet', () => {
     expect(largest(await onnxFeatures(model, input), reference(network, input, 2))).to.be.below(1e-3);
   });
 
+  it('gives the map that its features are averages of', async () => {
+    const session = await InferenceSession.create(exportConvNet(network, 'small', size));
+    const { map } = await session.run({ input: new Tensor('float32', photos(2, 3), [2, 3, size, size]) });
+    await session.release();
+    expect(map.dims).to.deep.equal([2, 32, 2, 2]);
+    expect(Math.min(...(map.data as Float32Array))).to.equal(0);
+  });
+
   it('gives a photo the same features alone and among others', async () => {
     const model = exportConvNet(network, 'small', size);
     const input = photos(4, 5);
