@@ -227,7 +227,7 @@ function openDistillation(last: string, resume: boolean): PastDistillation | und
 }
 
 /** What may change when a run goes on: what it has learned so far stays what it is. */
-const changeable: readonly string[] = ['epochs', 'saveEvery', 'backend', 'teacher'];
+const changeable: readonly string[] = ['epochs', 'views', 'saveEvery', 'backend', 'teacher'];
 
 function refuseOther(
   out: string,
