@@ -60,6 +60,7 @@ export type { Prediction } from './metrics/predictions.js';
 export { modelCard, type TestReport } from './train/card.js';
 export {
   encoderAtHand,
+  lessonCheckpoint,
   lessonPreset,
   openLesson,
   openSamples,

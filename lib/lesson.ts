@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { Captioner, defaultCheckpoint } from './captioner.js';
+import { Captioner } from './captioner.js';
 import { openDataset } from './data/datasets.js';
 import { extractFeatures } from './data/extraction.js';
 import { openFeatures, readSkipped, type FeatureStore } from './data/features.js';
@@ -35,6 +35,9 @@ export interface LessonData {
 /** The project's folder, wherever the notebook lies. */
 export const projectFolder = path.dirname(createRequire(import.meta.url).resolve('captioner/package.json'));
 
+/** The captioner that the notebooks look into: its encoder is MobileNetV2, whose features of the sample photos come with the project. */
+export const lessonCheckpoint = path.join(projectFolder, 'checkpoints', 'mobilenetv2-flickr8k');
+
 /** The preset that `CAPTIONER_PRESET` names; else `flickr8k` where the data set and its encoder are there, else `tiny`. */
 export async function lessonPreset(): Promise<Preset> {
   const given = process.env.CAPTIONER_PRESET;
@@ -61,7 +64,7 @@ export async function openLesson(
     const manifest = await openDataset('flickr8k');
     const folder = path.join(projectFolder, 'features', 'flickr8k');
     if (!hasFeatures(folder, manifest)) {
-      const encoder = await (await Captioner.load()).ready();
+      const encoder = await (await Captioner.load(lessonCheckpoint)).ready();
       await extractFeatures({ manifest, encoder, folder, ...(progress && { progress }), ...(signal && { signal }) });
     }
     return {
@@ -121,7 +124,7 @@ export async function openSamples(): Promise<{ manifest: Manifest; features: Fea
  * The encoder of a captioner where it can be had without a download: in the checkpoint's own folder, in `CAPTIONER_MIRROR`, or in the cache;
  * else undefined.
  */
-export async function encoderAtHand(captioner: Captioner, folder = defaultCheckpoint()): Promise<Encoder | undefined> {
+export async function encoderAtHand(captioner: Captioner, folder = lessonCheckpoint): Promise<Encoder | undefined> {
   const { name } = captioner.checkpoint.config.encoder;
   const registered = encoders.find((encoder) => encoder.name === name);
   const here =
