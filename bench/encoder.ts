@@ -52,15 +52,15 @@ const photosPerSecond = (seconds: number) => (stepsPerRound * sizes.batch) / sec
 function trainingStep(): () => Promise<unknown> {
   const random = new Random(1);
   const network = new ConvNet(sizes, sizes.outputs, { random });
-  const weights = trainableVariables(network.variables);
-  const adam = new Adam(weights, parseConfig(TrainingConfig, { clipNorm: 0, weightDecay: 0.01 }));
+  const adam = new Adam(
+    trainableVariables(network.variables),
+    parseConfig(TrainingConfig, { clipNorm: 0, weightDecay: 0.01 }),
+  );
   const step = compile(({ photos, features, ...scalars }: Record<string, tf.Tensor>) => {
-    const { value: loss, grads } = tf.variableGrads(() => {
+    const { loss } = adam.minimize(() => {
       const difference = tf.sub(network.learn(photos as tf.Tensor4D), features);
       return tf.mean<tf.Scalar>(tf.square(difference));
-    }, Object.values(weights));
-    const gradients = Object.fromEntries(Object.entries(weights).map(([name, v]) => [name, grads[v.name]]));
-    adam.apply(gradients, scalars as Record<'stepSize' | 'epsilon' | 'keep', tf.Scalar>);
+    }, scalars);
     return { loss };
   });
   const { batch, pixels, outputs } = sizes;
@@ -72,8 +72,7 @@ function trainingStep(): () => Promise<unknown> {
   const [photos, features] = [filled([batch, 3, pixels, pixels]), filled([batch, outputs])];
   let count = 0;
   return async () => {
-    const scalars = Object.entries(adam.scalars(++count, 1e-3)).map(([name, value]) => [name, tf.scalar(value)]);
-    const { loss } = await step({ photos, features, ...(Object.fromEntries(scalars) as Record<string, tf.Scalar>) });
+    const { loss } = await step({ photos, features, ...adam.inputs(++count, 1e-3) });
     loss.dispose();
   };
 }

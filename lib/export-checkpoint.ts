@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { sha256OfBytes } from './data/checksum.js';
 import { CaptionerError } from './errors.js';
 import {
   checkEncoder,
@@ -64,12 +64,10 @@ async function takeAlong(file: string, config: CheckpointConfig, precision: 'fp3
       cause,
     });
   }
-  const identity = { ...config.encoder, sha256: sha256(bytes) };
+  const identity = { ...config.encoder, sha256: sha256OfBytes(bytes) };
   checkEncoder(config, identity, `Features of ${file}`);
   if (precision === 'fp32') return { bytes, identity };
   const { halveWeights } = await import('./model/half-precision.js');
   const halved = halveWeights(bytes);
-  return { bytes: halved, identity: { ...identity, sha256: sha256(halved) } };
+  return { bytes: halved, identity: { ...identity, sha256: sha256OfBytes(halved) } };
 }
-
-const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');

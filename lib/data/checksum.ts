@@ -1,6 +1,11 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 
+/** SHA-256 of bytes, in hexadecimal. */
+export function sha256OfBytes(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
 /** SHA-256 of a file, in hexadecimal. */
 export async function sha256OfFile(file: string): Promise<string> {
   const hash = createHash('sha256');

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { CaptionerError } from '../errors.js';
+import { sha256OfBytes } from '../data/checksum.js';
 import type { FetchOptions } from '../data/mirror.js';
 import { readEncoderMetadata } from './encoder-file.js';
 import { encoderFile, encoderOfFile, encoders, registeredEncoder, type Normalisation } from './encoders.js';
@@ -34,7 +34,7 @@ export async function readEncoder(nameOrPath: string, options: FetchOptions = {}
 
 /** What is known of an encoder's bytes. @throws CaptionerError `corrupt`: what the file says of itself is nonsense. */
 export function describeEncoder(bytes: Uint8Array, file: string): EncoderSource {
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const sha256 = sha256OfBytes(bytes);
   const registered = encoderOfFile(sha256);
   const known = registered ?? readEncoderMetadata(bytes, file);
   return {

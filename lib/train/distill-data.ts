@@ -5,8 +5,7 @@ import { extractFeatures, type PhotoEncoder, type PhotoFile } from '../data/extr
 import { openFeatures, type FeatureStore } from '../data/features.js';
 import type { Manifest } from '../data/manifest.js';
 import { CaptionerError } from '../errors.js';
-import { decodePhoto } from '../images/photo.js';
-import { drawView, wholePhoto } from '../images/view.js';
+import { drawView } from '../images/view.js';
 import type { ProgressReporter } from '../progress.js';
 import { Random } from '../random.js';
 
@@ -69,10 +68,7 @@ export class TeacherViews {
 
   /** The dev photos as they are. */
   async dev(): Promise<{ photos: readonly PhotoFile[]; features: FeatureStore }> {
-    return await this.features(
-      'dev',
-      this.photos.dev.map((photo) => ({ ...photo, view: wholePhoto })),
-    );
+    return await this.features('dev', this.photos.dev);
   }
 
   close(): void {
@@ -99,27 +95,5 @@ export class TeacherViews {
     const features = openFeatures(folder);
     this.stores.set(name, features);
     return features;
-  }
-}
-
-/** Decodes the photos of batches ahead of need, on sharp's threads. */
-export class PhotoLoader {
-  private readonly loading = new Map<readonly PhotoFile[], Promise<Uint8Array[]>>();
-
-  /** @param size width and height of the photos. */
-  constructor(private readonly size: number) {}
-
-  /** RGB bytes of a batch, [S, S, 3] each; those of the batches that come `next` are begun. */
-  async load(batch: readonly PhotoFile[], next: readonly (readonly PhotoFile[])[]): Promise<Uint8Array[]> {
-    for (const each of [batch, ...next]) {
-      if (this.loading.has(each)) continue;
-      const decoding = Promise.all(each.map(({ file, view }) => decodePhoto(file, this.size, view && { view })));
-      // An error is met when it is this batch's turn, not before.
-      decoding.catch(() => undefined);
-      this.loading.set(each, decoding);
-    }
-    const photos = await this.loading.get(batch)!;
-    this.loading.delete(batch);
-    return photos;
   }
 }

@@ -3,12 +3,13 @@ import { compile, type CompiledStep } from '../backend/index.js';
 import type { ConvNetConfig, DistillationConfig } from '../config.js';
 import type { PhotoFile } from '../data/extraction.js';
 import type { FeatureStore } from '../data/features.js';
-import { normalise } from '../images/photo.js';
+import { decodePhoto, normalise } from '../images/photo.js';
 import type { ConvNet } from '../model/convnet.js';
 import { imagenet } from '../model/encoders.js';
 import type { Weights } from '../model/safetensors.js';
 import { Random } from '../random.js';
-import { PhotoLoader, type TeacherViews } from './distill-data.js';
+import { Ahead } from './ahead.js';
+import type { TeacherViews } from './distill-data.js';
 import { Adam } from './optimizer.js';
 import { learningRateAt } from './schedule.js';
 import { readScalars, trainableVariables, type Tensors } from './step.js';
@@ -37,7 +38,7 @@ export class DistillTask implements TrainingTask<Batch> {
   readonly batchesPerEpoch: number;
   private readonly optimizer: Adam;
   private readonly run: CompiledStep<Tensors, { loss: tf.Tensor; gradientNorm: tf.Tensor }>;
-  private readonly loader: PhotoLoader;
+  private readonly ahead = new Ahead<Batch, Uint8Array[]>();
   private readonly pixels: Float32Array;
   private readonly targets: Float32Array;
   /** Of the current epoch. */
@@ -49,22 +50,12 @@ export class DistillTask implements TrainingTask<Batch> {
     const { batchSize: B } = config;
     this.epochs = config.epochs;
     this.batchesPerEpoch = Math.max(1, Math.floor(trainPhotos / B));
-    const trained = trainableVariables(network.variables);
-    this.optimizer = new Adam(trained, { ...config, optimizer: 'adam' }, slots);
-    this.loader = new PhotoLoader(inputSize);
+    this.optimizer = new Adam(trainableVariables(network.variables), { ...config, optimizer: 'adam' }, slots);
     this.pixels = new Float32Array(B * 3 * inputSize ** 2);
     this.targets = new Float32Array(B * network.dimension);
-    this.run = compile((inputs: Tensors) => {
-      const { value: loss, grads } = tf.variableGrads(
-        () => distillationLoss(network, inputs, config.cosineWeight),
-        Object.values(trained),
-      );
-      const gradients = Object.fromEntries(
-        Object.entries(trained).map(([name, variable]) => [name, grads[variable.name]]),
-      );
-      const { stepSize, epsilon, keep } = inputs as Record<string, tf.Scalar>;
-      return { loss, gradientNorm: this.optimizer.apply(gradients, { stepSize, epsilon, keep }) };
-    });
+    this.run = compile((inputs: Tensors) =>
+      this.optimizer.minimize(() => distillationLoss(network, inputs, config.cosineWeight), inputs),
+    );
   }
 
   async plan(epoch: number): Promise<readonly Batch[]> {
@@ -82,16 +73,16 @@ export class DistillTask implements TrainingTask<Batch> {
     const { config, inputSize: S, network } = this.parts;
     const { batchSize: B } = config;
     const at = this.batches.indexOf(batch);
-    const photos = await this.loader.load(batch, this.batches.slice(at + 1, at + 3));
+    const decoding = this.ahead.take(batch, () => this.decode(batch));
+    for (const next of this.batches.slice(at + 1, at + 3)) this.ahead.begin(next, () => this.decode(next));
     const { mean, std } = imagenet;
-    photos.forEach((rgb, i) => normalise(rgb, S, mean, std, this.pixels, i * 3 * S * S));
+    (await decoding).forEach((rgb, i) => normalise(rgb, S, mean, std, this.pixels, i * 3 * S * S));
     batch.forEach(({ id }, i) => this.features!.read(id, this.targets, i * network.dimension));
     const learningRate = learningRateAt(step, this.epochs * this.batchesPerEpoch, config);
-    const scalars = Object.entries(this.optimizer.scalars(step + 1, learningRate));
     const result = await readScalars(this.run, {
       photos: tf.tensor4d(this.pixels, [B, 3, S, S]),
       targets: tf.tensor2d(this.targets, [B, network.dimension]),
-      ...Object.fromEntries(scalars.map(([name, value]) => [name, tf.scalar(value)])),
+      ...this.optimizer.inputs(step + 1, learningRate),
     });
     return { ...result, learningRate, count: B };
   }
@@ -106,6 +97,12 @@ export class DistillTask implements TrainingTask<Batch> {
 
   save(state: TrainerState, best: boolean): void {
     this.parts.save(state, best, this.optimizer);
+  }
+
+  /** RGB bytes, [S, S, 3] each. */
+  private decode(batch: Batch): Promise<Uint8Array[]> {
+    const size = this.parts.inputSize;
+    return Promise.all(batch.map(({ file, view }) => decodePhoto(file, size, view && { view })));
   }
 
   dispose(): void {

@@ -1,5 +1,4 @@
 import path from 'node:path';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { z } from 'zod';
 import { useBackend } from '../backend/index.js';
 import { ConvNetConfig, DistillationConfig, parseConfig } from '../config.js';
@@ -7,11 +6,11 @@ import type { PhotoEncoder, PhotoFile } from '../data/extraction.js';
 import type { FeatureStore } from '../data/features.js';
 import type { Manifest } from '../data/manifest.js';
 import { CaptionerError } from '../errors.js';
-import { decodePhoto, normalise } from '../images/photo.js';
+import { decodePhoto } from '../images/photo.js';
 import { libraryVersion } from '../model/checkpoint.js';
 import { ConvNet } from '../model/convnet.js';
-import { encoderValues } from '../model/encoder-file.js';
-import { imagenet } from '../model/encoders.js';
+import { describeEncoder } from '../model/encoder-source.js';
+import { Encoder } from '../model/encoder.js';
 import { exportConvNet } from '../model/export-convnet.js';
 import { completeFolder, readFolderFile, replaceFolder } from '../model/folder.js';
 import { decodeSafetensors, safetensorsParts, type Weights } from '../model/safetensors.js';
@@ -21,7 +20,7 @@ import { featureStatistics } from './data.js';
 import { distillationPhotos, TeacherViews } from './distill-data.js';
 import { DistillTask } from './distill-task.js';
 import { History } from './history.js';
-import { parseTrainerState, runFolders } from './run-folder.js';
+import { differs, parseTrainerState, refuseChanges, runFolders } from './run-folder.js';
 import { runTask, type RunOptions } from './run-task.js';
 import type { TrainerState } from './trainer.js';
 
@@ -152,6 +151,9 @@ export async function distill(options: DistillationOptions): Promise<Distillatio
   }
 }
 
+/** Dev photos between two looks at whether the run is to stop. */
+const PHOTOS_AT_A_TIME = 32;
+
 /**
  * Compares an encoder with the teacher on photos, both standardised by the statistics of the train photos' features.
  * @returns a function that gives `cosine`, the mean over photos, and `explained`, the share of the variance (R²).
@@ -164,29 +166,30 @@ async function comparison(photos: readonly PhotoFile[], features: FeatureStore, 
     { mean, std }: { mean: Float32Array; std: Float32Array },
     signal?: AbortSignal,
   ): Promise<Record<string, number>> => {
-    const session = await InferenceSession.create(model, { logSeverityLevel: 4 });
-    const standardise = (row: Float32Array) => row.map((x, i) => (x - mean[i]) / std[i]);
-    let [cosines, errors, squares] = [0, 0, 0];
+    const encoder = await Encoder.open(describeEncoder(model, 'the network as exported'));
+    const given = new Float32Array(photos.length * D);
     try {
-      const input = new Float32Array(3 * size ** 2);
-      for (const [i, rgb] of decoded.entries()) {
+      for (let first = 0; first < photos.length; first += PHOTOS_AT_A_TIME) {
         signal?.throwIfAborted();
-        normalise(rgb, size, imagenet.mean, imagenet.std, input, 0);
-        const given = await session.run({ [encoderValues.input]: new Tensor('float32', input, [1, 3, size, size]) });
-        const a = standardise(given[encoderValues.features].data as Float32Array);
-        const b = standardise(features.read(photos[i].id));
-        let [ab, aa, bb] = [0, 0, 0];
-        for (let d = 0; d < D; d++) {
-          ab += a[d] * b[d];
-          aa += a[d] * a[d];
-          bb += b[d] * b[d];
-        }
-        cosines += ab / Math.sqrt(aa * bb + 1e-12);
-        errors += aa + bb - 2 * ab;
-        squares += bb;
+        given.set(await encoder.features(decoded.slice(first, first + PHOTOS_AT_A_TIME)), first * D);
       }
     } finally {
-      await session.release();
+      await encoder.release();
+    }
+    const standardise = (row: Float32Array) => row.map((x, i) => (x - mean[i]) / std[i]);
+    let [cosines, errors, squares] = [0, 0, 0];
+    for (const [i, { id }] of photos.entries()) {
+      const a = standardise(given.subarray(i * D, (i + 1) * D));
+      const b = standardise(features.read(id));
+      let [ab, aa, bb] = [0, 0, 0];
+      for (let d = 0; d < D; d++) {
+        ab += a[d] * b[d];
+        aa += a[d] * a[d];
+        bb += b[d] * b[d];
+      }
+      cosines += ab / Math.sqrt(aa * bb + 1e-12);
+      errors += aa + bb - 2 * ab;
+      squares += bb;
     }
     return { cosine: cosines / photos.length, explained: 1 - errors / squares };
   };
@@ -234,17 +237,9 @@ function refuseOther(
   past: RunConfig,
   now: { network: ConvNetConfig; training: DistillationConfig; teacher: PhotoEncoder },
 ): void {
-  const differs = (what: string, was: unknown, is: unknown) =>
-    new CaptionerError(
-      'mismatch',
-      `The run in ${out} has ${what} ${String(was)}, not ${String(is)}. Resume it as it is, or choose another folder.`,
-    );
   for (const section of ['network', 'training'] as const) {
-    const saved: Record<string, unknown> = past[section];
-    for (const [name, value] of Object.entries(now[section])) {
-      if (saved[name] !== value && !changeable.includes(name)) throw differs(name, saved[name], value);
-    }
+    refuseChanges(out, past[section], now[section], (name) => changeable.includes(name));
   }
   const { identity } = now.teacher;
-  if (past.teacher.sha256 !== identity.sha256) throw differs('the teacher', past.teacher.name, identity.name);
+  if (past.teacher.sha256 !== identity.sha256) throw differs(out, 'the teacher', past.teacher.name, identity.name);
 }

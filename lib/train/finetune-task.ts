@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs-core';
 import type { FinetuneConfig } from '../config.js';
+import { sha256OfBytes } from '../data/checksum.js';
 import { saveCheckpoint, type CheckpointConfig } from '../model/checkpoint.js';
 import type { Decoder } from '../model/decoder.js';
 import { describeEncoder } from '../model/encoder-source.js';
@@ -150,7 +150,7 @@ export class FinetuneTask implements TrainingTask<PhotoPlan> {
       ...this.parts.config,
       encoder: {
         name: encoderName,
-        sha256: createHash('sha256').update(bytes).digest('hex'),
+        sha256: sha256OfBytes(bytes),
         dimension: encoder.dimension,
       },
       finetuned: { ...this.parts.config.finetuned, trained: { epochs: state.epoch, steps: state.step } },

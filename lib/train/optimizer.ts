@@ -80,6 +80,32 @@ export class Adam {
     };
   }
 
+  /** {@link scalars} as tensors, for the inputs of a compiled step. */
+  inputs(step: number, learningRate: number): Record<keyof OptimizerScalars, tf.Scalar> {
+    const { stepSize, epsilon, keep } = this.scalars(step, learningRate);
+    return { stepSize: tf.scalar(stepSize), epsilon: tf.scalar(epsilon), keep: tf.scalar(keep) };
+  }
+
+  /**
+   * Computes a loss and changes the variables by one step of its gradients.
+   *
+   * @param scalars of {@link inputs}; other tensors among them are not looked at.
+   * @returns the loss, and the global norm of its gradients before clipping.
+   */
+  minimize(
+    lossOf: () => tf.Scalar,
+    { stepSize, epsilon, keep }: Readonly<Record<string, tf.Tensor>>,
+  ): { loss: tf.Scalar; gradientNorm: tf.Scalar } {
+    const trained = Object.entries(this.variables);
+    const { value: loss, grads } = tf.variableGrads(
+      lossOf,
+      trained.map(([, variable]) => variable),
+    );
+    const gradients = Object.fromEntries(trained.map(([name, variable]) => [name, grads[variable.name]]));
+    const scalars = { stepSize, epsilon, keep } as Record<keyof OptimizerScalars, tf.Scalar>;
+    return { loss, gradientNorm: this.apply(gradients, scalars) };
+  }
+
   /**
    * Changes the variables by one step.
    *

@@ -4,6 +4,7 @@ import { decodePhoto, normalise } from '../images/photo.js';
 import { drawView } from '../images/view.js';
 import type { Normalisation } from '../model/encoders.js';
 import { Random } from '../random.js';
+import { Ahead } from './ahead.js';
 import {
   examplesOf,
   fillCaptions,
@@ -61,7 +62,7 @@ const mildViews = { minArea: 0.7, maxStretch: 1.2, mirror: true, colour: 0.1 };
 
 /** Decodes the photos of batches, those of the next one while a step runs. */
 export class PhotoReader {
-  private readonly waiting = new Map<PhotoPlan, Promise<PhotoBatch>>();
+  private readonly ahead = new Ahead<PhotoPlan, PhotoBatch>();
 
   /**
    * @param rows captions of a batch, P * K.
@@ -80,20 +81,14 @@ export class PhotoReader {
    * @param next the batch that will be asked for at the next step.
    */
   async read(plan: PhotoPlan, step: number, next?: PhotoPlan): Promise<PhotoBatch> {
-    const batch = this.waiting.get(plan) ?? this.decode(plan, step);
-    this.waiting.clear();
-    if (next) {
-      const coming = this.decode(next, step + 1);
-      coming.catch(() => undefined); // an error is met when it is this batch's turn
-      this.waiting.set(next, coming);
-    }
+    const batch = this.ahead.take(plan, () => this.decode(plan, step));
+    if (next) this.ahead.begin(next, () => this.decode(next, step + 1));
     return await batch;
   }
 
   /** Waits until nothing is decoded any more. */
   async close(): Promise<void> {
-    await Promise.allSettled(this.waiting.values());
-    this.waiting.clear();
+    await this.ahead.close();
   }
 
   private async decode({ length, photos }: PhotoPlan, step: number): Promise<PhotoBatch> {

@@ -82,24 +82,32 @@ export function checkUnchanged(
   given: Readonly<Partial<Record<'decoder' | 'vocabulary' | 'training' | 'finetuning', object>>>,
   dataset: CheckpointConfig['dataset'],
 ): void {
-  const differs = (name: string, was: unknown, is: unknown) =>
-    new CaptionerError(
-      'mismatch',
-      `The run in ${out} has ${name} ${String(was)}, not ${String(is)}. Resume it as it is, or choose another folder.`,
-    );
   for (const section of ['decoder', 'vocabulary', 'training', 'finetuning'] as const) {
-    const saved: Record<string, unknown> = {
-      ...(section === 'finetuning' ? config.finetuned?.config : config[section]),
-    };
-    for (const [name, value] of Object.entries(given[section] ?? {})) {
-      const replaced = name === 'embeddingSize' && config.decoder.embeddings !== 'scratch'; // by that of the vectors
-      if (value !== undefined && saved[name] !== value && !replaced && !changeable.includes(name)) {
-        throw differs(name, saved[name], value);
-      }
-    }
+    const saved = section === 'finetuning' ? config.finetuned?.config : config[section];
+    // The size of embeddings may be that of pretrained vectors, whatever was asked for.
+    const replaced = config.decoder.embeddings === 'scratch' ? [] : ['embeddingSize'];
+    refuseChanges(out, saved ?? {}, given[section] ?? {}, (name) => [...changeable, ...replaced].includes(name));
   }
   const begun = config.finetuned?.dataset ?? config.dataset;
   for (const field of ['name', 'photos', 'captions'] as const) {
-    if (begun[field] !== dataset[field]) throw differs(`data set ${field}`, begun[field], dataset[field]);
+    if (begun[field] !== dataset[field]) throw differs(out, `data set ${field}`, begun[field], dataset[field]);
   }
+}
+
+/** @throws CaptionerError `mismatch`, naming the first of the `given` hyperparameters that is not the saved one and may not change. */
+export function refuseChanges(out: string, saved: object, given: object, mayChange: (name: string) => boolean): void {
+  const before = new Map<string, unknown>(Object.entries(saved));
+  for (const [name, value] of Object.entries(given) as [string, unknown][]) {
+    if (value !== undefined && before.get(name) !== value && !mayChange(name)) {
+      throw differs(out, name, before.get(name), value);
+    }
+  }
+}
+
+/** The error of a run that can't go on as it is asked to. */
+export function differs(out: string, what: string, was: unknown, is: unknown): CaptionerError {
+  return new CaptionerError(
+    'mismatch',
+    `The run in ${out} has ${what} ${String(was)}, not ${String(is)}. Resume it as it is, or choose another folder.`,
+  );
 }

@@ -46,16 +46,9 @@ export class TrainingStep<B extends CaptionBatch> {
     private readonly optimizer: Adam,
     private readonly config: Pick<TrainingConfig, 'batchSize' | 'labelSmoothing' | 'seed'>,
   ) {
-    const trained = Object.entries(optimizer.variables);
-    this.run = compile((inputs: Tensors) => {
-      const { value: loss, grads } = tf.variableGrads(
-        () => lossOf(decoder, path.features(inputs), inputs, config.labelSmoothing),
-        trained.map(([, variable]) => variable),
-      );
-      const gradients = Object.fromEntries(trained.map(([name, variable]) => [name, grads[variable.name]]));
-      const { stepSize, epsilon, keep } = inputs as Record<string, tf.Scalar>;
-      return { loss, gradientNorm: optimizer.apply(gradients, { stepSize, epsilon, keep }) };
-    });
+    this.run = compile((inputs: Tensors) =>
+      optimizer.minimize(() => lossOf(decoder, path.features(inputs), inputs, config.labelSmoothing), inputs),
+    );
   }
 
   /**
@@ -63,12 +56,11 @@ export class TrainingStep<B extends CaptionBatch> {
    * @param step counted from 0; with the seed, it decides what is dropped.
    */
   async learn(batch: B, step: number, learningRate: number): Promise<{ loss: number; gradientNorm: number }> {
-    const scalars = Object.entries(this.optimizer.scalars(step + 1, learningRate));
     const inputs = {
       ...this.path.inputs(batch),
       ...captionTensors(batch),
       ...this.drawMasks(batch.length, new Random(this.config.seed, step, 1)),
-      ...Object.fromEntries(scalars.map(([name, value]) => [name, tf.scalar(value)])),
+      ...this.optimizer.inputs(step + 1, learningRate),
     };
     return readScalars(this.run, inputs);
   }
