@@ -2,18 +2,29 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { CaptionerError } from '../errors.js';
 import { findPhotos } from '../images/find.js';
+import { captionJsonFiles, captionJsonKind } from './caption-json.js';
+import { openCoco } from './coco.js';
 import { flickr8kTokens, openFlickr8k } from './flickr8k.js';
+import { openKarpathy } from './karpathy.js';
 import type { Manifest } from './manifest.js';
 import { openCsv, openJsonLines, type OwnDataOptions } from './own-data.js';
 
 export type DatasetOptions = OwnDataOptions;
 
-/** Data sets that are known by name where they lie in a usual place. */
-const knownNames = ['flickr8k'];
+/**
+ * Data sets that are known by name where they lie in a usual place. COCO's photos of 2014 have two usual ways to split them: the official
+ * one, and Karpathy's, which most papers report on.
+ */
+const knownNames: Record<string, string> = {
+  flickr8k: 'flickr8k',
+  coco: 'coco2014/dataset_coco.json',
+  coco2014: 'coco2014/annotations',
+  coco2017: 'coco2017/annotations',
+};
 
 /**
- * Opens a data set, whatever it is: a Flickr8k folder, or its name where it lies in `data/` or in the mirror; a CSV file or JSON lines of one's
- * own; or a folder of photos without captions.
+ * Opens a data set, whatever it is: a folder of Flickr8k, of COCO captions or of Karpathy's splits, or one of their lists; one of the names flickr8k,
+ * coco, coco2014 and coco2017 where it lies in `data/` or in the mirror; a CSV file or JSON lines of one's own; or a folder of photos without captions.
  *
  * A photo may be in no split. `splitPhotos` makes splits for a data set that has none.
  *
@@ -23,26 +34,57 @@ export async function openDataset(pathOrName: string, options: DatasetOptions = 
   const place = resolveName(pathOrName);
   const found = statSync(place, { throwIfNoEntry: false });
   if (!found) {
-    const names = knownNames.includes(pathOrName) ? ` It was looked for in ${usualPlaces(pathOrName).join(', ')}.` : '';
-    throw new CaptionerError('not-found', `There is no data set ${pathOrName}.${names}`);
+    const hint = Object.hasOwn(knownNames, pathOrName)
+      ? ` It was looked for in ${usualPlaces(pathOrName).join(', ')}. captioner download ${pathOrName} fetches it.`
+      : '';
+    throw new CaptionerError('not-found', `There is no data set ${pathOrName}.${hint}`);
   }
-  if (found.isDirectory()) return flickr8kTokens(place) ? openFlickr8k(place) : await openFolder(place);
+  if (found.isDirectory()) return await openFolder(place, options);
   switch (path.extname(place).toLowerCase()) {
     case '.csv':
       return await openCsv(place, options);
     case '.jsonl':
     case '.ndjson':
       return openJsonLines(place, options);
+    case '.json':
+      return openJson(place, options);
+    default:
+      throw new CaptionerError('bad-input', `${place} is no data set: ${formats} is needed.`);
+  }
+}
+
+const formats =
+  'a folder, a .csv file with the header file,caption, a .jsonl file of {"file", "caption"}, or a .json file of COCO captions or of Karpathy’s splits';
+
+function openJson(file: string, options: DatasetOptions): Manifest {
+  switch (captionJsonKind(file)) {
+    case 'coco':
+      return openCoco([file], options);
+    case 'karpathy':
+      return openKarpathy(file, options);
     default:
       throw new CaptionerError(
         'bad-input',
-        `${place} is no data set: a folder, a .csv file with the header file,caption or a .jsonl file of {"file", "caption"} is needed.`,
+        `${file} holds neither COCO captions ({"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}) nor Karpathy's ` +
+          'splits ({"images": [{"filename", "split", "sentences"}]}).',
       );
   }
 }
 
+async function openFolder(folder: string, options: DatasetOptions): Promise<Manifest> {
+  if (flickr8kTokens(folder)) return openFlickr8k(folder);
+  const { karpathy, coco } = captionJsonFiles(folder);
+  if (karpathy.length > 1) {
+    throw new CaptionerError('bad-input', `${folder} holds several data sets: name one of ${karpathy.join(', ')}.`);
+  }
+  if (karpathy.length) return openKarpathy(karpathy[0], options);
+  // The names of test photos come in the same format, without captions.
+  const captioned = coco.filter((file) => !path.basename(file).startsWith('image_info'));
+  return captioned.length ? openCoco(captioned, options) : await openPhotos(folder);
+}
+
 /** Photos without captions. */
-async function openFolder(folder: string): Promise<Manifest> {
+async function openPhotos(folder: string): Promise<Manifest> {
   const files = await findPhotos([path.resolve(folder)]);
   return {
     name: path.basename(path.resolve(folder)),
@@ -56,12 +98,12 @@ async function openFolder(folder: string): Promise<Manifest> {
 }
 
 function resolveName(pathOrName: string): string {
-  if (!knownNames.includes(pathOrName)) return pathOrName;
+  if (!Object.hasOwn(knownNames, pathOrName)) return pathOrName;
   return usualPlaces(pathOrName).find((place) => statSync(place, { throwIfNoEntry: false })) ?? pathOrName;
 }
 
 function usualPlaces(name: string): string[] {
   const mirror = process.env.CAPTIONER_MIRROR;
-  const inMirror = mirror && !/^https?:/i.test(mirror) ? [path.join(mirror, 'data', name)] : [];
-  return [path.resolve(name), path.resolve('data', name), ...inMirror];
+  const inMirror = mirror && !/^https?:/i.test(mirror) ? [path.join(mirror, 'data', knownNames[name])] : [];
+  return [path.resolve(name), path.resolve('data', knownNames[name]), ...inMirror];
 }

@@ -11,7 +11,7 @@ interface Flickr8kFiles {
 }
 
 // As the archives unpack them, one beside the other or one in the other; the first is a misspelling of its authors.
-const photoFolders = [
+export const flickr8kPhotoFolders = [
   'images',
   'Images',
   'Flickr8k_Dataset/Flicker8k_Dataset',
@@ -62,11 +62,11 @@ export function openFlickr8k(folder: string): Manifest {
 function findFiles(folder: string): Flickr8kFiles {
   const tokens = flickr8kTokens(folder);
   if (!tokens) throw new CaptionerError('not-found', `There is no Flickr8k.token.txt in ${folder}.`);
-  const photos = photoFolders.map((name) => path.join(folder, name)).find((candidate) => existsSync(candidate));
+  const photos = flickr8kPhotoFolders.map((name) => path.join(folder, name)).find((candidate) => existsSync(candidate));
   if (!photos) {
     throw new CaptionerError(
       'not-found',
-      `There are no photos in ${folder}: they are looked for in ${photoFolders.join(', ')}.`,
+      `There are no photos in ${folder}: they are looked for in ${flickr8kPhotoFolders.join(', ')}.`,
     );
   }
   return {
