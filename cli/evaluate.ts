@@ -1,15 +1,17 @@
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import {
   evaluateCaptioner,
   findCheckpoint,
   loadCheckpoint,
+  metricsOf,
   openDataset,
   openFeatures,
   SearchConfig,
+  scoreNames,
   splitPhotos,
+  writeEvaluation,
   type Evaluation,
   type Split,
 } from '../lib/index.js';
@@ -30,7 +32,7 @@ interface EvaluateOptions {
 export function evaluateCommand(): Command {
   const command = defineCommand(
     'evaluate',
-    `Captions the photos of a split and scores the captions: BLEU-1 to 4, ROUGE-L and CIDEr-D.
+    `Captions the photos of a split and scores the captions: BLEU-1 to 4, ROUGE-L and CIDEr-D, with 95 % intervals by bootstrap over the photos; perplexity of the references; how varied the captions are; how well their probability tells good ones. What goes wrong without an error (one caption for all, features that carry nothing or were made otherwise than in training, unknown words) is said on stderr.
 
 Hyperparameters and the width of the beam are chosen on dev; test is for the final score alone.`,
     [
@@ -55,7 +57,7 @@ Hyperparameters and the width of the beam are chosen on dev; test is for the fin
   const config = addConfigOptions(command, { search: SearchConfig.omit({ beam: true, n: true }) });
 
   return command.action(
-    runCommand(async ({ options, progress, signal }) => {
+    runCommand(async ({ options, progress, signal, warn }) => {
       const { checkpoint: given, data, features: folder, split, beam, out, json } = options as EvaluateOptions;
       const { search } = config.read();
       const found = findCheckpoint(given);
@@ -65,19 +67,18 @@ Hyperparameters and the width of the beam are chosen on dev; test is for the fin
       const request = { checkpoint, manifest, features, split, beams: beam, search, progress, signal };
       const evaluations = await evaluateCaptioner(request);
       features.close();
-      const report = {
-        split,
-        photos: evaluations[0].predictions.length,
-        beams: Object.fromEntries(
-          evaluations.map(({ beam: width, scores, distinct, words }) => [width, { ...scores, distinct, words }]),
-        ),
-      };
-      if (out !== undefined) {
-        await writeResults(out, evaluations, report, { ...checkpoint.config, evaluation: { data, split, search } });
-        const history = path.join(found, 'history.jsonl');
-        if (existsSync(history)) await copyFile(history, path.join(out, 'log.jsonl'));
+      for (const { beam: width, checks } of evaluations) {
+        for (const { alarm, message } of checks) if (alarm) warn(`captioner: beam ${width}: ${message}`);
       }
-      console.log(json ? JSON.stringify(report) : table(report.photos, split, evaluations));
+      if (out !== undefined) {
+        const history = path.join(found, 'history.jsonl');
+        await writeEvaluation(out, evaluations, {
+          split,
+          config: { ...checkpoint.config, evaluation: { data, split, search } },
+          ...(existsSync(history) && { history }),
+        });
+      }
+      console.log(json ? JSON.stringify(metricsOf(split, evaluations)) : table(split, evaluations));
     }),
   );
 }
@@ -88,30 +89,40 @@ function beamWidths(text: string): number[] {
   throw new InvalidArgumentError('Expected whole numbers from 1 on, with commas between.');
 }
 
-/** predictions.json is that of beam 3, or of the first beam; with several beams each has a file of its own, too. */
-async function writeResults(out: string, evaluations: readonly Evaluation[], metrics: object, config: object) {
-  await mkdir(out, { recursive: true });
-  const write = (name: string, value: unknown) =>
-    writeFile(path.join(out, name), `${JSON.stringify(value, null, 1)}\n`);
-  const main = evaluations.find(({ beam }) => beam === 3) ?? evaluations[0];
-  await write('predictions.json', main.predictions);
-  if (evaluations.length > 1) {
-    for (const { beam, predictions } of evaluations) await write(`predictions-beam${beam}.json`, predictions);
-  }
-  await write('metrics.json', metrics);
-  await write('config.json', config);
+/** Scores times 100, as they are usually reported: a row a beam, its intervals below, and what else is known. */
+function table(split: Split, evaluations: readonly Evaluation[]): string {
+  const { photos, fit } = evaluations[0];
+  const line = (cells: readonly string[]) => cells.map((cell, i) => cell.padStart(i === 0 ? 6 : 13)).join('');
+  const rows = evaluations.flatMap(({ beam, scores, intervals }) => [
+    line([`${beam}`, ...scoreNames.map((name) => hundred(scores[name]))]),
+    line(['', ...scoreNames.map((name) => `${hundred(intervals[name].low)}-${hundred(intervals[name].high)}`)]),
+  ]);
+  const more = evaluations.map(({ beam, distinct, words, diversity, calibration }) =>
+    [
+      `beam ${beam}: ${distinct} distinct captions of ${words.toFixed(1)} words`,
+      ...(diversity.novel === undefined ? [] : [`${percent(diversity.novel)} not in the training captions`]),
+      `${diversity.words} words used (${percent(diversity.vocabulary ?? 0)} of the vocabulary)`,
+      `distinct-1 ${diversity['distinct-1'].toFixed(3)}, distinct-2 ${diversity['distinct-2'].toFixed(3)}`,
+      `rank correlation of CIDEr with the probability ${correlation(calibration.logProbability.spearman)}, per word ${correlation(calibration.perWord.spearman)}`,
+    ].join('; '),
+  );
+  return [
+    `${photos.length} ${split} photos, scores x 100 with 95 % intervals`,
+    line(['beam', ...scoreNames]),
+    ...rows,
+    `perplexity of the references ${fit.perplexity.toFixed(1)} a word; ${percent(fit.unknown)} of their words unknown`,
+    ...more,
+  ].join('\n');
 }
 
-/** Scores times 100, as they are usually reported: a row a beam. */
-function table(photos: number, split: Split, evaluations: readonly Evaluation[]): string {
-  const names = Object.keys(evaluations[0].scores) as (keyof Evaluation['scores'])[];
-  const head = ['beam', ...names, 'distinct', 'words'];
-  const rows = evaluations.map(({ beam, scores, distinct, words }) => [
-    `${beam}`,
-    ...names.map((name) => (100 * scores[name]).toFixed(2)),
-    `${distinct}`,
-    words.toFixed(1),
-  ]);
-  const line = (cells: readonly string[]) => cells.map((cell) => cell.padStart(9)).join('');
-  return [`${photos} ${split} photos, scores x 100`, ...[head, ...rows].map(line)].join('\n');
+function hundred(score: number): string {
+  return (100 * score).toFixed(1);
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function correlation(spearman: number | undefined): string {
+  return spearman === undefined ? 'unknown' : spearman.toFixed(2);
 }

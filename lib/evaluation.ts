@@ -3,11 +3,16 @@ import type { FeatureStore } from './data/features.js';
 import type { Manifest, Split } from './data/manifest.js';
 import { DecoderSession } from './decode/decoder-session.js';
 import { CaptionerError } from './errors.js';
-import { predictCaptions, type Prediction } from './metrics/predictions.js';
+import { featureDistance, type FeatureDistance } from './metrics/checks.js';
+import { referenceFit, type ReferenceFit } from './metrics/perplexity.js';
+import { predictCaptions, type ConfidentPrediction } from './metrics/predictions.js';
 import { ptbTokenize } from './metrics/ptb.js';
-import { CaptionScorer, type CaptionScores } from './metrics/scorer.js';
+import { reportCaptions, type CaptionReport } from './metrics/report.js';
+import { CaptionScorer } from './metrics/scorer.js';
 import { checkEncoder, type Checkpoint } from './model/checkpoint.js';
 import { silent, type ProgressReporter } from './progress.js';
+import { Random } from './random.js';
+import { tokenize } from './text/tokenizer.js';
 
 export interface EvaluationRequest {
   readonly checkpoint: Checkpoint;
@@ -18,15 +23,18 @@ export interface EvaluationRequest {
   /** Widths of the beam, each evaluated. */
   readonly beams: readonly number[];
   readonly search?: Partial<Omit<SearchConfig, 'beam' | 'n'>>;
+  /** Seed of the intervals and of the control with shuffled features. Default 1. */
+  readonly seed?: number;
   readonly progress?: ProgressReporter;
   readonly signal?: AbortSignal;
 }
 
-/** Captions of a split's photos that one search found, and their scores. */
-export interface Evaluation {
+/** Captions of a split's photos that one search found, and what they are worth. */
+export interface Evaluation extends CaptionReport {
   readonly beam: number;
-  readonly scores: CaptionScores;
-  readonly predictions: readonly Prediction[];
+  readonly predictions: readonly ConfidentPrediction[];
+  /** How probable the captioner finds the references; the same for all searches. */
+  readonly fit: ReferenceFit;
   /** How many of the captions differ from each other. */
   readonly distinct: number;
   /** Mean words of a caption. */
@@ -34,33 +42,32 @@ export interface Evaluation {
 }
 
 /**
- * Captions the photos of a split from their stored features and scores the captions against people's: BLEU, ROUGE-L, CIDEr-D. Photos
- * without features (they could not be decoded) are left out.
+ * Captions the photos of a split from their stored features and scores the captions against people's: BLEU, ROUGE-L, CIDEr-D with their intervals,
+ * perplexity, variety, calibration, and checks for what goes wrong without an error. Photos without features (they could not be decoded)
+ * are left out.
  *
  * @throws CaptionerError `mismatch`: features of another encoder or of other photos; `bad-input`: no photo to evaluate on.
  */
 export async function evaluateCaptioner(request: EvaluationRequest): Promise<Evaluation[]> {
-  const { checkpoint, manifest, features, split, beams, search, progress = silent, signal } = request;
+  const { checkpoint, features, split, beams, search, seed = 1, progress = silent, signal } = request;
   checkEncoder(checkpoint.config, features.encoder, 'The features');
   const searches = beams.map((beam) => parseConfig(SearchConfig, { ...search, beam, n: 1 }, 'the search'));
-  const captioned = manifest.photos
-    .map(({ id, split, captions }) => ({ id, split, references: captions.map(ptbTokenize).filter((c) => c.length) }))
-    .filter((photo) => photo.split === split && photo.references.length > 0);
-  const photos = captioned.filter(({ id }) => features.has(id));
-  if (photos.length === 0) {
-    throw captioned.length > 0
-      ? new CaptionerError(
-          'mismatch',
-          `The features have none of the ${split} photos of ${manifest.name}. Extract them.`,
-        )
-      : new CaptionerError('bad-input', `The data set ${manifest.name} has no ${split} photos with captions.`);
-  }
-  const scorer = new CaptionScorer(photos.map(({ references }) => references));
+  const photos = photosToCaption(request);
+  const scorer = new CaptionScorer(photos.map(({ words }) => words));
   const ids = photos.map(({ id }) => id);
   const decoder = await DecoderSession.load(checkpoint.graphs, checkpoint.weights);
-  const evaluations: Evaluation[] = [];
-  progress.start(`Captioning ${split} photos`, beams.length * ids.length, 'photos');
   try {
+    const fit = await fitOfReferences(decoder, photos, request);
+    const context = {
+      scorer,
+      references: photos.map(({ references }) => references),
+      vocabularySize: checkpoint.vocabulary.size - specialWords,
+      fit,
+      ...trainingCaptions(request.manifest),
+      ...distanceOfFeatures(ids, request),
+    };
+    const evaluations: Evaluation[] = [];
+    progress.start(`Captioning ${split} photos`, beams.length * ids.length, 'photos');
     for (const config of searches) {
       const before = evaluations.length * ids.length;
       const onProgress = (done: number) => {
@@ -68,13 +75,14 @@ export async function evaluateCaptioner(request: EvaluationRequest): Promise<Eva
       };
       const options = { onProgress, signal };
       const predictions = await predictCaptions(decoder, checkpoint.vocabulary, features, ids, config, options);
-      const candidates = predictions.map(({ caption }) => ptbTokenize(caption));
+      const report = reportCaptions(predictions, { ...context, random: new Random(seed) });
       evaluations.push({
+        ...report,
         beam: config.beam,
-        scores: scorer.score(candidates).corpus,
         predictions,
+        fit,
         distinct: new Set(predictions.map(({ caption }) => caption)).size,
-        words: candidates.reduce((sum, { length }) => sum + length, 0) / candidates.length,
+        words: report.diversity.length,
       });
     }
     return evaluations;
@@ -82,4 +90,65 @@ export async function evaluateCaptioner(request: EvaluationRequest): Promise<Eva
     progress.stop();
     await decoder.release();
   }
+}
+
+/** `<pad>`, `<start>`, `<end>` and `<unk>`. */
+const specialWords = 4;
+
+interface PhotoToCaption {
+  readonly id: string;
+  /** Captions with a word in them, as people wrote them. */
+  readonly references: readonly string[];
+  /** Their words. */
+  readonly words: readonly (readonly string[])[];
+}
+
+function photosToCaption({ manifest, features, split }: EvaluationRequest): PhotoToCaption[] {
+  const captioned = manifest.photos
+    .filter((photo) => photo.split === split)
+    .map(({ id, captions }): PhotoToCaption => {
+      const references = captions.filter((caption) => ptbTokenize(caption).length > 0);
+      return { id, references, words: references.map(ptbTokenize) };
+    })
+    .filter(({ references }) => references.length > 0);
+  const photos = captioned.filter(({ id }) => features.has(id));
+  if (photos.length > 0) return photos;
+  throw captioned.length > 0
+    ? new CaptionerError('mismatch', `The features have none of the ${split} photos of ${manifest.name}. Extract them.`)
+    : new CaptionerError('bad-input', `The data set ${manifest.name} has no ${split} photos with captions.`);
+}
+
+async function fitOfReferences(
+  decoder: DecoderSession,
+  photos: readonly PhotoToCaption[],
+  { checkpoint, features, split, progress = silent, signal }: EvaluationRequest,
+): Promise<ReferenceFit> {
+  const encoded = photos.map(({ id, references }) => ({
+    id,
+    captions: references
+      .map(tokenize)
+      .filter((words) => words.length > 0)
+      .map((words) => checkpoint.vocabulary.encode(words)),
+  }));
+  const captions = encoded.reduce((sum, { captions }) => sum + captions.length, 0);
+  const { maxLength } = checkpoint.config.training;
+  progress.start(`Perplexity of the ${split} captions`, captions, 'captions');
+  const onProgress = (done: number) => {
+    progress.update(done);
+  };
+  return referenceFit(decoder, features, encoded, { maxLength, onProgress, signal });
+}
+
+/** Of the train photos, where the data set has any. */
+function trainingCaptions({ photos }: Manifest): { training?: string[][] } {
+  const training = photos.filter(({ split }) => split === 'train').flatMap(({ captions }) => captions.map(ptbTokenize));
+  return training.length > 0 ? { training } : {};
+}
+
+function distanceOfFeatures(
+  ids: readonly string[],
+  { checkpoint, features }: EvaluationRequest,
+): { distance?: FeatureDistance } {
+  const [mean, std] = ['mean', 'std'].map((name) => checkpoint.weights.get(`features/${name}`)?.data);
+  return mean && std ? { distance: featureDistance(features, ids, mean, std) } : {};
 }

@@ -56,7 +56,15 @@ export {
 } from './model/checkpoint.js';
 export { decodeSafetensors, encodeSafetensors, type Weight, type Weights } from './model/safetensors.js';
 export { evaluateCaptioner, type Evaluation, type EvaluationRequest } from './evaluation.js';
-export type { Prediction } from './metrics/predictions.js';
+export { metricsOf, writeEvaluation } from './evaluation-files.js';
+export type { ConfidentPrediction, Prediction } from './metrics/predictions.js';
+export { CaptionStatistics, scoreNames, type PhotoStatistics, type ScoreName } from './metrics/statistics.js';
+export { bootstrapIntervals, type BootstrapOptions, type Interval } from './metrics/bootstrap.js';
+export { calibration, spearmanCorrelation, type Calibration, type CalibrationBin } from './metrics/calibration.js';
+export { diversity, type Diversity } from './metrics/diversity.js';
+export { alarmThresholds, type Check } from './metrics/checks.js';
+export { referenceFit, type ReferenceFit } from './metrics/perplexity.js';
+export { reportCaptions, type CaptionReport, type EvaluatedPhoto } from './metrics/report.js';
 export { modelCard, type TestReport } from './train/card.js';
 export {
   encoderAtHand,

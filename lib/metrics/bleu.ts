@@ -3,16 +3,16 @@ import { countNgrams, longestNgram, type NgramCounts } from './ngrams.js';
 /** BLEU-1 to BLEU-4, each in [0, 1]. */
 export type Bleu = readonly [bleu1: number, bleu2: number, bleu3: number, bleu4: number];
 
-/** What BLEU counts of one caption, or summed over many. */
-interface Matches {
+/** What BLEU counts of one caption, or summed over many: all that it depends on. */
+export interface BleuCounts {
   /** n-grams that are in a reference too, for n = 1 to 4. */
-  readonly correct: number[];
+  readonly correct: readonly number[];
   /** n-grams, for n = 1 to 4. */
-  readonly guessed: number[];
+  readonly guessed: readonly number[];
   /** Words. */
-  length: number;
+  readonly length: number;
   /** Words of the references that are closest in length. */
-  referenceLength: number;
+  readonly referenceLength: number;
 }
 
 // The COCO evaluation's guards against division by nothing.
@@ -35,30 +35,22 @@ export class BleuScorer {
     }));
   }
 
-  /** @param candidates one caption for each photo, as words. */
-  score(candidates: readonly (readonly string[])[]): { corpus: Bleu; images: Bleu[] } {
-    const total: Matches = { correct: [0, 0, 0, 0], guessed: [0, 0, 0, 0], length: 0, referenceLength: 0 };
-    const images = candidates.map((candidate, i) => {
+  /** @param candidates one caption for each photo, as words. @returns what is to be summed over the photos for {@link bleu}. */
+  count(candidates: readonly (readonly string[])[]): BleuCounts[] {
+    return candidates.map((candidate, i) => {
       const { lengths, most } = this.references[i];
-      const matches: Matches = {
+      return {
         correct: countNgrams(candidate, longestNgram).map((counts, n) => clippedSum(counts, most[n])),
         guessed: [0, 1, 2, 3].map((n) => Math.max(0, candidate.length - n)),
         length: candidate.length,
         referenceLength: closest(lengths, candidate.length),
       };
-      for (let n = 0; n < longestNgram; n++) {
-        total.correct[n] += matches.correct[n];
-        total.guessed[n] += matches.guessed[n];
-      }
-      total.length += matches.length;
-      total.referenceLength += matches.referenceLength;
-      return bleu(matches);
     });
-    return { corpus: bleu(total), images };
   }
 }
 
-function bleu({ correct, guessed, length, referenceLength }: Matches): Bleu {
+/** BLEU of what was counted. */
+export function bleu({ correct, guessed, length, referenceLength }: BleuCounts): Bleu {
   const ratio = (length + tiny) / (referenceLength + small);
   const brevityPenalty = ratio < 1 ? Math.exp(1 - 1 / ratio) : 1;
   let product = 1;

@@ -33,15 +33,17 @@ export class CiderScorer {
     this.references = counted.map((captions) => captions.map((counts) => this.vectors(counts)));
   }
 
-  /** @param candidates one caption for each photo, as words. */
-  score(candidates: readonly (readonly string[])[]): { corpus: number; images: number[] } {
-    const images = candidates.map((candidate, i) => {
-      const vectors = this.vectors(countNgrams(candidate, longestNgram));
-      const references = this.references[i];
-      const sum = references.reduce((total, reference) => total + similarity(vectors, reference), 0);
-      return (10 * sum) / references.length;
-    });
-    return { corpus: images.reduce((sum, score) => sum + score, 0) / images.length, images };
+  /** @param candidates one caption for each photo, as words. @returns the score of each; the corpus' is their mean. */
+  score(candidates: readonly (readonly string[])[]): number[] {
+    return candidates.map((candidate, photo) => this.scoreOne(photo, candidate));
+  }
+
+  /** @param photo its place among the references. @param candidate a caption of it, as words. */
+  scoreOne(photo: number, candidate: readonly string[]): number {
+    const vectors = this.vectors(countNgrams(candidate, longestNgram));
+    const references = this.references[photo];
+    const sum = references.reduce((total, reference) => total + similarity(vectors, reference), 0);
+    return (10 * sum) / references.length;
   }
 
   private vectors(counts: readonly NgramCounts[]): Vectors {

@@ -1,6 +1,6 @@
 import type { SearchConfig } from '../config.js';
 import type { FeatureStore } from '../data/features.js';
-import { beamSearch } from '../decode/beam.js';
+import { searchCaptions } from '../decode/search.js';
 import type { Stepper } from '../decode/stepper.js';
 import type { Vocabulary } from '../text/vocabulary.js';
 
@@ -8,6 +8,14 @@ import type { Vocabulary } from '../text/vocabulary.js';
 export interface Prediction {
   readonly image_id: string;
   readonly caption: string;
+}
+
+/** A caption, and how sure its captioner is of it. */
+export interface ConfidentPrediction extends Prediction {
+  /** ln p of the caption, `<end>` included where it has one. */
+  readonly logProbability: number;
+  /** Words that the probability is the product of, `<end>` counted. */
+  readonly length: number;
 }
 
 /** Photos that go through the search together. */
@@ -27,16 +35,18 @@ export async function predictCaptions<State>(
   photos: readonly string[],
   search: SearchConfig,
   { onProgress, signal }: PredictionOptions = {},
-): Promise<Prediction[]> {
-  const predictions: Prediction[] = [];
+): Promise<ConfidentPrediction[]> {
+  const predictions: ConfidentPrediction[] = [];
   for (let first = 0; first < photos.length; first += PHOTOS) {
     signal?.throwIfAborted();
     const together = photos.slice(first, first + PHOTOS);
     const rows = new Float32Array(together.length * features.dimension); // [B, D]
     together.forEach((id, row) => features.read(id, rows, row * features.dimension));
-    const found = await beamSearch(stepper, rows, together.length, { ...search, n: 1 });
+    const found = await searchCaptions(stepper, vocabulary, rows, together.length, { ...search, n: 1 });
     together.forEach((id, row) => {
-      predictions.push({ image_id: id, caption: vocabulary.decode(found[row][0].tokens) });
+      const { tokens, logProbability, tokenLogProbabilities } = found[row][0];
+      const caption = vocabulary.decode(tokens, { unknown: true });
+      predictions.push({ image_id: id, caption, logProbability, length: tokenLogProbabilities.length });
     });
     onProgress?.(predictions.length);
   }

@@ -1,17 +1,10 @@
 import { CaptionerError } from '../errors.js';
-import { BleuScorer, type Bleu } from './bleu.js';
+import { BleuScorer } from './bleu.js';
 import { CiderScorer } from './cider.js';
 import { rougeL } from './rouge.js';
+import { CaptionStatistics, type CaptionScores } from './statistics.js';
 
-/** The scores that are reported of captions, as fractions: BLEU and ROUGE-L in [0, 1], CIDEr (CIDEr-D) in [0, 10]. */
-export interface CaptionScores {
-  readonly 'BLEU-1': number;
-  readonly 'BLEU-2': number;
-  readonly 'BLEU-3': number;
-  readonly 'BLEU-4': number;
-  readonly 'ROUGE-L': number;
-  readonly CIDEr: number;
-}
+export type { CaptionScores } from './statistics.js';
 
 /** Scores of all captions together, and of each one. */
 export interface ScoredCaptions {
@@ -41,19 +34,29 @@ export class CaptionScorer {
    * @throws CaptionerError `mismatch` when their number is not that of the references.
    */
   score(candidates: readonly (readonly string[])[]): ScoredCaptions {
-    if (candidates.length !== this.references.length) {
-      throw new CaptionerError(
-        'mismatch',
-        `There are ${candidates.length} captions for ${this.references.length} photos with references.`,
-      );
-    }
-    const bleu = this.bleu.score(candidates);
+    const statistics = this.statistics(candidates);
+    return { corpus: statistics.corpus(), images: candidates.map((_, i) => statistics.corpus([i])) };
+  }
+
+  /** What the scores of `candidates`, and of any choice of them, are computed from. @throws CaptionerError as {@link score}. */
+  statistics(candidates: readonly (readonly string[])[]): CaptionStatistics {
+    this.check(candidates);
     const cider = this.cider.score(candidates);
-    const rouge = candidates.map((candidate, i) => rougeL(candidate, this.references[i]));
-    return {
-      corpus: named(bleu.corpus, rouge.reduce((sum, score) => sum + score, 0) / rouge.length, cider.corpus),
-      images: rouge.map((score, i) => named(bleu.images[i], score, cider.images[i])),
-    };
+    return CaptionStatistics.of(
+      this.bleu.count(candidates).map((counts, i) => ({
+        ...counts,
+        rouge: rougeL(candidates[i], this.references[i]),
+        cider: cider[i],
+      })),
+    );
+  }
+
+  private check(candidates: readonly unknown[]): void {
+    if (candidates.length === this.references.length) return;
+    throw new CaptionerError(
+      'mismatch',
+      `There are ${candidates.length} captions for ${this.references.length} photos with references.`,
+    );
   }
 }
 
@@ -63,15 +66,4 @@ export function scoreCaptions(
   references: readonly (readonly (readonly string[])[])[],
 ): ScoredCaptions {
   return new CaptionScorer(references).score(candidates);
-}
-
-function named(bleu: Bleu, rouge: number, cider: number): CaptionScores {
-  return {
-    'BLEU-1': bleu[0],
-    'BLEU-2': bleu[1],
-    'BLEU-3': bleu[2],
-    'BLEU-4': bleu[3],
-    'ROUGE-L': rouge,
-    CIDEr: cider,
-  };
 }

@@ -1,0 +1,77 @@
+/** Captions of like probability, and how good they are. */
+export interface CalibrationBin {
+  readonly captions: number;
+  /** Least and greatest confidence in the bin. */
+  readonly from: number;
+  readonly to: number;
+  /** Mean confidence. */
+  readonly confidence: number;
+  /** Mean score. */
+  readonly score: number;
+}
+
+/** How well confidence tells good captions from bad ones. */
+export interface Calibration {
+  /**
+   * Spearman's rank correlation of confidence and score, in [-1, 1]: 1 where each caption that the captioner is surer of is the better one, 0
+   * where confidence tells nothing. Undefined where all confidences, or all scores, are the same.
+   */
+  readonly spearman?: number;
+  /** Bins of as many captions each, from the least confident on. */
+  readonly bins: readonly CalibrationBin[];
+}
+
+/**
+ * @param confidences of each caption: its log-probability, or that per word.
+ * @param scores of each caption: its CIDEr.
+ * @param bins at most; fewer where there are fewer captions. Captions of equal confidence are in the order in which they are given.
+ */
+export function calibration(confidences: readonly number[], scores: readonly number[], bins = 10): Calibration {
+  const order = confidences.map((_, i) => i).sort((a, b) => confidences[a] - confidences[b] || a - b);
+  const n = order.length;
+  const count = Math.min(bins, n);
+  const spearman = spearmanCorrelation(confidences, scores);
+  return {
+    ...(spearman !== undefined && { spearman }),
+    bins: Array.from({ length: count }, (_, b) => {
+      const members = order.slice(Math.round((b * n) / count), Math.round(((b + 1) * n) / count));
+      return {
+        captions: members.length,
+        from: confidences[members[0]],
+        to: confidences[members.at(-1)!],
+        confidence: mean(members.map((i) => confidences[i])),
+        score: mean(members.map((i) => scores[i])),
+      };
+    }),
+  };
+}
+
+/** Pearson's correlation of ranks, equal values sharing the mean of theirs; undefined where either side has a single value. */
+export function spearmanCorrelation(a: readonly number[], b: readonly number[]): number | undefined {
+  const [x, y] = [ranks(a), ranks(b)];
+  const middle = (a.length + 1) / 2;
+  let [product, xSquares, ySquares] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    product += (x[i] - middle) * (y[i] - middle);
+    xSquares += (x[i] - middle) ** 2;
+    ySquares += (y[i] - middle) ** 2;
+  }
+  return xSquares === 0 || ySquares === 0 ? undefined : product / Math.sqrt(xSquares * ySquares);
+}
+
+/** 1 for the smallest value. */
+function ranks(values: readonly number[]): number[] {
+  const order = values.map((_, i) => i).sort((a, b) => values[a] - values[b]);
+  const ranked = new Array<number>(values.length);
+  for (let first = 0; first < order.length;) {
+    let end = first + 1;
+    while (end < order.length && values[order[end]] === values[order[first]]) end++;
+    for (let i = first; i < end; i++) ranked[order[i]] = (first + 1 + end) / 2;
+    first = end;
+  }
+  return ranked;
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -1,0 +1,105 @@
+import { bleu, type BleuCounts } from './bleu.js';
+import { longestNgram } from './ngrams.js';
+
+/** The scores that are reported of captions, as fractions: BLEU and ROUGE-L in [0, 1], CIDEr (CIDEr-D) in [0, 10]. */
+export interface CaptionScores {
+  readonly 'BLEU-1': number;
+  readonly 'BLEU-2': number;
+  readonly 'BLEU-3': number;
+  readonly 'BLEU-4': number;
+  readonly 'ROUGE-L': number;
+  readonly CIDEr: number;
+}
+
+export type ScoreName = keyof CaptionScores;
+
+/** The scores, in the order in which they are reported. */
+export const scoreNames: readonly ScoreName[] = ['BLEU-1', 'BLEU-2', 'BLEU-3', 'BLEU-4', 'ROUGE-L', 'CIDEr'];
+
+/** What the scores need to know of one photo's caption: a score of many photos depends on the sums of these alone. */
+export interface PhotoStatistics extends BleuCounts {
+  readonly rouge: number;
+  /** With how rare n-grams are counted over the references of all photos, of which these may be a part. */
+  readonly cider: number;
+}
+
+/** Numbers of a photo: 4 n-gram counts found, 4 guessed, 2 lengths, ROUGE-L, CIDEr. */
+const WIDTH = 2 * longestNgram + 4;
+
+/**
+ * The sufficient statistics of a caption for each of N photos. The scores of any choice of the photos are sums over it, so that a thousand
+ * resamples take moments: no caption is compared with its references again.
+ */
+export class CaptionStatistics {
+  /** @param rows [N, 12], see {@link CaptionStatistics.of}. */
+  private constructor(private readonly rows: Float64Array) {}
+
+  static of(photos: readonly PhotoStatistics[]): CaptionStatistics {
+    return new CaptionStatistics(
+      Float64Array.from(
+        photos.flatMap(({ correct, guessed, length, referenceLength, rouge, cider }) => [
+          ...correct,
+          ...guessed,
+          length,
+          referenceLength,
+          rouge,
+          cider,
+        ]),
+      ),
+    );
+  }
+
+  get photos(): number {
+    return this.rows.length / WIDTH;
+  }
+
+  /** Of one photo. */
+  photo(i: number): PhotoStatistics {
+    return unpack(this.rows.subarray(i * WIDTH, (i + 1) * WIDTH));
+  }
+
+  /** The scores of some photos together, repeats counted as often as they come; of all where none are named. */
+  corpus(photos?: ArrayLike<number>): CaptionScores {
+    const sums = new Float64Array(WIDTH);
+    const count = photos?.length ?? this.photos;
+    for (let i = 0; i < count; i++) this.add(photos ? photos[i] : i, sums);
+    return scoresOf(sums, count);
+  }
+
+  /** The scores with the captions of some photos taken from `other`. @param swapped [N], 1 where it is to be taken. */
+  corpusWith(other: CaptionStatistics, swapped: Uint8Array): CaptionScores {
+    const sums = new Float64Array(WIDTH);
+    for (let i = 0; i < this.photos; i++) (swapped[i] ? other : this).add(i, sums);
+    return scoresOf(sums, this.photos);
+  }
+
+  private add(photo: number, sums: Float64Array): void {
+    const from = photo * WIDTH;
+    for (let k = 0; k < WIDTH; k++) sums[k] += this.rows[from + k];
+  }
+}
+
+function unpack(row: Float64Array): PhotoStatistics {
+  const [length, referenceLength, rouge, cider] = row.subarray(2 * longestNgram);
+  return {
+    correct: [...row.subarray(0, longestNgram)],
+    guessed: [...row.subarray(longestNgram, 2 * longestNgram)],
+    length,
+    referenceLength,
+    rouge,
+    cider,
+  };
+}
+
+function scoresOf(sums: Float64Array, photos: number): CaptionScores {
+  const { rouge, cider, ...counts } = unpack(sums);
+  const [bleu1, bleu2, bleu3, bleu4] = bleu(counts);
+  return {
+    'BLEU-1': bleu1,
+    'BLEU-2': bleu2,
+    'BLEU-3': bleu3,
+    'BLEU-4': bleu4,
+    'ROUGE-L': rouge / photos,
+    CIDEr: cider / photos,
+  };
+}

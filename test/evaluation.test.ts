@@ -1,0 +1,111 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { expect } from 'chai';
+import { CaptionerError } from '../lib/errors.js';
+import { evaluateCaptioner, type Evaluation } from '../lib/evaluation.js';
+import { metricsOf, writeEvaluation } from '../lib/evaluation-files.js';
+import { lessonCheckpoint, openSamples } from '../lib/lesson.js';
+import { parsePhotoStatistics, referencesChecksum, statisticsOf } from '../lib/metrics/photo-statistics.js';
+import { scoreNames } from '../lib/metrics/statistics.js';
+import { loadCheckpoint } from '../lib/model/checkpoint.js';
+
+/** The sample photos with the shipped captioner: nothing but this repository is needed. */
+describe('evaluateCaptioner, on the sample photos', function () {
+  this.timeout(120_000);
+  let scratch: string;
+  let evaluations: Evaluation[];
+  const samples = async () => {
+    const { manifest, features } = await openSamples();
+    const photos = manifest.photos.map((photo) => ({ ...photo, split: 'test' as const }));
+    return { manifest: { ...manifest, photos }, features, checkpoint: loadCheckpoint(lessonCheckpoint) };
+  };
+
+  before(async () => {
+    scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
+    evaluations = await evaluateCaptioner({ ...(await samples()), split: 'test', beams: [1, 3] });
+  });
+  after(() => {
+    fs.rmSync(scratch, { recursive: true });
+  });
+
+  it('gives every score an interval around it', () => {
+    for (const { scores, intervals, photos } of evaluations) {
+      expect(photos).to.have.length(7);
+      for (const name of scoreNames) {
+        expect(intervals[name].low, name).to.be.at.most(scores[name]);
+        expect(intervals[name].high, name).to.be.at.least(scores[name]);
+      }
+      const mean = photos.reduce((sum, { scores }) => sum + scores.CIDEr, 0) / 7;
+      expect(scores.CIDEr).to.be.closeTo(mean, 1e-9);
+    }
+  });
+
+  it('finds greedy captions no likelier than those of a beam on the whole, and people less predictable than itself', () => {
+    const [greedy, beam] = evaluations.map(({ photos }) =>
+      photos.reduce((sum, { logProbability, length }) => sum + logProbability / length ** 0.7, 0),
+    );
+    expect(beam).to.be.above(greedy); // 0.7 is the default penalty, which the beam was ranked by
+    const { photos, fit } = evaluations[0];
+    const [logProbability, length] = photos.reduce(([p, n], photo) => [p + photo.logProbability, n + photo.length], [0, 0]); // prettier-ignore
+    expect(fit.words).to.be.above(35 * 7);
+    expect(fit.perplexity).to.be.above(Math.exp(-logProbability / length));
+    expect(evaluations[1].fit).to.deep.equal(evaluations[0].fit);
+  });
+
+  it('says how varied and how well calibrated the captions are', () => {
+    const [, { diversity, calibration, checks, distinct }] = evaluations;
+    expect(distinct / 7).to.be.closeTo(diversity.distinctCaptions, 1e-12);
+    expect(diversity.vocabulary).to.be.closeTo(diversity.words / (loadCheckpoint(lessonCheckpoint).vocabulary.size - 4), 1e-12); // prettier-ignore
+    expect(diversity, 'there are no training captions among the samples').not.to.have.property('novel');
+    expect(calibration.perWord.bins).to.have.length(7);
+    expect(checks.map(({ name }) => name)).to.deep.equal([
+      'same-caption',
+      'shuffled-features',
+      'unknown-words',
+      'feature-statistics',
+    ]);
+  });
+
+  it('hears the alarm where the features of photos were mixed up', async () => {
+    const { features, ...rest } = await samples();
+    const turned = new Map(features.ids.map((id, i) => [id, features.ids[(i + 1) % features.ids.length]]));
+    const mixed = {
+      ...{ dimension: features.dimension, encoder: features.encoder, precision: features.precision, ids: features.ids },
+      has: (id: string) => features.has(id),
+      read: (id: string, into?: Float32Array, offset?: number) => features.read(turned.get(id)!, into, offset),
+      close: () => undefined,
+    };
+    const [{ checks, scores }] = await evaluateCaptioner({ ...rest, features: mixed, split: 'test', beams: [3] });
+    expect(scores.CIDEr).to.be.below(evaluations[1].scores.CIDEr);
+    expect(checks.find(({ name }) => name === 'shuffled-features')).to.include({ alarm: true });
+  });
+
+  it('writes what was found, so that the scores can be had from it again', async () => {
+    const folder = path.join(scratch, 'results');
+    await writeEvaluation(folder, evaluations, { split: 'test', config: { any: 'thing' } });
+    const read = (name: string) => fs.readFileSync(path.join(folder, name), 'utf8');
+    expect(JSON.parse(read('metrics.json'))).to.deep.equal(JSON.parse(JSON.stringify(metricsOf('test', evaluations))));
+    expect(JSON.parse(read('predictions.json'))).to.deep.equal(JSON.parse(read('predictions-beam3.json')));
+    expect(Object.keys((JSON.parse(read('predictions-beam1.json')) as object[])[0])).to.deep.equal([
+      'image_id',
+      'caption',
+    ]);
+
+    const file = parsePhotoStatistics(read('photos.json'), 'photos.json');
+    const [, { photos, scores }] = evaluations;
+    const ids = photos.map(({ image_id }) => image_id);
+    expect(file).to.include({ split: 'test', beam: 3 });
+    expect(statisticsOf(file, ids).corpus()).to.deep.equal(scores);
+    expect(statisticsOf(file, [ids[4]]).corpus()).to.deep.equal(photos[4].scores);
+    const named = photos.map(({ image_id, references }) => [image_id, references] as const);
+    expect(file.references).to.equal(referencesChecksum([...named].reverse()));
+    expect(file.references).not.to.equal(referencesChecksum(named.slice(1)));
+
+    for (const text of ['', '{}', read('metrics.json'), read('photos.json').replace('"version":1', '"version":2')]) {
+      expect(() => parsePhotoStatistics(text, 'x/photos.json'))
+        .to.throw(CaptionerError, 'x/photos.json is damaged')
+        .with.property('code', 'corrupt');
+    }
+  });
+});
