@@ -16,12 +16,22 @@ const columns: readonly [title: string, value: (row: Row) => string][] = [
   ['time', ({ seconds }) => (seconds === undefined ? '-' : duration(seconds))],
 ];
 
-/** The titles of the columns of {@link tableRow}. */
-export const tableHead = columns.map(([title]) => title.padStart(8)).join('  ');
-
-/** An epoch's losses and dev scores; the best so far has a star. */
-export const tableRow = (row: Row) =>
-  columns.map(([title, value]) => value(row).padStart(Math.max(8, title.length))).join('  ') + (row.best ? ' *' : '');
+/** Writes a table of a run as it goes on: each epoch's losses and dev scores; the best so far has a star. */
+export function epochTable(write: (line: string) => void) {
+  let begun = false;
+  const add = (row: Row) => {
+    if (!begun) write(columns.map(([title]) => title.padStart(8)).join('  '));
+    begun = true;
+    const cells = columns.map(([title, value]) => value(row).padStart(Math.max(8, title.length)));
+    write(cells.join('  ') + (row.best ? ' *' : ''));
+  };
+  return {
+    onStart: (scores: Row['scores']) => {
+      add({ scores });
+    },
+    onEpoch: add as (record: EpochRecord) => void,
+  };
+}
 
 /** How a run ended, for people. */
 export function outcomeLine(best: string, { epoch, seconds, bestEpoch, bestScores }: TrainerState, devPhotos: number) {

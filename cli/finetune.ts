@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { defaultCheckpoint, FinetuneConfig, openDataset, splitPhotos } from '../lib/index.js';
-import { outcomeJson, outcomeLine, tableHead, tableRow } from './epochs.js';
+import { defaultCheckpoint, FinetuneConfig, lastDataset, openDataset, splitPhotos } from '../lib/index.js';
+import { epochTable, outcomeJson, outcomeLine } from './epochs.js';
 import { addConfigOptions, defineCommand } from './options.js';
 import { problemLines } from './problems.js';
 import { runCommand } from './run.js';
@@ -47,10 +47,6 @@ The folder of the run gets \`best\` and \`last\`, each with its \`encoder.onnx\`
       const manifest = splitPhotos(await openDataset(data, { ...(photos !== undefined && { photos }) }));
       for (const line of problemLines(manifest.problems)) warn(`captioner: ${line}`);
       const { finetuneCaptioner } = await import('../lib/training.js');
-      let rows = 0;
-      const head = () => {
-        if (rows++ === 0) warn(tableHead);
-      };
       const {
         best,
         config: trained,
@@ -67,16 +63,9 @@ The folder of the run gets \`best\` and \`last\`, each with its \`encoder.onnx\`
         warn: (line) => {
           warn(`captioner: ${line}`);
         },
-        onStart: (scores) => {
-          head();
-          warn(tableRow({ scores }));
-        },
-        onEpoch: (record) => {
-          head();
-          warn(tableRow(record));
-        },
+        ...epochTable(warn),
       });
-      const { devPhotos } = trained.finetuned?.dataset ?? trained.dataset;
+      const { devPhotos } = lastDataset(trained);
       console.log(json ? outcomeJson(best, state) : outcomeLine(best, state, devPhotos));
     }),
   );

@@ -65,12 +65,13 @@ function kindOf(place: string): Kind {
 function checkpointInfo(place: string) {
   const folder = findCheckpoint(place);
   const { config } = loadCheckpoint(folder);
-  const { captioner, encoder, dataset, trained, decoder, vocabulary, vocabularySize, training, finetuned } = config;
+  const { captioner, encoder, dataset, trained, decoder, vocabulary, vocabularySize, training } = config;
   const trainedOn = { ...dataset, ...trained };
   const words = { known: vocabularySize, ...vocabulary };
   return {
     ...{ kind: 'checkpoint' as const, folder, captioner, encoder, decoder, words, trainedOn, training },
-    ...(finetuned && { finetuned }),
+    ...(config.finetuned && { finetuned: config.finetuned }),
+    ...(config.reinforced && { reinforced: config.reinforced }),
     scores: config.scores,
   };
 }

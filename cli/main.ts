@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<Command>> = {
   distill: async () => (await import('./distill.js')).distillCommand(),
   finetune: async () => (await import('./finetune.js')).finetuneCommand(),
   evaluate: async () => (await import('./evaluate.js')).evaluateCommand(),
+  reinforce: async () => (await import('./reinforce.js')).reinforceCommand(),
   score: async () => (await import('./score.js')).scoreCommand(),
   export: async () => (await import('./export.js')).exportCommand(),
   caption: async () => (await import('./caption.js')).captionCommand(),

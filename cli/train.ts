@@ -10,7 +10,7 @@ import {
   Vocabulary,
   VocabularyConfig,
 } from '../lib/index.js';
-import { outcomeJson, outcomeLine, tableHead, tableRow } from './epochs.js';
+import { epochTable, outcomeJson, outcomeLine } from './epochs.js';
 import { addConfigOptions, defineCommand } from './options.js';
 import { runCommand } from './run.js';
 
@@ -65,7 +65,6 @@ The folder of the run gets \`best\` (the epoch whose captions of the dev photos 
       }
       const features = openFeatures(folder);
       const { trainCaptioner } = await import('../lib/training.js');
-      let rows = 0;
       const {
         best,
         config: trained,
@@ -83,10 +82,7 @@ The folder of the run gets \`best\` (the epoch whose captions of the dev photos 
         warn: (line) => {
           warn(`captioner: ${line}`);
         },
-        onEpoch: (record) => {
-          if (rows++ === 0) warn(tableHead);
-          warn(tableRow(record));
-        },
+        onEpoch: epochTable(warn).onEpoch,
       });
       features.close();
       console.log(json ? outcomeJson(best, state) : outcomeLine(best, state, trained.dataset.devPhotos));

@@ -157,6 +157,36 @@ export const FinetuneConfig = z.strictObject({
 });
 export type FinetuneConfig = z.output<typeof FinetuneConfig>;
 
+/** How a trained decoder goes on learning from the scores of its own captions. */
+export const ReinforcementConfig = z.strictObject({
+  epochs: z.int().min(1).default(10).describe(TrainingConfig.shape.epochs.description!),
+  photosPerBatch: z.int().min(1).max(4096).default(32).describe('Photos per training step.'),
+  samples: z.int().min(2).max(100).default(5).describe('Captions drawn of each photo in a step.'),
+  temperature: z
+    .number()
+    .min(0.1)
+    .max(10)
+    .default(1)
+    .describe('Captions are drawn from probabilities to the power of 1 / temperature.'),
+  dropout: z
+    .boolean()
+    .default(true)
+    .describe('Learn with the dropout that the decoder was trained with; captions are drawn without.'),
+  maxLength: z.int().min(1).max(200).default(20).describe('A caption has at most this many words.'),
+  optimizer: TrainingConfig.shape.optimizer,
+  learningRate: z.number().positive().max(1).default(0.0002).describe(TrainingConfig.shape.learningRate.description!),
+  schedule: TrainingConfig.shape.schedule,
+  warmupSteps: z.int().min(0).default(50).describe(TrainingConfig.shape.warmupSteps.description!),
+  clipNorm: TrainingConfig.shape.clipNorm,
+  weightDecay: TrainingConfig.shape.weightDecay,
+  validatePhotos: TrainingConfig.shape.validatePhotos,
+  patience: TrainingConfig.shape.patience,
+  saveEvery: TrainingConfig.shape.saveEvery,
+  seed: TrainingConfig.shape.seed,
+  backend: TrainingConfig.shape.backend,
+});
+export type ReinforcementConfig = z.output<typeof ReinforcementConfig>;
+
 /** A compact convolutional network of our own. */
 export const ConvNetConfig = z.strictObject({
   inputSize: z.int().min(32).max(1024).multipleOf(32).default(128).describe('Width and height of the photos it takes.'),

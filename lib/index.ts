@@ -64,6 +64,7 @@ export { calibration, spearmanCorrelation, type Calibration, type CalibrationBin
 export { diversity, type Diversity } from './metrics/diversity.js';
 export { alarmThresholds, type Check } from './metrics/checks.js';
 export { referenceFit, type ReferenceFit } from './metrics/perplexity.js';
+  lastDataset,
 export { reportCaptions, type CaptionReport, type EvaluatedPhoto } from './metrics/report.js';
 export { modelCard, type TestReport } from './train/card.js';
 export {

@@ -16,6 +16,7 @@ export * from './train/batches.js';
 export { trainCaptioner, type CaptionerTrainingOptions, type TrainingOutcome } from './train/captioner-training.js';
 export { distill, type DistillationOptions, type DistillationOutcome } from './train/distillation.js';
 export { finetuneCaptioner, type FinetuningOptions } from './train/finetuning.js';
+export { reinforceCaptioner, type ReinforcementOptions } from './train/reinforcement.js';
 export * from './train/dropout.js';
 export { readHistory, type HistoryRecord } from './train/history.js';
 export { crossEntropy } from './train/loss.js';

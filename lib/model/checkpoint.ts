@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { z } from 'zod';
-import { DecoderConfig, FinetuneConfig, TrainingConfig, VocabularyConfig } from '../config.js';
+import { DecoderConfig, FinetuneConfig, ReinforcementConfig, TrainingConfig, VocabularyConfig } from '../config.js';
 import { CaptionerError } from '../errors.js';
 import type { EncoderIdentity } from '../data/features.js';
 import { Vocabulary } from '../text/vocabulary.js';
@@ -38,8 +38,14 @@ export const CheckpointConfig = z.strictObject({
   scores: Scores,
   /** Where encoder and decoder were trained together afterwards: how, how far, on what, and which encoder it began with. */
   finetuned: z.strictObject({ config: FinetuneConfig, trained: Trained, dataset: Dataset, from: Encoder }).optional(),
+  /** Where the decoder then learned from the scores of its own captions: how, how far, and on what. */
+  reinforced: z.strictObject({ config: ReinforcementConfig, trained: Trained, dataset: Dataset }).optional(),
 });
 export type CheckpointConfig = z.output<typeof CheckpointConfig>;
+
+/** What the last phase of its training learned from. */
+export const lastDataset = ({ dataset, finetuned, reinforced }: CheckpointConfig) =>
+  (reinforced ?? finetuned)?.dataset ?? dataset;
 
 /** A trained decoder with all that captioning needs, the encoder apart. */
 export interface Checkpoint {

@@ -57,13 +57,7 @@ export interface TrainingOutcome {
  */
 export async function trainCaptioner(options: CaptionerTrainingOptions): Promise<TrainingOutcome> {
   const { manifest, features, out, warn = () => undefined } = options;
-  const past = openRun(out, options.resume ?? false);
-  if (past?.config.finetuned) {
-    throw new CaptionerError(
-      'mismatch',
-      `The run in ${out} trains the encoder, too. Resume it with captioner finetune.`,
-    );
-  }
+  const past = openRun(out, options.resume ?? false, 'train');
   const data = tokenizeData(manifest, features);
   const { without } = data;
   if (without.length === 1) warn(`1 photo without features is left out (${without[0]}).`);

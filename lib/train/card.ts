@@ -1,4 +1,4 @@
-import type { CheckpointConfig } from '../model/checkpoint.js';
+import { lastDataset, type CheckpointConfig } from '../model/checkpoint.js';
 
 /** What `captioner evaluate` writes as metrics.json. */
 export interface TestReport {
@@ -13,8 +13,8 @@ export interface TestReport {
  * @param about what else its users should know, Markdown.
  */
 export function modelCard(config: CheckpointConfig, report?: TestReport, about = ''): string {
-  const { decoder, encoder, dataset, training, trained, scores, vocabularySize, finetuned } = config;
-  const devPhotos = (finetuned?.dataset ?? dataset).devPhotos;
+  const { decoder, encoder, dataset, training, trained, scores, vocabularySize } = config;
+  const { devPhotos } = lastDataset(config);
   const rows = Object.entries(scores).map(([name, score]) => `| ${name} | ${score.toFixed(3)} |`);
   return `# A captioner of photos
 
@@ -26,7 +26,7 @@ ${decoder.layers === 1 ? 'one layer' : `${decoder.layers} layers`} of ${decoder.
 ## Training
 
 ${dataset.photos} photos and ${dataset.captions} captions of ${dataset.name}; ${trained.epochs} epochs, ${trained.steps} steps of ${training.batchSize} captions. All hyperparameters are in \`config.json\`.
-${together(config)}${licence(dataset.name)}${about && `\n${about.trim()}\n`}
+${together(config)}${reinforcement(config)}${licence(dataset.name)}${about && `\n${about.trim()}\n`}
 ${rows.length > 0 ? `## Scores on ${devPhotos} dev photos\n\nBeam search of 3. The epoch was chosen by CIDEr on these photos.\n\n| score | |\n|---|---|\n${rows.join('\n')}\n` : ''}${report ? `\n${testTable(report)}` : ''}`;
 }
 
@@ -46,6 +46,15 @@ function together({ finetuned }: CheckpointConfig): string {
   const { trained, dataset, from, config } = finetuned;
   return `
 Encoder and decoder were then trained together, from \`${from.name}\` on: ${dataset.photos} photos and ${dataset.captions} captions of ${dataset.name}; ${trained.epochs} epochs, ${trained.steps} steps of ${config.photosPerBatch} photos.
+`;
+}
+
+/** The last phase of training, where there was one. */
+function reinforcement({ reinforced }: CheckpointConfig): string {
+  if (!reinforced) return '';
+  const { trained, dataset, config } = reinforced;
+  return `
+The decoder then learned from the CIDEr-D of its own captions (self-critical sequence training): ${dataset.photos} photos of ${dataset.name}; ${trained.epochs} epochs, ${trained.steps} steps of ${config.photosPerBatch} photos, ${config.samples} captions of each.
 `;
 }
 

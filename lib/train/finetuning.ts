@@ -57,10 +57,7 @@ export interface FinetuningOptions extends RunOptions {
  */
 export async function finetuneCaptioner(options: FinetuningOptions): Promise<TrainingOutcome> {
   const { out, progress, signal } = options;
-  const past = openRun(out, options.resume ?? false);
-  if (past && !past.config.finetuned) {
-    throw new CaptionerError('mismatch', `The run in ${out} trains a decoder alone. Resume it with captioner train.`);
-  }
+  const past = openRun(out, options.resume ?? false, 'finetune');
   const config = parseConfig(FinetuneConfig, { ...past?.config.finetuned?.config, ...options.config });
   await useBackend(config.backend);
   const task = new FinetuneTask(await prepare(options, config, past));
@@ -90,6 +87,12 @@ async function prepare(
   const { manifest, out, progress, signal, warn = () => undefined } = options;
   const folder = past ? findCheckpoint(runFolders(out).last) : findCheckpoint(options.checkpoint);
   const start: Checkpoint = past ?? loadCheckpoint(folder);
+  if (start.config.reinforced) {
+    throw new CaptionerError(
+      'unsupported',
+      `The captioner in ${folder} has learned from its own captions already, which comes last. Fine-tune what it began with.`,
+    );
+  }
   const { decoder: decoderConfig, encoder: startEncoder } = start.config;
   const { vocabulary, graphs, weights } = start;
 

@@ -2,7 +2,13 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { CaptionerError } from '../errors.js';
-import { loadCheckpoint, loadResumeState, type Checkpoint, type CheckpointConfig } from '../model/checkpoint.js';
+import {
+  lastDataset,
+  loadCheckpoint,
+  loadResumeState,
+  type Checkpoint,
+  type CheckpointConfig,
+} from '../model/checkpoint.js';
 import { completeFolder } from '../model/folder.js';
 import type { Weights } from '../model/safetensors.js';
 import type { TrainerState } from './trainer.js';
@@ -37,11 +43,19 @@ const State: z.ZodType<TrainerState> = z.object({
   bestScores: z.record(z.string(), z.number()),
 });
 
+/** The commands whose runs have checkpoints, in the order in which one goes on with what another has trained. */
+export type RunKind = 'train' | 'finetune' | 'reinforce';
+
+/** The command that wrote a checkpoint. */
+const kindOf = ({ finetuned, reinforced }: CheckpointConfig): RunKind =>
+  reinforced ? 'reinforce' : finetuned ? 'finetune' : 'train';
+
 /**
  * The run in a folder, to go on with; undefined where there is none.
- * @throws CaptionerError `bad-input`: there is a run, but it is not to be resumed, or it can't be; `corrupt`.
+ * @throws CaptionerError `bad-input`: there is a run, but it is not to be resumed, or it can't be; `mismatch`: it is one of another
+ *   command; `corrupt`.
  */
-export function openRun(out: string, resume: boolean): PastRun | undefined {
+export function openRun(out: string, resume: boolean, kind: RunKind): PastRun | undefined {
   const { best, last } = runFolders(out);
   const folder = completeFolder(last);
   if (!folder) {
@@ -57,7 +71,12 @@ export function openRun(out: string, resume: boolean): PastRun | undefined {
   const { slots, state } = loadResumeState(folder);
   const history = fs.readFileSync(path.join(folder, 'history.jsonl'));
   const checked = parseTrainerState(state, path.join(folder, 'state.json'));
-  return { ...loadCheckpoint(folder), slots, state: checked, history };
+  const checkpoint = loadCheckpoint(folder);
+  const begun = kindOf(checkpoint.config);
+  if (begun !== kind) {
+    throw new CaptionerError('mismatch', `The run in ${out} is one of captioner ${begun}. Resume it with that.`);
+  }
+  return { ...checkpoint, slots, state: checked, history };
 }
 
 /** @throws CaptionerError `corrupt`, naming the file and the field. */
@@ -71,6 +90,9 @@ export function parseTrainerState(json: unknown, file: string): TrainerState {
 /** Hyperparameters that may change when a run goes on: what it has learned so far stays what it is. */
 const changeable: readonly string[] = ['epochs', 'patience', 'saveEvery', 'validatePhotos', 'backend'];
 
+const sections = ['decoder', 'vocabulary', 'training', 'finetuning', 'reinforcement'] as const;
+type Section = (typeof sections)[number];
+
 /**
  * Checks that a run goes on as it began.
  * @param given hyperparameters that were asked for this time, by section.
@@ -79,16 +101,22 @@ const changeable: readonly string[] = ['epochs', 'patience', 'saveEvery', 'valid
 export function checkUnchanged(
   out: string,
   config: CheckpointConfig,
-  given: Readonly<Partial<Record<'decoder' | 'vocabulary' | 'training' | 'finetuning', object>>>,
+  given: Readonly<Partial<Record<Section, object>>>,
   dataset: CheckpointConfig['dataset'],
 ): void {
-  for (const section of ['decoder', 'vocabulary', 'training', 'finetuning'] as const) {
-    const saved = section === 'finetuning' ? config.finetuned?.config : config[section];
+  const saved: Record<Section, object | undefined> = {
+    ...config,
+    finetuning: config.finetuned?.config,
+    reinforcement: config.reinforced?.config,
+  };
+  for (const section of sections) {
     // The size of embeddings may be that of pretrained vectors, whatever was asked for.
     const replaced = config.decoder.embeddings === 'scratch' ? [] : ['embeddingSize'];
-    refuseChanges(out, saved ?? {}, given[section] ?? {}, (name) => [...changeable, ...replaced].includes(name));
+    refuseChanges(out, saved[section] ?? {}, given[section] ?? {}, (name) =>
+      [...changeable, ...replaced].includes(name),
+    );
   }
-  const begun = config.finetuned?.dataset ?? config.dataset;
+  const begun = lastDataset(config);
   for (const field of ['name', 'photos', 'captions'] as const) {
     if (begun[field] !== dataset[field]) throw differs(out, `data set ${field}`, begun[field], dataset[field]);
   }

@@ -3,19 +3,19 @@ import type { ProgressReporter } from '../progress.js';
 
 /** What one step did. */
 export interface StepResult {
-  /** Mean per word, or per photo. */
+  /** Mean per word, per photo, or per caption. */
   readonly loss: number;
   /** Before clipping. */
   readonly gradientNorm: number;
   readonly learningRate: number;
-  /** Words, padding not counted, or photos that were learned from. */
+  /** Words, padding not counted, photos or captions that were learned from. */
   readonly count: number;
 }
 
 /** What is trained. The trainer knows only this much of it. */
 export interface TrainingTask<Batch> {
   /** What a step's loss is the mean over, and what its speed is counted in. */
-  readonly unit: 'tokens' | 'photos';
+  readonly unit: 'tokens' | 'photos' | 'captions';
   readonly epochs: number;
   readonly batchesPerEpoch: number;
   /** The batches of an epoch, counted from 0; always the same for the same epoch. */
@@ -38,9 +38,9 @@ export interface TrainerState {
   epoch: number;
   /** Batches of the current epoch done. */
   batch: number;
-  /** Sum of the loss over the current epoch's words or photos. */
+  /** Sum of the loss over the current epoch's words, photos or captions. */
   lossSum: number;
-  /** Words or photos of the current epoch. */
+  /** Words, photos or captions of the current epoch. */
   count: number;
   /** Of the last step. */
   learningRate: number;
@@ -67,6 +67,7 @@ export interface StepRecord {
   /** Words learned from per second of steps, padding not counted. */
   readonly tokensPerSecond?: number;
   readonly photosPerSecond?: number;
+  readonly captionsPerSecond?: number;
   readonly seconds: number;
 }
 

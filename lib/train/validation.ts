@@ -34,6 +34,11 @@ export class Validation {
     if (references.length > 0) this.scorer = new CaptionScorer(references);
   }
 
+  /** Whether there is nothing to judge by. */
+  get empty(): boolean {
+    return this.data.photos.length === 0;
+  }
+
   /** Mean per word of the dev captions; its exponential is the perplexity. */
   async loss(step: ValidationStep, signal?: AbortSignal): Promise<number> {
     let sum = 0;
