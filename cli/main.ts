@@ -5,6 +5,7 @@ import { plainErrors } from './options.js';
 
 /** The commands, in the order of the help. Each is loaded only when it is called, or listed. */
 const commands: Record<string, () => Promise<Command>> = {
+  download: async () => (await import('./download.js')).downloadCommand(),
   extract: async () => (await import('./extract.js')).extractCommand(),
   vocab: async () => (await import('./vocab.js')).vocabCommand(),
   train: async () => (await import('./train.js')).trainCommand(),

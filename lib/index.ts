@@ -23,6 +23,19 @@ export { occlusion, type OcclusionMap, type OcclusionOptions } from './occlusion
 export { decodePhoto, defaultMaxPixels, normalise, type PhotoOptions } from './images/photo.js';
 export { findPhotos } from './images/find.js';
 export { openDataset, type DatasetOptions } from './data/datasets.js';
+export {
+  downloadDataset,
+  mirroredDataset,
+  missingArchives,
+  type DatasetDownload,
+  type DatasetDownloadOptions,
+} from './data/dataset-download.js';
+export {
+  publishedDataset,
+  publishedDatasets,
+  type PublishedArchive,
+  type PublishedDataset,
+} from './data/published-datasets.js';
 export * from './data/manifest.js';
 export { HistogramEncoder } from './data/histogram-encoder.js';
 export { shapesDataset, type ShapesOptions } from './data/shapes.js';
@@ -42,7 +55,7 @@ export {
 } from './data/extraction.js';
 export { Encoder, type EncoderOptions } from './model/encoder.js';
 export { EncoderMetadata, readEncoderMetadata, writeEncoderMetadata } from './model/encoder-file.js';
-export { encoders, encoderSource, isSameNetwork, type RegisteredEncoder } from './model/encoders.js';
+export { encoderFile, encoders, encoderSource, isSameNetwork, type RegisteredEncoder } from './model/encoders.js';
 export { loadVectors, type VectorOptions, type WordVectors } from './text/vectors.js';
 export {
   checkEncoder,

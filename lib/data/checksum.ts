@@ -6,9 +6,17 @@ export function sha256OfBytes(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** SHA-256 of a file, in hexadecimal. */
-export async function sha256OfFile(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
+/**
+ * A checksum of a file, in hexadecimal. MD5 is for files whose publishers give no better one: it finds damage, not malice.
+ * @param onBytes told how many bytes were read so far.
+ */
+export async function hashOfFile(file: string, algorithm: 'sha256' | 'md5', onBytes?: (done: number) => void): Promise<string> {
+  const hash = createHash(algorithm);
+  let done = 0;
+  for await (const chunk of createReadStream(file, { highWaterMark: 2 ** 20 })) {
+    hash.update(chunk as Buffer);
+    done += (chunk as Buffer).length;
+    onBytes?.(done);
+  }
   return hash.digest('hex');
 }

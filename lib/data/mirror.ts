@@ -2,18 +2,26 @@ import { existsSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { cacheFolder } from '../cache.js';
 import { CaptionerError } from '../errors.js';
-import { sha256OfFile } from './checksum.js';
+import type { ProgressReporter } from '../progress.js';
 import { download } from './download.js';
-import type { DownloadOptions } from './transfer.js';
+import { checksumFault, type DownloadOptions } from './transfer.js';
 
-/** A published file, wherever it may be had. */
-export interface PublishedFile {
+/** A file that is somewhere else, with as much as is known of it. */
+export interface RemoteFile {
   /** Its place below a mirror and below the cache folder, with forward slashes. A mirror may also have it by its base name. */
   readonly path: string;
-  readonly bytes: number;
-  readonly sha256: string;
+  readonly bytes?: number;
+  readonly sha256?: string;
+  /** Where no SHA-256 is known. */
+  readonly md5?: string;
   /** Its public origin. One without is taken only from a mirror. */
   readonly url?: string;
+}
+
+/** A published file, wherever it may be had. */
+export interface PublishedFile extends RemoteFile {
+  readonly bytes: number;
+  readonly sha256: string;
 }
 
 export interface FetchOptions extends DownloadOptions {
@@ -24,11 +32,11 @@ export interface FetchOptions extends DownloadOptions {
 }
 
 /** Where a file would come from. */
-export interface FileSource {
+export interface FileSource<F extends RemoteFile = PublishedFile> {
   readonly from: 'mirror' | 'cache' | 'download';
   /** A path, or the URL that would be downloaded. */
   readonly location: string;
-  readonly file: PublishedFile;
+  readonly file: F;
 }
 
 /**
@@ -47,21 +55,19 @@ export function sourceOf(files: readonly PublishedFile[], options: FetchOptions 
 }
 
 /**
- * The path of one of several equally good files, verified by its SHA-256: in a mirror's folder, from the cache, or
+ * The path of one of several equally good files, verified by what is known of it: in a mirror's folder, from the cache, or
  * downloaded into the cache from a mirror's URL or from its origin, in this order.
  *
  * @throws CaptionerError `corrupt`: a mirror has a file of that name that is another one. `download` when nothing else works.
  */
-export async function fetchFile(files: readonly PublishedFile[], options: FetchOptions = {}): Promise<string> {
+export async function fetchFile(files: readonly RemoteFile[], options: FetchOptions = {}): Promise<string> {
   for (const { from, location, file } of localFiles(files, options)) {
-    if (!statSync(location, { throwIfNoEntry: false })?.isFile()) continue;
-    const found = await sha256OfFile(location);
-    if (found === file.sha256) return location;
+    const found = statSync(location, { throwIfNoEntry: false });
+    if (!found?.isFile()) continue;
+    const fault = await faultOf(location, found.size, file, options.progress);
+    if (!fault) return location;
     if (from === 'mirror') {
-      throw new CaptionerError(
-        'corrupt',
-        `The mirror's ${location} is not the file it should be: its SHA-256 is ${found}, ${file.sha256} was expected.`,
-      );
+      throw new CaptionerError('corrupt', `The mirror's ${location} is not the file it should be: ${fault}.`);
     }
     // A damaged copy of ours is fetched again.
     rmSync(location);
@@ -71,7 +77,8 @@ export async function fetchFile(files: readonly PublishedFile[], options: FetchO
   for (const { location: url, file } of sources) {
     const target = path.join(options.cacheFolder ?? cacheFolder(), file.path);
     try {
-      await download({ url, file: target, bytes: file.bytes, sha256: file.sha256 }, options);
+      const { bytes, sha256, md5 } = file;
+      await download({ url, file: target, bytes, sha256, md5 }, options);
       return target;
     } catch (error) {
       if (error instanceof CaptionerError && error.code === 'interrupted') throw error;
@@ -81,7 +88,23 @@ export async function fetchFile(files: readonly PublishedFile[], options: FetchO
   throw failures.at(-1) ?? new CaptionerError('not-found', `There is no place to get ${files[0].path} from.`);
 }
 
-function localFiles(files: readonly PublishedFile[], options: FetchOptions): FileSource[] {
+async function faultOf(
+  location: string,
+  size: number,
+  file: RemoteFile,
+  progress: ProgressReporter | undefined,
+): Promise<string | undefined> {
+  try {
+    // A checksum says more than a length; where there is none, the length has to do.
+    const { bytes, sha256, md5 } = file;
+    if ((sha256 ?? md5) === undefined && bytes !== undefined && size !== bytes) return `it has ${size} bytes, ${bytes} were expected`;
+    return await checksumFault(location, file, progress);
+  } finally {
+    progress?.stop();
+  }
+}
+
+function localFiles<F extends RemoteFile>(files: readonly F[], options: FetchOptions): FileSource<F>[] {
   const mirror = mirrorOf(options);
   const cache = options.cacheFolder ?? cacheFolder();
   if (mirror !== undefined && !isUrl(mirror) && !existsSync(mirror)) {
@@ -90,27 +113,27 @@ function localFiles(files: readonly PublishedFile[], options: FetchOptions): Fil
   return [
     ...(mirror === undefined || isUrl(mirror)
       ? []
-      : places(files).map(({ place, file }): FileSource => ({ from: 'mirror', location: path.join(mirror, place), file }))),
-    ...files.map((file): FileSource => ({ from: 'cache', location: path.join(cache, file.path), file })),
+      : places(files).map(({ place, file }): FileSource<F> => ({ from: 'mirror', location: path.join(mirror, place), file }))),
+    ...files.map((file): FileSource<F> => ({ from: 'cache', location: path.join(cache, file.path), file })),
   ];
 }
 
-function remoteFiles(files: readonly PublishedFile[], options: FetchOptions): FileSource[] {
+function remoteFiles<F extends RemoteFile>(files: readonly F[], options: FetchOptions): FileSource<F>[] {
   const mirror = mirrorOf(options);
   return [
     ...(mirror === undefined || !isUrl(mirror)
       ? []
       : places(files).map(
-          ({ place, file }): FileSource => ({ from: 'mirror', location: `${mirror.replace(/\/+$/, '')}/${place}`, file }),
+          ({ place, file }): FileSource<F> => ({ from: 'mirror', location: `${mirror.replace(/\/+$/, '')}/${place}`, file }),
         )),
-    ...files.flatMap((file): FileSource[] =>
+    ...files.flatMap((file): FileSource<F>[] =>
       file.url === undefined ? [] : [{ from: 'download', location: file.url, file }],
     ),
   ];
 }
 
 /** A mirror has a file at its path or, if it is a plain folder of files, by its name. */
-function places(files: readonly PublishedFile[]): { place: string; file: PublishedFile }[] {
+function places<F extends RemoteFile>(files: readonly F[]): { place: string; file: F }[] {
   return files.flatMap((file) => [
     { place: file.path, file },
     ...(file.path.includes('/') ? [{ place: path.posix.basename(file.path), file }] : []),

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CaptionerError } from '../errors.js';
 import type { ProgressReporter } from '../progress.js';
-import { sha256OfFile } from './checksum.js';
+import { hashOfFile } from './checksum.js';
 
 /** A file to download, and how it is known to be the right one. */
 export interface DownloadRequest {
@@ -13,6 +13,8 @@ export interface DownloadRequest {
   readonly file: string;
   readonly bytes?: number;
   readonly sha256?: string;
+  /** Where no SHA-256 is known. */
+  readonly md5?: string;
 }
 
 export interface DownloadOptions {
@@ -81,10 +83,10 @@ export class Transfer {
 
   /** Gets what is missing, or as much of it as the connection brings. */
   private async attempt(): Promise<void> {
-    const { bytes, sha256 } = this.request;
+    const { bytes, sha256, md5 } = this.request;
     const validator = this.validator();
     let offset = this.size();
-    if ((bytes !== undefined && offset > bytes) || (validator === undefined && sha256 === undefined)) {
+    if ((bytes !== undefined && offset > bytes) || (validator ?? sha256 ?? md5) === undefined) {
       this.restart();
       offset = 0;
     }
@@ -175,13 +177,11 @@ export class Transfer {
 
   /** What is wrong with the file that arrived, if anything. */
   private async fault(): Promise<string | undefined> {
-    const { bytes, sha256 } = this.request;
+    const { bytes } = this.request;
     const size = this.size();
     if (bytes !== undefined && size > bytes) return `it has more than the expected ${bytes} bytes`;
     if (bytes !== undefined && size < bytes) return `it has ${size} bytes, ${bytes} were expected`;
-    if (sha256 === undefined) return undefined;
-    const found = await sha256OfFile(this.part);
-    return found === sha256 ? undefined : `its SHA-256 is ${found}, ${sha256} was expected`;
+    return await checksumFault(this.part, this.request, this.progress);
   }
 
   private size(): number {
@@ -206,6 +206,24 @@ export class Transfer {
   private forget(): void {
     rmSync(`${this.part}.json`, { force: true });
   }
+}
+
+/** From this size on, reading a file takes long enough to be seen. */
+const longToRead = 2 ** 27;
+
+/** What is wrong with a file's checksum, if one is known and differs. */
+export async function checksumFault(
+  file: string,
+  { sha256, md5 }: { readonly sha256?: string; readonly md5?: string },
+  progress?: ProgressReporter,
+): Promise<string | undefined> {
+  const expected = sha256 ?? md5;
+  if (expected === undefined) return undefined;
+  const { size } = statSync(file);
+  if (size >= longToRead) progress?.start(`Verifying ${path.basename(file).replace(/\.part$/, '')}`, size, 'bytes');
+  const report = size >= longToRead ? (done: number) => progress?.update(done) : undefined;
+  const found = await hashOfFile(file, sha256 ? 'sha256' : 'md5', report);
+  return found === expected ? undefined : `its ${sha256 ? 'SHA-256' : 'MD5'} is ${found}, ${expected} was expected`;
 }
 
 /** Seconds or a date, RFC 9110 section 10.2.3; in ms from now. */
