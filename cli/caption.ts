@@ -10,12 +10,12 @@ import {
   type CaptionedPhoto,
   type PhotoSource,
 } from '../lib/index.js';
-import { addConfigOptions, defineCommand } from './options.js';
+import { addConfigOptions, checkpointFolders, defineCommand } from './options.js';
 import { printers, type Format } from './caption-output.js';
 import { runCommand, type Run } from './run.js';
 
 interface CaptionOptions {
-  checkpoint?: string;
+  checkpoint?: string[];
   encoder?: string;
   list?: string;
   features?: string;
@@ -30,13 +30,21 @@ export function captionCommand(): Command {
     ['captioner caption photo.jpg', 'one caption'],
     ['captioner caption photos/ --n 3', 'all photos of a folder, three captions each'],
     ["captioner caption 'photos/**/*.jpg' --jsonl > captions.jsonl", 'a line of JSON for each photo'],
+    ['captioner caption photo.jpg --require "red shirt" --forbid man', 'with these words and without those'],
+    ['captioner caption photo.jpg --method diverse --n 3', 'three captions that differ more than the three likeliest'],
+    ['captioner caption photo.jpg --method sample --top-p 0.9 --n 5', 'five captions drawn at random'],
+    ['captioner caption photo.jpg --checkpoint runs/a,runs/b', 'two captioners as one'],
     ['curl -s https://example.org/cat.jpg | captioner caption -', 'a photo from standard input'],
     ['find . -name "*.png" | captioner caption --list - --csv', 'a list of files from standard input'],
   ])
     .argument('[photos...]', "Files, folders, globs; '-' is a photo on standard input.")
     .option('--features <folder>', 'Caption the photos of a feature store (captioner extract) instead of files.')
     .option('--list <file>', "File that names a photo on each line; '-' is standard input.")
-    .option('--checkpoint <folder>', 'Trained captioner or training run. (default: the one that comes with captioner)')
+    .option(
+      '--checkpoint <folder>',
+      'Trained captioner or training run; several, with commas between or the flag again, caption together. (default: the one that comes with captioner)',
+      checkpointFolders,
+    )
     .option('--encoder <file>', 'ONNX file of the checkpoint’s encoder. (default: found or downloaded by its name)')
     .option('--json', 'Print one JSON array: [{file, captions: [{caption, logProbability, probability}]}].')
     .option('--jsonl', 'Print a line of JSON for each photo, as it comes.')
@@ -45,7 +53,7 @@ export function captionCommand(): Command {
       'after',
       '\nExit codes: 0 all photos were captioned, 1 an error or no photo could be captioned, 2 some photos could not be.',
     );
-  const config = addConfigOptions(command, { search: SearchConfig });
+  const config = addConfigOptions(command, { search: SearchConfig }, { heading: 'Search:' });
   return command.action(
     runCommand(async (run, files: string[]) => {
       const chosen = run.options as CaptionOptions;

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
 import {
@@ -6,6 +6,7 @@ import {
   describeOptions,
   nearest,
   parseConfig,
+  splitList,
   type ConfigSchema,
   type OptionDescription,
 } from '../lib/index.js';
@@ -63,15 +64,16 @@ export function plainErrors(command: Command): Command {
 
 /**
  * Gives `command` a flag for each hyperparameter of its configs (`--hidden-size <n>` from hiddenSize, `--x` and `--no-x` from
- * a boolean) and `--config <file.json>`. The file holds the same names, grouped by section or not. Where two sections share a
+ * a boolean, `--require a,b` from a list) and `--config <file.json>`. The file holds the same names, grouped by section or not. Where two sections share a
  * name, the later one's flag carries the section's name: `--search-max-length`.
  *
  * @param ignore keys that a config file may have although this command does not read them.
+ * @param heading what the flags stand under in the help, where they are not among the others.
  */
 export function addConfigOptions<S extends Sections>(
   command: Command,
   sections: S,
-  { ignore = [] }: { ignore?: readonly string[] } = {},
+  { ignore = [], heading }: { ignore?: readonly string[]; heading?: string } = {},
 ): ConfigOptions<S> {
   const flags: Flag[] = [];
   command.option('--config <file>', 'JSON file of the options below; flags go before it.');
@@ -80,7 +82,9 @@ export function addConfigOptions<S extends Sections>(
       const shared = flags.some((flag) => flag.name === option.name);
       const attribute = shared ? section + option.name[0].toUpperCase() + option.name.slice(1) : option.name;
       flags.push({ section, name: option.name, attribute, option });
-      for (const flag of commanderOptions(attribute, option, schema)) command.addOption(flag);
+      for (const flag of commanderOptions(attribute, option, schema)) {
+        command.addOption(heading === undefined ? flag : flag.helpGroup(heading));
+      }
     }
   }
 
@@ -120,6 +124,14 @@ export function wholeNumber(text: string): number {
   throw new InvalidArgumentError('Expected a whole number, 0 or more.');
 }
 
+/** Folders with commas between, and the flag may come again: `command.option('--checkpoint <folder>', '…', checkpointFolders)`. */
+export function checkpointFolders(text: string, before: readonly string[] = []): string[] {
+  // A folder may have a comma in its name.
+  const folders = existsSync(text) ? [text] : splitList(text);
+  if (folders.length === 0) throw new InvalidArgumentError('Expected a folder.');
+  return [...before, ...folders];
+}
+
 /** hiddenSize -> hidden-size */
 function dashed(name: string): string {
   return name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`);
@@ -129,15 +141,23 @@ function commanderOptions(attribute: string, option: OptionDescription, schema: 
   const flag = dashed(attribute);
   const help = `${option.help} (${details(option)})`;
   if (option.type === 'boolean') return [new Option(`--${flag}`, help), new Option(`--no-${flag}`).hideHelp()];
-  const placeholder = option.choices ? option.name : { integer: 'n', number: 'x', string: 'text' }[option.type];
-  return [
-    new Option(`--${flag} <${placeholder}>`, help).argParser((text: string) => {
-      const value = option.type === 'string' || text.trim() === '' ? text : Number(text);
-      const result = schema.shape[option.name].safeParse(Number.isNaN(value) ? text : value);
-      if (result.success) return value;
-      throw new InvalidArgumentError(complaint(text, option, result.error.issues[0].message));
-    }),
-  ];
+  const placeholder = option.choices
+    ? option.name
+    : { integer: 'n', number: 'x', string: 'text', strings: 'words' }[option.type];
+  const valued = new Option(`--${flag} <${placeholder}>`, help).argParser((text: string, before?: unknown) => {
+    const value =
+      option.type === 'strings'
+        ? [...((before as string[] | undefined) ?? []), ...splitList(text)]
+        : option.type === 'string' || text.trim() === ''
+          ? text
+          : Number(text);
+    const result = schema.shape[option.name].safeParse(Number.isNaN(value) ? text : value);
+    if (result.success) return value;
+    throw new InvalidArgumentError(complaint(text, option, result.error.issues[0].message));
+  });
+  // --no-repeat-ngram <n> takes a number: it is not the opposite of a --repeat-ngram.
+  valued.negate = false;
+  return [valued];
 }
 
 function complaint(text: string, option: OptionDescription, message: string): string {
@@ -149,6 +169,7 @@ function complaint(text: string, option: OptionDescription, message: string): st
 /** "lstm, gru or rnn; default lstm" */
 function details({ type, choices, minimum, maximum, default: standard, name }: OptionDescription): string {
   if (type === 'boolean') return `default ${standard ? 'yes' : 'no'}, --no-${dashed(name)} for no`;
+  if (type === 'strings') return 'with commas between, or the flag again';
   let range = '';
   if (choices) range = `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}; `;
   else if (minimum !== undefined && maximum !== undefined) range = `${minimum} to ${maximum}; `;

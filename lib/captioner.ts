@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { parseConfig, SearchConfig } from './config.js';
-import { beamSearch } from './decode/beam.js';
-import { DecoderSession } from './decode/decoder-session.js';
+import type { SearchConfig } from './config.js';
+import { completeSearch } from './decode/complete-search.js';
+import { loadDecoder, type CaptionDecoder } from './decode/ensemble.js';
+import { searchCaptions, searchRules } from './decode/search.js';
 import { probability, type Hypothesis } from './decode/stepper.js';
 import { CaptionerError } from './errors.js';
 import { decodePhoto } from './images/photo.js';
@@ -56,21 +57,7 @@ export function defaultCheckpoint(): string {
 }
 
 /**
- * Checks how to search, and fills in the defaults. Asked for more captions than the beam is wide by default, the beam widens.
- * @throws CaptionerError `bad-option`
- */
-export function completeSearch(search: Partial<SearchConfig>): SearchConfig {
-  const config = parseConfig(SearchConfig, search);
-  if (search.beam === undefined) return { ...config, beam: Math.max(config.beam, config.n) };
-  if (config.n <= config.beam) return config;
-  throw new CaptionerError(
-    'bad-option',
-    `A beam of ${config.beam} can't give ${config.n} captions: widen the beam to ${config.n} or more.`,
-  );
-}
-
-/**
- * A trained captioner: photo -> encoder -> decoder -> beam search -> captions. Runs on ONNX Runtime alone.
+ * A trained captioner: photo -> encoder -> decoder -> search -> captions. Runs on ONNX Runtime alone.
  *
  * ```ts
  * const captioner = await Captioner.load();
@@ -81,28 +68,35 @@ export class Captioner {
   private encoder?: Promise<Encoder>;
 
   private constructor(
+    /** The checkpoint, or the first of an ensemble. */
     readonly checkpoint: Checkpoint,
-    readonly decoder: DecoderSession,
+    /** One decoder, or several as one. */
+    readonly decoder: CaptionDecoder,
     private readonly loadEncoder: () => Promise<Encoder>,
   ) {}
 
   /**
    * Loads the decoder; the encoder follows with the first photo.
    *
-   * @param folder a checkpoint or a training run. Default: the one that comes with the package.
+   * @param folders a checkpoint or a training run, or several that caption together (the mean of their probabilities). Default: the
+   *   one that comes with the package.
    * @throws CaptionerError `not-found`, `corrupt`, `mismatch` (parts that do not fit each other).
    */
-  static async load(folder = defaultCheckpoint(), options: CaptionerOptions = {}): Promise<Captioner> {
-    const found = findCheckpoint(folder);
-    const checkpoint = loadCheckpoint(found);
-    const { weights, graphs, config } = checkpoint;
-    const source = options.encoder ?? encoderOf(found, config);
+  static async load(
+    folders: string | readonly string[] = defaultCheckpoint(),
+    options: CaptionerOptions = {},
+  ): Promise<Captioner> {
+    const found = [folders].flat().map((folder) => findCheckpoint(folder));
+    const checkpoints = found.map((folder) => loadCheckpoint(folder));
+    const decoder = await loadDecoder(checkpoints, options);
+    const [{ config }] = checkpoints;
+    const source = options.encoder ?? encoderOf(found[0], config);
     const loadEncoder = async () => {
       const encoder = await Encoder.load(source, options);
       checkEncoder(config, encoder.identity, 'The features');
       return encoder;
     };
-    return new Captioner(checkpoint, await DecoderSession.load(graphs, weights, options), loadEncoder);
+    return new Captioner(checkpoints[0], decoder, loadEncoder);
   }
 
   /**
@@ -136,6 +130,7 @@ export class Captioner {
     search: Partial<SearchConfig> = {},
     { progress = silent, signal }: { progress?: ProgressReporter; signal?: AbortSignal } = {},
   ): AsyncGenerator<CaptionedPhoto> {
+    this.check(search);
     const encoder = await this.ready();
     progress.start('Captioning', photos.length, 'photos');
     try {
@@ -162,6 +157,7 @@ export class Captioner {
     search: Partial<SearchConfig> = {},
   ): AsyncGenerator<CaptionedPhoto> {
     checkEncoder(this.checkpoint.config, features.encoder, 'The features');
+    this.check(search);
     const { ids, dimension } = features;
     for (let first = 0; first < ids.length; first += BATCH) {
       const batch = ids.slice(first, first + BATCH);
@@ -178,8 +174,17 @@ export class Captioner {
     rows: number,
     search: Partial<SearchConfig> = {},
   ): Promise<Caption[][]> {
-    const found = await beamSearch(this.decoder, features, rows, completeSearch(search));
+    const { vocabulary } = this.checkpoint;
+    const found = await searchCaptions(this.decoder, vocabulary, features, rows, completeSearch(search));
     return found.map((hypotheses) => hypotheses.map((hypothesis) => this.describe(hypothesis)));
+  }
+
+  /**
+   * Refuses a search that this captioner can't make, before there are photos.
+   * @throws CaptionerError `bad-option`
+   */
+  check(search: Partial<SearchConfig>): void {
+    searchRules(completeSearch(search), this.checkpoint.vocabulary);
   }
 
   /** Frees the memory of both networks. */
@@ -203,7 +208,7 @@ export class Captioner {
     const { vocabulary } = this.checkpoint;
     const { tokens, logProbability, tokenLogProbabilities } = hypothesis;
     return {
-      caption: vocabulary.decode(tokens),
+      caption: vocabulary.decode(tokens, { unknown: true }),
       logProbability,
       probability: probability(hypothesis),
       words: tokens.map((token, i) => ({

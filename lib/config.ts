@@ -238,15 +238,32 @@ export const DistillationConfig = z.strictObject({
 });
 export type DistillationConfig = z.output<typeof DistillationConfig>;
 
-/** How captions are searched for. */
+const words = () =>
+  z
+    .array(z.string().trim().min(1).max(200))
+    .max(32)
+    .default(() => []);
+
+/** How captions are searched for. `completeSearch` says which of these go together. */
 export const SearchConfig = z.strictObject({
-  beam: z.int().min(1).max(1000).default(3).describe('Width of the beam; 1 is greedy search.'),
+  method: z
+    .enum(['beam', 'diverse', 'sample', 'stochastic'])
+    .default('beam')
+    .describe(
+      'How to search: beam finds the likeliest captions; diverse has groups of beams that avoid the words of each other; sample draws each word by its probability; stochastic draws different captions by theirs.',
+    ),
+  beam: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(3)
+    .describe('Width of the beam; 1 is greedy search. The captions that stochastic draws; sample has no beam.'),
   n: z
     .int()
     .min(1)
     .max(1000)
     .default(1)
-    .describe('Captions to give for each photo, the likeliest first (at most beam).'),
+    .describe('Captions to give for each photo, the likeliest first (at most beam; sample draws as many).'),
   maxLength: z.int().min(1).max(200).default(20).describe('A caption has at most this many words.'),
   lengthPenalty: z
     .number()
@@ -254,6 +271,55 @@ export const SearchConfig = z.strictObject({
     .max(5)
     .default(0.7)
     .describe('Captions are ranked by log-probability / length^this: 0 prefers short ones, 1 is the mean per word.'),
+  minLength: z.int().min(0).max(200).default(0).describe('A caption has at least this many words.'),
+  noRepeatNgram: z
+    .int()
+    .min(0)
+    .max(20)
+    .default(0)
+    .describe('No sequence of this many words occurs twice in a caption; 1 repeats no word, 0 is off.'),
+  require: words().describe(
+    'Words or phrases that each caption must have, as they are written. Only for beam and diverse.',
+  ),
+  forbid: words().describe('Words or phrases that no caption may have.'),
+  unknown: z
+    .boolean()
+    .default(false)
+    .describe('Let captions have <unk>, where the decoder would write a word that it does not know.'),
+  groups: z
+    .int()
+    .min(0)
+    .max(1000)
+    .default(0)
+    .describe('Groups that share the beam evenly; 0 is a group for each of the n captions. Only for diverse.'),
+  diversity: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(0.5)
+    .describe('What a word costs, in ln p, for each group before that has it at the same place. Only for diverse.'),
+  temperature: z
+    .number()
+    .positive()
+    .max(100)
+    .default(1)
+    .describe('Below 1 likely words are drawn more often, above 1 unlikely ones. Only for sample and stochastic.'),
+  topK: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('Draw from this many of the likeliest words; 0 is all. Only for sample and stochastic.'),
+  topP: z
+    .number()
+    .positive()
+    .max(1)
+    .default(1)
+    .describe('Draw from the likeliest words that have this probability together. Only for sample and stochastic.'),
+  seed: z
+    .int()
+    .min(0)
+    .default(1)
+    .describe('Of what sample and stochastic draw: the same seed gives a photo the same captions.'),
 });
 export type SearchConfig = z.output<typeof SearchConfig>;
 
@@ -263,28 +329,43 @@ export type ConfigSchema = z.ZodObject<Record<string, z.ZodType>>;
 /** What there is to know about one hyperparameter, for help texts, flags and forms. */
 export interface OptionDescription {
   readonly name: string;
-  readonly type: 'string' | 'number' | 'integer' | 'boolean';
+  readonly type: 'string' | 'number' | 'integer' | 'boolean' | 'strings';
   readonly choices?: readonly string[];
   readonly minimum?: number;
   readonly maximum?: number;
-  readonly default: string | number | boolean;
+  readonly default: string | number | boolean | readonly string[];
   readonly help: string;
 }
 
 /** Describes each hyperparameter of a config, in the order of its declaration. */
 export function describeOptions(schema: ConfigSchema): OptionDescription[] {
   const { properties } = z.toJSONSchema(schema, { io: 'input' }) as unknown as {
-    properties: Record<string, Omit<OptionDescription, 'name' | 'help'> & { description: string; enum?: string[] }>;
+    properties: Record<
+      string,
+      Omit<OptionDescription, 'name' | 'help' | 'type'> & {
+        type: Exclude<OptionDescription['type'], 'strings'> | 'array';
+        description: string;
+        enum?: string[];
+      }
+    >;
   };
   return Object.entries(properties).map(([name, p]) => ({
     name,
-    type: p.type,
+    type: p.type === 'array' ? 'strings' : p.type, // lists are of words
     ...(p.enum && { choices: p.enum }),
     ...(p.minimum !== undefined && p.minimum > Number.MIN_SAFE_INTEGER && { minimum: p.minimum }),
     ...(p.maximum !== undefined && p.maximum < Number.MAX_SAFE_INTEGER && { maximum: p.maximum }),
     default: p.default,
     help: p.description,
   }));
+}
+
+/** The words of a list that is given as text, with commas between: "dog, on the grass" are two. */
+export function splitList(text: string): string[] {
+  return text
+    .split(',')
+    .map((words) => words.trim())
+    .filter(Boolean);
 }
 
 /** The candidate that is spelt most like `name`. */

@@ -1,7 +1,9 @@
-import { completeSearch, type Caption, type Captioner } from './captioner.js';
+import type { Caption, Captioner } from './captioner.js';
 import type { SearchConfig } from './config.js';
 import { alternatives } from './decode/alternatives.js';
-import { tracedBeamSearch, type TracedCandidate } from './decode/trace.js';
+import { completeSearch } from './decode/complete-search.js';
+import { tracedSearch } from './decode/search.js';
+import type { TracedCandidate } from './decode/trace.js';
 import { decodePhoto } from './images/photo.js';
 import { occlusion, type OcclusionMap, type OcclusionOptions } from './occlusion.js';
 
@@ -31,7 +33,7 @@ export interface Explanation {
 }
 
 /**
- * Captions a photo and says how: the words that could have stood in the place of each, what beam search kept and dropped, and which part
+ * Captions a photo and says how: the words that could have stood in the place of each, what the search kept and dropped, and which part
  * of the photo each word comes from.
  *
  * @param photo a file's path, or the bytes of a file.
@@ -43,15 +45,17 @@ export async function explainPhoto(
   search: Partial<SearchConfig> = {},
   options: ExplainOptions = {},
 ): Promise<Explanation> {
-  const { words: vocabulary } = captioner.checkpoint.vocabulary;
+  const { vocabulary } = captioner.checkpoint;
+  captioner.check(search);
   const encoder = await captioner.ready();
   const pixels = await decodePhoto(photo, encoder.inputSize, options);
   const features = await encoder.features([pixels]);
-  const [{ captions, trace }] = await tracedBeamSearch(captioner.decoder, features, 1, completeSearch(search));
+  const config = completeSearch(search);
+  const [{ captions, trace }] = await tracedSearch(captioner.decoder, vocabulary, features, 1, config);
   const { tokens } = captions[0];
   const [words] = await alternatives(captioner.decoder, features, [tokens], options.alternatives ?? 5);
   const inWords = ({ token, logProbability }: { token: number; logProbability: number }) => ({
-    word: vocabulary[token],
+    word: vocabulary.words[token],
     probability: Math.exp(logProbability),
   });
   return {

@@ -1,33 +1,23 @@
 import type { SearchConfig } from '../config.js';
 import { CaptionerError } from '../errors.js';
 import { Vocabulary } from '../text/vocabulary.js';
+import {
+  bestFirst,
+  byTokens,
+  captionOf,
+  continuedBy,
+  emptyBeginning,
+  searchTogether,
+  type Beginning,
+  type NextWords,
+  type PhotoSearch,
+} from './photo-search.js';
+import { noRules, scoresOf, type SearchRules } from './processors.js';
 import { lengthNormalized, type Hypothesis, type Stepper } from './stepper.js';
 import { topWords, type NextWord } from './top-words.js';
-import type { TracedCandidate } from './trace.js';
+import type { CandidateObserver, SearchObserver } from './trace.js';
 
-/** A beginning of a caption, and where its state is. */
-interface Partial {
-  /** See {@link TracedCandidate.id}. */
-  readonly id: number;
-  readonly tokens: readonly number[];
-  readonly tokenLogProbabilities: readonly number[];
-  readonly logProbability: number;
-  /** The row of the stepper's state that it continues. */
-  readonly row: number;
-}
-
-/** The search for one photo's captions. */
-interface PhotoSearch {
-  /** The beginnings that are pursued, at most `beam`, the likeliest first. */
-  live: Partial[];
-  /** The best captions that reached `<end>`, at most `n`, best first. */
-  finished: Hypothesis[];
-  /** Candidates that were looked at so far. */
-  looked: number;
-}
-
-/** Sees each step of the search of each photo: all candidates of that step, in no order. `tracedBeamSearch` keeps them. */
-export type SearchObserver = (photo: number, candidates: readonly TracedCandidate[]) => void;
+export type BeamOptions = Pick<SearchConfig, 'beam' | 'n' | 'maxLength' | 'lengthPenalty'>;
 
 /**
  * Beam search (as in Vinyals et al. 2015): of each photo the `beam` likeliest beginnings are kept and each is continued by its `beam`
@@ -47,124 +37,137 @@ export async function beamSearch<State>(
   stepper: Stepper<State>,
   features: Float32Array,
   rows: number,
-  config: SearchConfig,
+  config: BeamOptions,
   observe?: SearchObserver,
 ): Promise<Hypothesis[][]> {
-  if (config.n > config.beam) {
-    throw new CaptionerError(
-      'bad-option',
-      `A beam of ${config.beam} can't give ${config.n} captions: widen the beam to ${config.n} or more.`,
-    );
-  }
-  const photos: PhotoSearch[] = Array.from({ length: rows }, (_, row) => ({
-    live: [{ id: 0, tokens: [], tokenLogProbabilities: [], logProbability: 0, row }],
-    finished: [],
-    looked: 0,
-  }));
-  if (!photos.length) return [];
-  let going = photos;
-  let state: State = await stepper.start(features, rows);
+  const searches = Array.from({ length: rows }, (_, photo) => {
+    return new BeamPhoto(config, noRules, observe && ((candidates) => observe(photo, candidates)));
+  });
+  return searchTogether(stepper, features, searches);
+}
 
-  // After maxLength words one more step asks whether the captions end there.
-  for (let length = 0; going.length && length <= config.maxLength; length++) {
-    const tokens = going.flatMap(({ live }) => live.map((partial) => partial.tokens.at(-1) ?? Vocabulary.START));
-    const next = await stepper.step(state, Int32Array.from(tokens));
-    stepper.dispose?.(state);
-    state = next.state;
-
-    const still = going.filter((photo) => {
-      const seen = observe && ((step: readonly TracedCandidate[]) => observe(photos.indexOf(photo), step));
-      return advance(photo, next.logProbabilities, stepper.vocabularySize, length, config, seen);
-    });
-    const origin = still.flatMap(({ live }) => live.map(({ row }) => row));
-    if (origin.length && (origin.length !== tokens.length || origin.some((row, i) => row !== i))) {
-      const gathered = stepper.gather(state, Int32Array.from(origin));
-      stepper.dispose?.(state);
-      state = gathered;
-    }
-    let row = 0;
-    for (const photo of still) photo.live = photo.live.map((partial) => ({ ...partial, row: row++ }));
-    going = still;
-  }
-  stepper.dispose?.(state);
-  return photos.map((photo) => nBest(photo, config));
+/** A word that may continue a beginning. */
+interface Continuation extends NextWord {
+  /** By how much its score differs from ln p. */
+  readonly bonus?: number;
 }
 
 /**
- * Continues the beginnings of a photo by one word.
- * @param length words in each of them.
- * @returns whether the search of the photo goes on.
+ * Beam search for one photo's captions. With requirements it has `beam` places for the beginnings that have met none of the required
+ * words, as many for those that have met one, and so on to those that have met all (the banks of Post and Vilar 2018,
+ * https://arxiv.org/abs/1804.06609, each as wide as the rows of the grid of Hokamp and Liu 2017, https://arxiv.org/abs/1704.07138).
  */
-function advance(
-  photo: PhotoSearch,
-  logProbabilities: Float32Array,
-  vocabularySize: number,
-  length: number,
-  config: SearchConfig,
-  observe?: (candidates: readonly TracedCandidate[]) => void,
-): boolean {
-  const continued: Partial[] = [];
-  const looked: { readonly parent: number; readonly word: NextWord; readonly became: Partial | Hypothesis }[] = [];
-  for (const partial of photo.live) {
-    for (const word of topWords(logProbabilities, partial.row, vocabularySize, config.beam)) {
-      const logProbability = partial.logProbability + word.logProbability;
-      const tokenLogProbabilities = [...partial.tokenLogProbabilities, word.logProbability];
-      let became: Partial | Hypothesis;
-      if (word.token === Vocabulary.END) {
-        const score = lengthNormalized(logProbability, length + 1, config.lengthPenalty);
-        const { tokens } = partial;
-        photo.finished.push((became = { tokens, logProbability, score, finished: true, tokenLogProbabilities }));
-      } else {
-        const tokens = [...partial.tokens, word.token];
-        const id = photo.looked + looked.length + 1;
-        continued.push((became = { id, tokens, tokenLogProbabilities, logProbability, row: partial.row }));
-      }
-      looked.push({ parent: partial.id, word, became });
+export class BeamPhoto implements PhotoSearch {
+  live: Beginning[] = [emptyBeginning()];
+  /** The best captions that reached `<end>`, at most `n`, best first. */
+  private finished: Hypothesis[] = [];
+
+  /**
+   * @param ids gives each candidate its number; searches that share it have no number twice.
+   * @throws CaptionerError `bad-option`
+   */
+  constructor(
+    private readonly options: BeamOptions,
+    private readonly rules: SearchRules = noRules,
+    private readonly observe?: CandidateObserver,
+    private readonly ids = { next: 1 },
+  ) {
+    if (options.n > options.beam) {
+      throw new CaptionerError(
+        'bad-option',
+        `A beam of ${options.beam} can't give ${options.n} captions: widen the beam to ${options.n} or more.`,
+      );
     }
   }
-  const goesOn = keepBest(photo, continued, length, config);
-  observe?.(
-    looked.map(({ parent, word, became }, i) => ({
-      id: photo.looked + i + 1,
-      parent,
-      ...word,
-      score: lengthNormalized(became.logProbability, length + 1, config.lengthPenalty),
-      kept: (photo.live as unknown[]).includes(became) || (photo.finished as unknown[]).includes(became),
-      finished: word.token === Vocabulary.END,
-    })),
-  );
-  photo.looked += looked.length;
-  return goesOn;
-}
 
-/** Leaves a photo its n best captions and `beam` likeliest beginnings. @returns whether its search goes on. */
-function keepBest(photo: PhotoSearch, continued: Partial[], length: number, config: SearchConfig): boolean {
-  const { beam, n, maxLength, lengthPenalty } = config;
-  photo.finished = photo.finished.sort((a, b) => b.score - a.score || byTokens(a, b)).slice(0, n);
-  // At the greatest length only <end> may follow, and without a continuation the beginnings stay as they are.
-  if (length === maxLength || (!continued.length && !photo.finished.length)) return false;
-  photo.live = continued.sort((a, b) => b.logProbability - a.logProbability || byTokens(a, b)).slice(0, beam);
-  if (!photo.live.length) return false;
-  if (photo.finished.length < n) return true;
-  // More words can only lower a log-probability, and divide it by at most the greatest length.
-  const atBest = lengthNormalized(photo.live[0].logProbability, maxLength + 1, lengthPenalty);
-  return atBest > photo.finished[n - 1].score;
-}
+  advance(next: NextWords): boolean {
+    const { lengthPenalty } = this.options;
+    const length = this.live[0].tokens.length;
+    const continued: Beginning[] = [];
+    const looked: { id: number; parent: number; word: NextWord; became: Beginning | Hypothesis }[] = [];
+    for (const beginning of this.live) {
+      for (const word of this.continuations(beginning, next)) {
+        const { token, logProbability, bonus = 0 } = word;
+        const id = this.ids.next++;
+        let became: Beginning | Hypothesis;
+        if (token === Vocabulary.END) {
+          this.finished.push((became = captionOf(beginning, lengthPenalty, logProbability)));
+        } else {
+          const rank = beginning.logProbability + logProbability + bonus;
+          continued.push((became = continuedBy(beginning, { id, token, logProbability, rank })));
+        }
+        if (this.observe) looked.push({ id, parent: beginning.id, word, became });
+      }
+    }
+    const goesOn = this.keepBest(continued, length);
+    this.observe?.(
+      looked.map(({ id, parent, word: { token, logProbability }, became }) => ({
+        id,
+        parent,
+        token,
+        logProbability,
+        score: lengthNormalized(became.logProbability, length + 1, lengthPenalty),
+        kept: (this.live as unknown[]).includes(became) || (this.finished as unknown[]).includes(became),
+        finished: token === Vocabulary.END,
+      })),
+    );
+    return goesOn;
+  }
 
-function nBest({ finished, live }: PhotoSearch, { n, lengthPenalty }: SearchConfig): Hypothesis[] {
-  // What was finished by the very last step is among the live ones, too.
-  const unfinished = live.filter((partial) => finished.every((caption) => byTokens(partial, caption) !== 0));
-  const cut = unfinished.map(({ tokens, tokenLogProbabilities, logProbability }) => ({
-    tokens,
-    logProbability,
-    score: lengthNormalized(logProbability, tokens.length, lengthPenalty),
-    finished: false,
-    tokenLogProbabilities,
-  }));
-  return [...finished, ...cut.sort((a, b) => b.score - a.score || byTokens(a, b))].slice(0, n);
-}
+  captions(): Hypothesis[] {
+    const { n, lengthPenalty } = this.options;
+    const { finished } = this;
+    // What was finished by the very last step is among the live ones, too.
+    const unfinished = this.live.filter(
+      (beginning) => this.meetsAll(beginning) && finished.every((caption) => byTokens(beginning, caption) !== 0),
+    );
+    const cut = unfinished.map((beginning) => captionOf(beginning, lengthPenalty));
+    return [...finished, ...cut].sort(bestFirst).slice(0, n);
+  }
 
-function byTokens(a: { tokens: readonly number[] }, b: { tokens: readonly number[] }): number {
-  const i = a.tokens.findIndex((token, j) => token !== b.tokens[j]);
-  return i < 0 ? a.tokens.length - b.tokens.length : a.tokens[i] - (b.tokens[i] ?? -1);
+  /** The likeliest words after a beginning, `beam` of them, and those that bring it nearer to what is required. */
+  private continuations(beginning: Beginning, next: NextWords): Continuation[] {
+    const { beam } = this.options;
+    const { processors, unknown, requirements } = this.rules;
+    const { logProbabilities, vocabularySize } = next;
+    if (processors.length === 0) return topWords(logProbabilities, beginning.row, vocabularySize, beam, unknown);
+    const scores = scoresOf(next, beginning, processors);
+    const tokens = topWords(scores, 0, vocabularySize, beam, unknown).map(({ token }) => token);
+    const wanted = requirements?.nextWords(beginning.tokens).filter((token) => scores[token] > -Infinity) ?? [];
+    return [...new Set([...tokens, ...wanted])].map((token) => {
+      const logProbability = logProbabilities[beginning.row * vocabularySize + token];
+      return { token, logProbability, bonus: scores[token] - logProbability };
+    });
+  }
+
+  /** Leaves the n best captions and the likeliest beginnings. @returns whether the search goes on. */
+  private keepBest(continued: Beginning[], length: number): boolean {
+    const { beam, n, maxLength, lengthPenalty } = this.options;
+    this.finished = this.finished.sort(bestFirst).slice(0, n);
+    // At the greatest length only <end> may follow, and without a continuation the beginnings stay as they are.
+    if (length === maxLength || (!continued.length && !this.finished.length)) return false;
+    continued.sort((a, b) => b.rank - a.rank || byTokens(a, b));
+    this.live = this.rules.requirements ? this.fillBanks(continued) : continued.slice(0, beam);
+    if (!this.live.length) return false;
+    if (this.finished.length < n) return true;
+    // More words can only lower a log-probability, and divide it by at most the greatest length.
+    const likeliest = this.live.reduce((most, { logProbability }) => Math.max(most, logProbability), -Infinity);
+    return lengthNormalized(likeliest, maxLength + 1, lengthPenalty) > this.finished[n - 1].score;
+  }
+
+  /** The best of those that have met as many of the required words, `beam` of each. */
+  private fillBanks(sorted: readonly Beginning[]): Beginning[] {
+    const taken = new Map<number, number>();
+    return sorted.filter(({ tokens }) => {
+      const bank = this.rules.requirements!.met(tokens);
+      const places = taken.get(bank) ?? 0;
+      taken.set(bank, places + 1);
+      return places < this.options.beam;
+    });
+  }
+
+  private meetsAll({ tokens }: Beginning): boolean {
+    const { requirements } = this.rules;
+    return !requirements || requirements.met(tokens) === requirements.total;
+  }
 }

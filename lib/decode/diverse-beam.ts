@@ -1,6 +1,16 @@
 import { CaptionerError } from '../errors.js';
-import { Vocabulary } from '../text/vocabulary.js';
-import { isWritable, lengthNormalized, type Hypothesis, type Stepper } from './stepper.js';
+import { BeamPhoto, type BeamOptions } from './beam.js';
+import {
+  bestFirst,
+  byTokens,
+  searchTogether,
+  type Beginning,
+  type NextWords,
+  type PhotoSearch,
+} from './photo-search.js';
+import { noRules, type ScoreProcessor, type SearchRules } from './processors.js';
+import type { Hypothesis, Stepper } from './stepper.js';
+import type { CandidateObserver, TracedCandidate } from './trace.js';
 
 export interface DiverseBeamOptions {
   /** Captions to find. Default 3. */
@@ -12,7 +22,7 @@ export interface DiverseBeamOptions {
 }
 
 /**
- * Diverse beam search (Vijayakumar et al. 2016, https://arxiv.org/abs/1610.02424) with one beginning in each group: one after the other, the
+ * Diverse beam search ({@link DiverseBeamPhoto}) with one beginning in each group: one after the other, the
  * groups choose their next word, and each avoids the words that the groups before it have chosen for this place.
  *
  * @param features [D] of one photo.
@@ -27,45 +37,89 @@ export async function diverseBeamSearch<State>(
   if (!(groups >= 1) || !(diversity >= 0) || !(maxLength >= 1)) {
     throw new CaptionerError('bad-option', 'There is at least one group and one word, and diversity is at least 0.');
   }
-  const repeated = new Float32Array(groups * features.length);
-  for (let group = 0; group < groups; group++) repeated.set(features, group * features.length);
-  const captions = Array.from({ length: groups }, () => ({
-    tokens: [] as number[],
-    logs: [] as number[],
-    finished: false,
-  }));
-  let state: State = await stepper.start(repeated, groups);
-  for (let place = 0; place <= maxLength && captions.some(({ finished }) => !finished); place++) {
-    const tokens = Int32Array.from(captions, ({ tokens }) => tokens.at(-1) ?? Vocabulary.START);
-    const next = await stepper.step(state, tokens);
-    stepper.dispose?.(state);
-    state = next.state;
-    const chosen = new Map<number, number>();
-    captions.forEach((caption, group) => {
-      if (caption.finished) return;
-      const offset = group * stepper.vocabularySize;
-      let [best, greatest] = [-1, -Infinity];
-      for (let token = 0; token < stepper.vocabularySize; token++) {
-        if (!isWritable(token)) continue;
-        const score = next.logProbabilities[offset + token] - diversity * (chosen.get(token) ?? 0);
-        if (score > greatest) [best, greatest] = [token, score];
-      }
-      if (best < 0 || (place === maxLength && best !== Vocabulary.END)) return;
-      chosen.set(best, (chosen.get(best) ?? 0) + 1);
-      caption.logs.push(next.logProbabilities[offset + best]);
-      if (best === Vocabulary.END) caption.finished = true;
-      else caption.tokens.push(best);
-    });
-  }
-  stepper.dispose?.(state);
-  return captions.map(({ tokens, logs, finished }) => {
-    const logProbability = logs.reduce((sum, log) => sum + log, 0);
-    return {
-      tokens,
-      logProbability,
-      score: lengthNormalized(logProbability, logs.length, lengthPenalty),
-      finished,
-      tokenLogProbabilities: logs,
+  const options = { beam: groups, n: groups, groups, diversity, maxLength, lengthPenalty };
+  const search = new DiverseBeamPhoto(options);
+  await searchTogether(stepper, features, [search]);
+  return search.captionsOfGroups().map(([best]) => best);
+}
+
+export interface DiverseBeamPhotoOptions extends BeamOptions {
+  /** Groups that share the beam; it is a multiple of them. */
+  readonly groups: number;
+  readonly diversity: number;
+}
+
+/**
+ * Diverse beam search for one photo's captions (Vijayakumar et al. 2018, https://arxiv.org/abs/1610.02424): the beam is shared by groups, each
+ * a beam search of its own. At each place the groups choose one after the other, and a word, or `<end>`, costs `diversity` for each
+ * beginning of the groups before that has just got it: the Hamming diversity of the paper. It costs at this place alone; captions are
+ * ranked by the decoder's probabilities.
+ */
+export class DiverseBeamPhoto implements PhotoSearch {
+  private readonly groups: readonly BeamPhoto[];
+  private going: readonly BeamPhoto[];
+  /** How many beginnings of the groups before have just got each word. */
+  private chosen = new Map<number, number>();
+  private step: TracedCandidate[] = [];
+
+  /** @throws CaptionerError `bad-option` when the groups can't share the beam. */
+  constructor(
+    private readonly options: DiverseBeamPhotoOptions,
+    rules: SearchRules = noRules,
+    private readonly observe?: CandidateObserver,
+  ) {
+    const { groups, beam, diversity } = options;
+    const width = beam / groups;
+    if (!Number.isInteger(width)) {
+      const fitting = `${Math.max(1, Math.floor(width)) * groups} or ${(Math.floor(width) + 1) * groups}`;
+      throw new CaptionerError(
+        'bad-option',
+        `${groups} groups can't share a beam of ${beam} evenly: widen it to a multiple, ${fitting}, or choose other groups.`,
+      );
+    }
+    const avoid: ScoreProcessor = (scores) => {
+      for (const [token, times] of this.chosen) scores[token] -= diversity * times;
     };
-  });
+    const avoiding = { ...rules, processors: [...rules.processors, avoid] };
+    const ids = { next: 1 };
+    const listen = (candidates: readonly TracedCandidate[]) => {
+      for (const { token, kept } of candidates) if (kept) this.chosen.set(token, (this.chosen.get(token) ?? 0) + 1);
+      this.step.push(...candidates);
+    };
+    this.groups = Array.from({ length: groups }, (_, group) => {
+      // Nothing comes before the first group, which is plain beam search.
+      return new BeamPhoto({ ...options, beam: width, n: width }, group === 0 ? rules : avoiding, listen, ids);
+    });
+    this.going = this.groups;
+  }
+
+  get live(): readonly Beginning[] {
+    return this.going.flatMap(({ live }) => live);
+  }
+
+  advance(next: NextWords): boolean {
+    this.chosen = new Map();
+    this.step = [];
+    this.going = this.going.filter((group) => group.advance(next));
+    this.observe?.(this.step);
+    return this.going.length > 0;
+  }
+
+  /** The best caption of each group, then the second of each, and so on, until there are n different ones; best first. */
+  captions(): Hypothesis[] {
+    const found = this.captionsOfGroups();
+    const different: Hypothesis[] = [];
+    for (let rank = 0; rank < Math.max(...found.map(({ length }) => length)); rank++) {
+      for (const captions of found) {
+        const caption = captions.at(rank);
+        if (caption && different.every((other) => byTokens(other, caption) !== 0)) different.push(caption);
+      }
+    }
+    return different.slice(0, this.options.n).sort(bestFirst);
+  }
+
+  /** What each group has found, best first. */
+  captionsOfGroups(): Hypothesis[][] {
+    return this.groups.map((group) => group.captions());
+  }
 }

@@ -32,11 +32,11 @@ export interface Hypothesis {
 }
 
 /**
- * The words that no search writes: `<pad>` and `<start>`, which are no words, and `<unk>`, which tells a reader nothing.
- * Their probability is not shared out among the others: a caption keeps the probability that the decoder gives it.
+ * Whether a search may write a word: never `<pad>` and `<start>`, which are no words, and `<unk>`, which tells a reader nothing, only where it
+ * is asked for. Their probability is not shared out among the others: a caption keeps the probability that the decoder gives it.
  */
-export function isWritable(token: number): boolean {
-  return token === Vocabulary.END || token > Vocabulary.UNK;
+export function isWritable(token: number, unknown = false): boolean {
+  return token === Vocabulary.END || token > Vocabulary.UNK || (unknown && token === Vocabulary.UNK);
 }
 
 /**

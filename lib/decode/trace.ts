@@ -1,5 +1,4 @@
-import type { SearchConfig } from '../config.js';
-import { beamSearch } from './beam.js';
+import { beamSearch, type BeamOptions } from './beam.js';
 import type { Hypothesis, Stepper } from './stepper.js';
 
 /** A beginning of a caption that a search looked at: its parent, continued by one word. */
@@ -11,9 +10,9 @@ export interface TracedCandidate {
   readonly token: number;
   /** ln p of that word given the words before. */
   readonly logProbability: number;
-  /** What it was ranked by: `lengthNormalized` of the sum over all its words. */
+  /** `lengthNormalized` of the sum over all its words: what beam search ranks by. */
   readonly score: number;
-  /** Whether it went on: it got a place in the beam or, finished, among the n best captions of that moment. */
+  /** Whether it went on: it got a place in the beam, was drawn or, finished, was among the best captions of that moment. */
   readonly kept: boolean;
   readonly finished: boolean;
 }
@@ -30,6 +29,12 @@ export interface TracedSearch {
   readonly trace: SearchTrace;
 }
 
+/** Sees each step of the search of one photo: all candidates of that step, in no order. */
+export type CandidateObserver = (candidates: readonly TracedCandidate[]) => void;
+
+/** Sees each step of the search of each photo. {@link traced} keeps them. */
+export type SearchObserver = (photo: number, candidates: readonly TracedCandidate[]) => void;
+
 /**
  * {@link beamSearch} that says how it came to its captions.
  * @returns for each photo its captions, the same as without the trace, and the trace.
@@ -39,11 +44,23 @@ export async function tracedBeamSearch<State>(
   stepper: Stepper<State>,
   features: Float32Array,
   rows: number,
-  config: SearchConfig,
+  config: BeamOptions,
+): Promise<TracedSearch[]> {
+  return traced(rows, 2 * config.beam, (observe) => beamSearch(stepper, features, rows, config, observe));
+}
+
+/**
+ * Runs a search and keeps its steps.
+ * @param dropped candidates of a step to keep of those that the search dropped.
+ */
+export async function traced(
+  rows: number,
+  dropped: number,
+  search: (observe: SearchObserver) => Promise<Hypothesis[][]>,
 ): Promise<TracedSearch[]> {
   const traces: (readonly TracedCandidate[])[][] = Array.from({ length: rows }, () => []);
-  const found = await beamSearch(stepper, features, rows, config, (photo, candidates) => {
-    traces[photo].push(withoutTheWorst(candidates, 2 * config.beam));
+  const found = await search((photo, candidates) => {
+    traces[photo].push(withoutTheWorst(candidates, dropped));
   });
   return found.map((captions, photo) => ({ captions, trace: traces[photo] }));
 }

@@ -87,9 +87,10 @@ export class Vocabulary {
 
   /**
    * The caption of `ids` up to the first `<end>`, for people: specials are left out, clitics are joined (man's, don't).
+   * @param options.unknown whether `<unk>` is written, where a search was allowed to.
    * @throws CaptionerError `mismatch` for an id outside the vocabulary.
    */
-  decode(ids: Iterable<number>): string {
+  decode(ids: Iterable<number>, { unknown = false } = {}): string {
     let caption = '';
     for (const id of ids) {
       if (id === Vocabulary.END) break;
@@ -100,7 +101,7 @@ export class Vocabulary {
           `There is no word ${id} in this vocabulary of ${this.size} words: it belongs to another captioner.`,
         );
       }
-      if (id < specials.length) continue;
+      if (id < specials.length && !(unknown && id === Vocabulary.UNK)) continue;
       caption += caption && !/^('(s|m|d|re|ve|ll)|n't)$/.test(word) ? ` ${word}` : word;
     }
     return caption;

@@ -56,7 +56,7 @@ function searchFields(maxBeam: number): Record<string, Schema> {
     describeOptions(SearchConfig).map(({ name, type, minimum, maximum, default: standard, help, choices }) => [
       name,
       {
-        type,
+        ...(type === 'strings' ? { type: 'array', items: { type: 'string' } } : { type }),
         description: help,
         ...(choices && { enum: choices }),
         ...(minimum !== undefined && { minimum }),
@@ -143,7 +143,7 @@ export function explainSchema({ maxBeam }: ServiceConfig): FastifySchema {
         {
           captions: list(caption),
           words: list(object({ ...word, alternatives: list(object(word), 'The likeliest words for this place.') })),
-          search: list(list(candidate), 'What beam search looked at, step by step.'),
+          search: list(list(candidate), 'What the search looked at, step by step.'),
           occlusion: object({
             grid: number('Places along each side of the photo.'),
             drops: list(

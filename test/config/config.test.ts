@@ -19,10 +19,13 @@ describe('config', () => {
       const options = describeOptions(schema);
       expect(options.map((option) => option.name)).to.deep.equal(Object.keys(schema.shape));
       for (const option of options) {
-        expect(option.type, option.name).to.be.oneOf(['string', 'number', 'integer', 'boolean']);
+        expect(option.type, option.name).to.be.oneOf(['string', 'number', 'integer', 'boolean', 'strings']);
         expect(option.help, option.name).to.match(/^[A-Z].*\.$/s);
         expect(option.default, option.name).to.not.equal(undefined);
-        expect(parseConfig(schema, { [option.name]: option.default })).to.have.property(option.name, option.default);
+        expect(parseConfig(schema, { [option.name]: option.default })).to.have.deep.property(
+          option.name,
+          option.default,
+        );
         if (option.choices) expect(option.choices).to.include(option.default);
       }
       expect(parseConfig(schema, undefined)).to.deep.equal(

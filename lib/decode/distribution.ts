@@ -1,0 +1,53 @@
+import type { SearchConfig } from '../config.js';
+import { isWritable } from './stepper.js';
+import { noNumber } from './top-words.js';
+
+/** How a decoder's probabilities are changed before words are drawn by them. */
+export type Shaping = Pick<SearchConfig, 'temperature' | 'topK' | 'topP'>;
+
+/** Words that may be drawn. */
+export interface WordDistribution {
+  /** The likeliest first; of equally likely ones the one with the lower number. */
+  readonly tokens: readonly number[];
+  /** ln p of each; the p sum to 1. */
+  readonly logProbabilities: readonly number[];
+}
+
+/**
+ * The distribution that words are drawn from: probabilities to the power of 1 / temperature, then only the topK likeliest words, then only
+ * the likeliest until they have topP of the probability that is left (the nucleus of Holtzman et al. 2020,
+ * https://arxiv.org/abs/1904.09751).
+ *
+ * @param scores [V]; -Infinity is never drawn.
+ * @returns no words where none may follow.
+ * @throws CaptionerError `numeric` when there is no number.
+ */
+export function wordDistribution(
+  scores: Float32Array,
+  { temperature, topK, topP }: Shaping,
+  unknown = false,
+): WordDistribution {
+  let tokens: number[] = [];
+  for (let token = 0; token < scores.length; token++) {
+    if (!(scores[token] < Infinity)) throw noNumber(token, scores[token]);
+    if (scores[token] > -Infinity && isWritable(token, unknown)) tokens.push(token);
+  }
+  tokens.sort((a, b) => scores[b] - scores[a] || a - b);
+  if (topK > 0) tokens = tokens.slice(0, topK);
+  if (tokens.length === 0) return { tokens, logProbabilities: [] };
+  const greatest = scores[tokens[0]];
+  const logs = tokens.map((token) => (scores[token] - greatest) / temperature);
+  const total = logs.reduce((sum, log) => sum + Math.exp(log), 0);
+  // The nucleus: as few words as have topP of the probability together, but one at least.
+  let [nucleus, kept] = [0, 0];
+  while (kept < tokens.length && (kept === 0 || nucleus < topP * total)) nucleus += Math.exp(logs[kept++]);
+  const normalizer = Math.log(nucleus);
+  return { tokens: tokens.slice(0, kept), logProbabilities: logs.slice(0, kept).map((log) => log - normalizer) };
+}
+
+/** Draws by a number from 0 to 1. @returns a place in `logProbabilities`. */
+export function drawIndex(logProbabilities: readonly number[], uniform: number): number {
+  let left = uniform;
+  const index = logProbabilities.findIndex((logProbability) => (left -= Math.exp(logProbability)) < 0);
+  return index < 0 ? logProbabilities.length - 1 : index;
+}

@@ -1,0 +1,127 @@
+import { Vocabulary } from '../text/vocabulary.js';
+import { lengthNormalized, type Hypothesis, type Stepper } from './stepper.js';
+
+/** A beginning of a caption, and where its state is. */
+export interface Beginning {
+  /** Unique within the search of one photo; 0 is the empty beginning, from which all come. */
+  readonly id: number;
+  readonly tokens: readonly number[];
+  readonly tokenLogProbabilities: readonly number[];
+  readonly logProbability: number;
+  /** What it competes by for a place among the live ones. */
+  readonly rank: number;
+  /** The row of the stepper's state that it continues. */
+  row: number;
+}
+
+/** What may follow each row of a state. */
+export interface NextWords {
+  /** ln p of each word, [rows, V]. */
+  readonly logProbabilities: Float32Array;
+  readonly vocabularySize: number;
+}
+
+/** The search for the captions of one photo, whatever its method: {@link searchTogether} advances those of many photos at a time. */
+export interface PhotoSearch {
+  /** The beginnings that are pursued, all of the same length. */
+  readonly live: readonly Beginning[];
+  /**
+   * Continues the live beginnings by a word: `next` has what may follow each at its {@link Beginning.row}.
+   * @returns whether the search goes on.
+   */
+  advance(next: NextWords): boolean;
+  /** What was found when it does not go on any more, best first. */
+  captions(): Hypothesis[];
+}
+
+/** The empty beginning, with which a search starts. */
+export function emptyBeginning(): Beginning {
+  return { id: 0, tokens: [], tokenLogProbabilities: [], logProbability: 0, rank: 0, row: 0 };
+}
+
+/**
+ * Runs the searches of many photos: one call of `step` advances all beginnings of all photos that are not done.
+ *
+ * @param features [searches, D] row-major, a row for each photo.
+ * @param searches one for each photo, not yet begun.
+ * @returns the captions of each photo.
+ */
+export async function searchTogether<State>(
+  stepper: Stepper<State>,
+  features: Float32Array,
+  searches: readonly PhotoSearch[],
+): Promise<Hypothesis[][]> {
+  if (searches.length === 0) return [];
+  let state: State = await stepper.start(features, searches.length);
+  let rows = searches.length; // of `state`
+  try {
+    searches.forEach(({ live }, row) => {
+      for (const beginning of live) beginning.row = row;
+    });
+    let going = searches;
+    while (going.length > 0) {
+      const live = going.flatMap((photo) => photo.live);
+      if (live.length !== rows || live.some(({ row }, i) => row !== i)) {
+        const gathered = stepper.gather(
+          state,
+          Int32Array.from(live, ({ row }) => row),
+        );
+        stepper.dispose?.(state);
+        state = gathered;
+        rows = live.length;
+        live.forEach((beginning, i) => (beginning.row = i));
+      }
+      const next = await stepper.step(
+        state,
+        Int32Array.from(live, ({ tokens }) => tokens.at(-1) ?? Vocabulary.START),
+      );
+      stepper.dispose?.(state);
+      state = next.state;
+      const words = { logProbabilities: next.logProbabilities, vocabularySize: stepper.vocabularySize };
+      going = going.filter((photo) => photo.advance(words));
+    }
+  } finally {
+    stepper.dispose?.(state);
+  }
+  return searches.map((photo) => photo.captions());
+}
+
+/** The caption that a beginning is: ended by `<end>` of this ln p, or cut where there is none. */
+export function captionOf(
+  { tokens, tokenLogProbabilities, logProbability }: Beginning,
+  lengthPenalty: number,
+  end?: number,
+): Hypothesis {
+  const finished = end !== undefined;
+  const total = finished ? logProbability + end : logProbability;
+  const logs = finished ? [...tokenLogProbabilities, end] : tokenLogProbabilities;
+  const score = lengthNormalized(total, logs.length, lengthPenalty);
+  return { tokens, logProbability: total, score, finished, tokenLogProbabilities: logs };
+}
+
+/** A beginning and one word more. */
+export function continuedBy(
+  beginning: Beginning,
+  { id, token, logProbability, rank }: { id: number; token: number; logProbability: number; rank?: number },
+): Beginning {
+  const total = beginning.logProbability + logProbability;
+  return {
+    id,
+    tokens: [...beginning.tokens, token],
+    tokenLogProbabilities: [...beginning.tokenLogProbabilities, logProbability],
+    logProbability: total,
+    rank: rank ?? total,
+    row: beginning.row,
+  };
+}
+
+/** Orders captions from the best on: finished ones before those that were cut, then by score, then by the numbers of their words. */
+export function bestFirst(a: Hypothesis, b: Hypothesis): number {
+  return Number(b.finished) - Number(a.finished) || b.score - a.score || byTokens(a, b);
+}
+
+/** Orders by the numbers of the words. */
+export function byTokens(a: { tokens: readonly number[] }, b: { tokens: readonly number[] }): number {
+  const i = a.tokens.findIndex((token, j) => token !== b.tokens[j]);
+  return i < 0 ? a.tokens.length - b.tokens.length : a.tokens[i] - (b.tokens[i] ?? -1);
+}
