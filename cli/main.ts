@@ -13,6 +13,7 @@ const commands: Record<string, () => Promise<Command>> = {
   finetune: async () => (await import('./finetune.js')).finetuneCommand(),
   evaluate: async () => (await import('./evaluate.js')).evaluateCommand(),
   reinforce: async () => (await import('./reinforce.js')).reinforceCommand(),
+  compare: async () => (await import('./compare.js')).compareCommand(),
   score: async () => (await import('./score.js')).scoreCommand(),
   export: async () => (await import('./export.js')).exportCommand(),
   caption: async () => (await import('./caption.js')).captionCommand(),

@@ -1,6 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { CaptionerError, type CaptionScores, scorePredictions } from '../lib/index.js';
+import {
+  bootstrapIntervals,
+  CaptionerError,
+  Random,
+  scoreNames,
+  scorePredictions,
+  type ScoredPredictions,
+} from '../lib/index.js';
 import { defineCommand } from './options.js';
 import { runCommand } from './run.js';
 
@@ -13,7 +20,7 @@ interface ScoreOptions {
 export function scoreCommand(): Command {
   return defineCommand(
     'score',
-    `Scores captions against those that people wrote: BLEU-1 to 4, ROUGE-L and CIDEr-D, as the COCO caption evaluation computes them.
+    `Scores captions against those that people wrote: BLEU-1 to 4, ROUGE-L and CIDEr-D, as the COCO caption evaluation computes them. The table has 95 % intervals, by bootstrap over the photos.
 
 <predictions> is a JSON file, [{"image_id": …, "caption": "…"}], one caption a photo. The references are COCO's annotations, or {image_id: ["…", …]}. METEOR and SPICE are not built in: they need Java and data files of their own.`,
     [
@@ -31,20 +38,22 @@ export function scoreCommand(): Command {
     .action(
       runCommand(async ({ options }, file: string) => {
         const { references, json, onlyPredicted } = options as ScoreOptions;
-        const { corpus, images } = scorePredictions(await readJson(file), await readJson(references), {
-          onlyPredicted,
-        });
-        console.log(json ? JSON.stringify(corpus) : table(corpus, images.size));
+        const scored = scorePredictions(await readJson(file), await readJson(references), { onlyPredicted });
+        console.log(json ? JSON.stringify(scored.corpus) : table(scored));
       }),
     );
 }
 
 /** Scores as they are usually reported: times 100. */
-function table(scores: CaptionScores, photos: number): string {
-  const rows = Object.entries(scores).map(
-    ([name, score]) => `${name.padEnd(8)}${(100 * score).toFixed(2).padStart(8)}`,
-  );
-  return [`${photos} ${photos === 1 ? 'photo' : 'photos'}, scores x 100`, ...rows].join('\n');
+function table({ corpus, images, statistics }: ScoredPredictions): string {
+  const intervals = bootstrapIntervals(statistics, new Random(1));
+  const hundred = (score: number) => (100 * score).toFixed(2);
+  const rows = scoreNames.map((name) => {
+    const { low, high } = intervals[name];
+    return `${name.padEnd(8)}${hundred(corpus[name]).padStart(8)}  ${hundred(low)} to ${hundred(high)}`;
+  });
+  const photos = images.size === 1 ? '1 photo' : `${images.size} photos`;
+  return [`${photos}, scores x 100 with 95 % intervals`, ...rows].join('\n');
 }
 
 async function readJson(file: string): Promise<unknown> {

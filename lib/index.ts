@@ -64,6 +64,7 @@ export {
   checkEncoder,
   CheckpointConfig,
   findCheckpoint,
+  lastDataset,
   loadCheckpoint,
   ownEncoder,
   saveCheckpoint,
@@ -73,6 +74,8 @@ export {
 export { decodeSafetensors, encodeSafetensors, type Weight, type Weights } from './model/safetensors.js';
 export { evaluateCaptioner, type Evaluation, type EvaluationRequest } from './evaluation.js';
 export { metricsOf, writeEvaluation } from './evaluation-files.js';
+export * from './results.js';
+export { compareStatistics, type ScoreComparison } from './metrics/compare.js';
 export type { ConfidentPrediction, Prediction } from './metrics/predictions.js';
 export { CaptionStatistics, scoreNames, type PhotoStatistics, type ScoreName } from './metrics/statistics.js';
 export { bootstrapIntervals, type BootstrapOptions, type Interval } from './metrics/bootstrap.js';
@@ -80,7 +83,6 @@ export { calibration, spearmanCorrelation, type Calibration, type CalibrationBin
 export { diversity, type Diversity } from './metrics/diversity.js';
 export { alarmThresholds, type Check } from './metrics/checks.js';
 export { referenceFit, type ReferenceFit } from './metrics/perplexity.js';
-  lastDataset,
 export { reportCaptions, type CaptionReport, type EvaluatedPhoto } from './metrics/report.js';
 export { modelCard, type TestReport } from './train/card.js';
 export {

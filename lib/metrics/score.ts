@@ -1,12 +1,15 @@
 import { CaptionerError } from '../errors.js';
 import { ptbTokenize } from './ptb.js';
 import { CaptionScorer, type CaptionScores } from './scorer.js';
+import type { CaptionStatistics } from './statistics.js';
 
 /** Scores of a file of predictions. */
 export interface ScoredPredictions {
   readonly corpus: CaptionScores;
   /** By `image_id`, in the order of the predictions. */
   readonly images: ReadonlyMap<string, CaptionScores>;
+  /** What they are computed from, in the same order: for `bootstrapIntervals`. */
+  readonly statistics: CaptionStatistics;
 }
 
 /**
@@ -28,23 +31,30 @@ export function scorePredictions(
   const referenced = readReferences(references);
   const unreferenced = [...predicted.keys()].filter((id) => !referenced.has(id));
   if (unreferenced.length) {
-    throw new CaptionerError('mismatch', `The references have no caption of ${list(unreferenced)}.`);
+    throw new CaptionerError('mismatch', `The references have no caption of ${namePhotos(unreferenced)}.`);
   }
   const unpredicted = [...referenced.keys()].filter((id) => !predicted.has(id));
   if (unpredicted.length && !onlyPredicted) {
     throw new CaptionerError(
       'mismatch',
-      `The predictions have no caption of ${list(unpredicted)}, and a score of a part does not compare: predict them, or leave them out on purpose (--only-predicted).`,
+      `The predictions have no caption of ${namePhotos(unpredicted)}, and a score of a part does not compare: predict them, or leave them out on purpose (--only-predicted).`,
     );
   }
   const ids = [...predicted.keys()];
   const scorer = new CaptionScorer(ids.map((id) => referenced.get(id)!.map(ptbTokenize)));
-  const { corpus, images } = scorer.score(ids.map((id) => ptbTokenize(predicted.get(id)!)));
-  return { corpus, images: new Map(ids.map((id, i) => [id, images[i]])) };
+  const statistics = scorer.statistics(ids.map((id) => ptbTokenize(predicted.get(id)!)));
+  const images = new Map(ids.map((id, i) => [id, statistics.corpus([i])]));
+  return { corpus: statistics.corpus(), images, statistics };
 }
 
-function readPredictions(json: unknown): Map<string, string> {
-  if (!Array.isArray(json)) throw bad('The predictions must be a list, [{"image_id": …, "caption": "…"}, …].');
+/**
+ * Captions by photo.
+ * @param json `[{"image_id": …, "caption": "…"}]`, one a photo.
+ * @param source what they are called in messages.
+ * @throws CaptionerError `bad-input`
+ */
+export function readPredictions(json: unknown, source = 'The predictions'): Map<string, string> {
+  if (!Array.isArray(json)) throw bad(`${source} must be a list, [{"image_id": …, "caption": "…"}, …].`);
   const predictions = new Map<string, string>();
   json.forEach((entry, i) => {
     const { id, caption } = readCaption(entry, `Prediction ${i + 1}`);
@@ -55,8 +65,12 @@ function readPredictions(json: unknown): Map<string, string> {
   return predictions;
 }
 
-/** References without any word count as none. */
-function readReferences(json: unknown): Map<string, string[]> {
+/**
+ * Captions that people wrote, by photo; those without any word are left out.
+ * @param json COCO's annotations, or `{image_id: ["…", …]}`.
+ * @throws CaptionerError `bad-input`, also where a photo has none.
+ */
+export function readReferences(json: unknown): Map<string, string[]> {
   const references = new Map<string, string[]>();
   const add = (id: string, caption: string) => {
     const captions = references.get(id) ?? [];
@@ -81,7 +95,7 @@ function readReferences(json: unknown): Map<string, string[]> {
     }
   }
   const empty = [...references].filter(([, captions]) => !captions.length).map(([id]) => id);
-  if (empty.length) throw bad(`The references have no caption with a word in it of ${list(empty)}.`);
+  if (empty.length) throw bad(`The references have no caption with a word in it of ${namePhotos(empty)}.`);
   if (!references.size) throw bad('There are no references to score against.');
   return references;
 }
@@ -102,7 +116,7 @@ function bad(message: string): CaptionerError {
 }
 
 /** "3 photos (a, b, c)", the first few by name. */
-function list(ids: readonly string[]): string {
+export function namePhotos(ids: readonly string[]): string {
   const named = ids.slice(0, 5).join(', ') + (ids.length > 5 ? ', …' : '');
   return `${ids.length} ${ids.length === 1 ? 'photo' : 'photos'} (${named})`;
 }

@@ -93,7 +93,9 @@ describe('captioner', function () {
 
     it('prints a table for people', async () => {
       const { stdout } = await captioner(['score', file('p.json', predictions), '-r', file('r.json', references)]);
-      expect(stdout).to.match(/^2 photos, scores x 100\nBLEU-1 +90\.00\n[^]*CIDEr +\d+\.\d\d\n$/);
+      expect(stdout).to.match(
+        /^2 photos, scores x 100 with 95 % intervals\nBLEU-1 +90\.00 +\d+\.\d\d to 100\.00\n[^]*CIDEr +\d+\.\d\d +\d.*\n$/,
+      );
     });
 
     for (const [what, content, complaint] of [

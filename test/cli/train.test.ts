@@ -97,9 +97,11 @@ describe('captioner train and evaluate', function () {
 
     const test = await captioner(evaluate('--beam', '1,3', '--out', at('results')));
     expect(test.stderr).not.to.match(/error|unexpected/);
-    expect(test.stdout).to.match(/^4 test photos, scores x 100\n\s+beam\s+BLEU-1.*CIDEr.*\n\s+1 .*\n\s+3 /);
+    expect(test.stdout).to.match(
+      /^4 test photos, scores x 100 with 95 % intervals\n\s+beam\s+BLEU-1.*CIDEr.*\n\s+1 .*\n.*\n\s+3 /,
+    );
     expect(fs.readdirSync(at('results')).sort()).to.deep.equal(
-      ['config', 'metrics', 'predictions', 'predictions-beam1', 'predictions-beam3']
+      ['config', 'metrics', 'photos', 'predictions', 'predictions-beam1', 'predictions-beam3']
         .map((name) => `${name}.json`)
         .concat('log.jsonl')
         .sort(),
