@@ -1,5 +1,15 @@
 import type { Command } from 'commander';
-import { Encoder, extractFeatures, ExtractionConfig, openDataset } from '../lib/index.js';
+import {
+  Encoder,
+  extractFeatures,
+  ExtractionConfig,
+  isInShard,
+  openDataset,
+  parseShard,
+  shardPath,
+  type Manifest,
+  type Shard,
+} from '../lib/index.js';
 import { addConfigOptions, defineCommand, wholeNumber } from './options.js';
 import { problemLines } from './problems.js';
 import { duration } from './progress.js';
@@ -9,6 +19,7 @@ interface ExtractOptions {
   data: string;
   features: string;
   photos?: string;
+  shard?: string;
   threads?: number;
   json?: true;
 }
@@ -31,13 +42,21 @@ Photos that can't be decoded are skipped, listed, and tried again the next time.
         'captioner extract --data my.jsonl --features features/my --encoder my-cnn.onnx',
         'with an ONNX classifier of your own',
       ],
+      [
+        'captioner extract --data coco --features features/coco --shard 2/8',
+        'an eighth, into features/coco.2-of-8; captioner merge joins them',
+      ],
     ],
   )
-    .requiredOption('--data <data>', 'Data set: a Flickr8k folder, a .csv or .jsonl file, or a folder of photos.')
+    .requiredOption(
+      '--data <data>',
+      'Data set: a folder or .json of Flickr8k, COCO or Karpathy’s splits, a .csv or .jsonl file, or a folder of photos.',
+    )
     .requiredOption('--features <folder>', 'Folder for the features: made, or completed if it is there.')
+    .option('--photos <folder>', 'Folder that the files of a list are relative to. (default: that of the list)')
     .option(
-      '--photos <folder>',
-      'Folder that the files of a .csv or .jsonl are relative to. (default: that of the list)',
+      '--shard <i/n>',
+      'Only the i-th of n parts of the photos, into a folder of its own: --features with .i-of-n behind it.',
     )
     .option('--threads <n>', 'Threads of the encoder. (default: all cores)', wholeNumber)
     .option('--json', 'Print what was done, and what was skipped, as JSON.')
@@ -49,9 +68,11 @@ Photos that can't be decoded are skipped, listed, and tried again the next time.
 
   return command.action(
     runCommand(async ({ options, progress, signal, warn }) => {
-      const { data, features: folder, photos, threads, json } = options as ExtractOptions;
+      const { data, features, photos, shard: part, threads, json } = options as ExtractOptions;
       const { extraction } = config.read();
-      const manifest = await openDataset(data, { photos });
+      const shard = part === undefined ? undefined : parseShard(part);
+      const folder = shard ? shardPath(features, shard) : features;
+      const manifest = onlyShard(await openDataset(data, { photos }), shard);
       for (const line of problemLines(manifest.problems)) warn(`captioner: ${line}`);
       const encoder = await Encoder.load(extraction.encoder, {
         progress,
@@ -86,4 +107,8 @@ Photos that can't be decoded are skipped, listed, and tried again the next time.
       return stored ? 2 : 1;
     }),
   );
+}
+
+function onlyShard(manifest: Manifest, shard: Shard | undefined): Manifest {
+  return shard ? { ...manifest, photos: manifest.photos.filter(({ id }) => isInShard(id, shard)) } : manifest;
 }

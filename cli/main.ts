@@ -7,6 +7,7 @@ import { plainErrors } from './options.js';
 const commands: Record<string, () => Promise<Command>> = {
   download: async () => (await import('./download.js')).downloadCommand(),
   extract: async () => (await import('./extract.js')).extractCommand(),
+  merge: async () => (await import('./merge.js')).mergeCommand(),
   vocab: async () => (await import('./vocab.js')).vocabCommand(),
   train: async () => (await import('./train.js')).trainCommand(),
   distill: async () => (await import('./distill.js')).distillCommand(),

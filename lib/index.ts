@@ -56,6 +56,8 @@ export {
   type ExtractionRequest,
   type PhotoEncoder,
 } from './data/extraction.js';
+export { mergeFeatures, type MergeReport, type MergeRequest } from './data/merge.js';
+export { isInShard, lackingShards, parseShard, shardPath, type Shard } from './data/shard.js';
 export { Encoder, type EncoderOptions } from './model/encoder.js';
 export { EncoderMetadata, readEncoderMetadata, writeEncoderMetadata } from './model/encoder-file.js';
 export { encoderFile, encoders, encoderSource, isSameNetwork, type RegisteredEncoder } from './model/encoders.js';

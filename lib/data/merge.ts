@@ -1,0 +1,95 @@
+import path from 'node:path';
+import { CaptionerError } from '../errors.js';
+import { silent, type ProgressReporter } from '../progress.js';
+import { FeatureWriter } from './feature-writer.js';
+import { openFeatures, readSkipped, type FeatureStore } from './features.js';
+
+export interface MergeRequest {
+  /** Feature stores of the same encoder and precision: shards of a data set, or several data sets. */
+  readonly sources: readonly string[];
+  /** The store that gets all their rows: made where there is none, completed where there is one. */
+  readonly folder: string;
+  readonly progress?: ProgressReporter;
+  /** Aborting stops after the rows at work; the same call goes on. */
+  readonly signal?: AbortSignal;
+}
+
+export interface MergeReport {
+  /** Photos that have features in the store now. */
+  readonly stored: number;
+  /** Of these, how many this call added. */
+  readonly added: number;
+  /** Photos that no source could decode. */
+  readonly skipped: number;
+}
+
+/** Rows that are copied at a time. */
+const batchRows = 256;
+
+/**
+ * Copies the rows of several feature stores into one, in the order of the sources. A photo that several have is taken from the first.
+ *
+ * @throws CaptionerError `mismatch`: a source has another encoder or precision. `not-found`, `corrupt`: it is no finished store.
+ */
+export function mergeFeatures({ sources, folder, progress = silent, signal }: MergeRequest): MergeReport {
+  if (sources.some((source) => path.resolve(source) === path.resolve(folder))) {
+    throw new CaptionerError('bad-input', `${folder} can't be merged into itself: name another folder.`);
+  }
+  const stores: FeatureStore[] = [];
+  try {
+    for (const source of sources) stores.push(openFeatures(source));
+    refuseUnlike(sources, stores);
+    const [{ encoder, precision, dimension }] = stores;
+    const writer = FeatureWriter.open(folder, encoder, precision);
+    const before = writer.size;
+    let complete = false;
+    try {
+      const all = stores.reduce((sum, { ids }) => sum + ids.length, 0);
+      let done = 0;
+      progress.start('Merging', all, 'photos');
+      for (const store of stores) {
+        for (let first = 0; first < store.ids.length; first += batchRows) {
+          signal?.throwIfAborted();
+          const batch = store.ids.slice(first, first + batchRows);
+          const ids = batch.filter((id) => !writer.has(id));
+          const rows = new Float32Array(ids.length * dimension);
+          ids.forEach((id, i) => store.read(id, rows, i * dimension));
+          if (ids.length) writer.append(ids, rows);
+          done += batch.length;
+          progress.update(done);
+        }
+      }
+      const skipped = new Map(sources.flatMap(readSkipped).map(({ id, reason }) => [id, reason]));
+      for (const [id, reason] of skipped) {
+        if (writer.has(id)) skipped.delete(id);
+        else writer.skip(id, reason);
+      }
+      complete = true;
+      return { stored: writer.size, added: writer.size - before, skipped: skipped.size };
+    } finally {
+      progress.stop();
+      writer.close(complete);
+    }
+  } finally {
+    for (const store of stores) store.close();
+  }
+}
+
+function refuseUnlike(sources: readonly string[], stores: readonly FeatureStore[]): void {
+  const fields = ({ encoder, precision }: FeatureStore) => ({
+    precision,
+    'encoder.name': encoder.name,
+    'encoder.dimension': encoder.dimension,
+    'encoder.sha256': encoder.sha256,
+  });
+  const wanted = Object.entries(fields(stores[0]));
+  for (const [i, store] of stores.entries()) {
+    const found: Record<string, unknown> = fields(store);
+    const other = wanted.find(([name, value]) => found[name] !== value);
+    if (!other) continue;
+    throw new CaptionerError(
+      'mismatch',
+      `The features in ${sources[i]} have ${other[0]} ${String(found[other[0]])}, those in ${sources[0]} ${other[1]}: they can't be in one store.`,
+    );
+  }
+}
