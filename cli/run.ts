@@ -1,5 +1,5 @@
 import type { Command, OptionValues } from 'commander';
-import { CaptionerError, silent, type ProgressReporter } from '../lib/index.js';
+import { CaptionerError, explainFileError, silent, type ProgressReporter } from '../lib/index.js';
 import { TerminalProgress } from './progress.js';
 
 /** What a command's action gets from {@link runCommand} before its own arguments. */
@@ -59,7 +59,8 @@ export function describeError(error: unknown, debug = process.env.DEBUG): string
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   const asked = debug?.split(/[\s,]+/).some((name) => name === 'captioner' || name === '*');
   if (asked) return `captioner: ${message}\n${stack ?? ''}`;
-  if (error instanceof CaptionerError) return `captioner: ${message}`;
+  const explained = explainFileError(error);
+  if (explained instanceof CaptionerError) return `captioner: ${explained.message}`;
   return `captioner: ${message} (unexpected: DEBUG=captioner shows where)`;
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, statfs } from 'node:fs/promises';
 import path from 'node:path';
-import { CaptionerError } from '../errors.js';
+import { CaptionerError, explainFileError } from '../errors.js';
 import { acquireLock } from './lock.js';
 import { fetchFile, type FetchOptions } from './mirror.js';
 import type { PublishedArchive, PublishedDataset } from './published-datasets.js';
@@ -56,8 +56,7 @@ export async function downloadDataset(
   const missing = missingArchives(dataset, options.folder);
   if (!missing.length) return { folder, unpacked: [] };
   const work = path.join(folder, workFolder);
-  await makeFolder(work);
-  const unlock = acquireLock(path.join(work, 'lock'));
+  const unlock = await lockFolder(work);
   if (!unlock) {
     throw new CaptionerError(
       'bad-input',
@@ -88,6 +87,15 @@ export async function downloadDataset(
   return { folder, unpacked: missing.map((archive) => path.posix.basename(archive.path)) };
 }
 
+async function lockFolder(work: string): Promise<(() => void) | undefined> {
+  try {
+    await mkdir(work, { recursive: true });
+    return acquireLock(path.join(work, 'lock'));
+  } catch (error) {
+    throw explainFileError(error, work);
+  }
+}
+
 async function unpack(
   { makes }: PublishedArchive,
   file: string,
@@ -111,14 +119,6 @@ async function unpack(
     }
   } finally {
     await rm(unpacking, { recursive: true, force: true });
-  }
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (cause) {
-    throw new CaptionerError('download', `${folder} can't be made (${(cause as Error).message}).`, { cause });
   }
 }
 

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { CaptionerError } from '../errors.js';
+import { CaptionerError, explainFileError } from '../errors.js';
 import { silent } from '../progress.js';
 import { acquireLock } from './lock.js';
 import { reasonOf, Transfer, type DownloadOptions, type DownloadRequest } from './transfer.js';
@@ -16,8 +16,7 @@ import { reasonOf, Transfer, type DownloadOptions, type DownloadRequest } from '
  *   aborted; what has arrived is kept.
  */
 export async function download(request: DownloadRequest, options: DownloadOptions = {}): Promise<void> {
-  await mkdir(path.dirname(request.file), { recursive: true });
-  const unlock = acquireLock(`${request.file}.lock`);
+  const unlock = await lockFile(request.file);
   // Someone else is downloading the same file: fetch it under another name rather than wait for who may never finish.
   const part = unlock ? `${request.file}.part` : `${request.file}.${process.pid}.part`;
   const progress = options.progress ?? silent;
@@ -35,18 +34,21 @@ export async function download(request: DownloadRequest, options: DownloadOption
   }
 }
 
+async function lockFile(file: string): Promise<(() => void) | undefined> {
+  try {
+    await mkdir(path.dirname(file), { recursive: true });
+    return acquireLock(`${file}.lock`);
+  } catch (error) {
+    throw explainFileError(error, file);
+  }
+}
+
 function explain(error: unknown, { url, file }: DownloadRequest, signal?: AbortSignal): CaptionerError {
   if (signal?.aborted) {
     return new CaptionerError('interrupted', `Stopped downloading ${url}. What has arrived is kept and will be resumed.`);
   }
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new CaptionerError(
-      'download',
-      `The disk is full: ${file} can't be written. Make room and run the same command again; it goes on where it stopped.`,
-      { cause: error },
-    );
-  }
+  const ours = explainFileError(error, file);
+  if (ours instanceof CaptionerError && ours !== error) return new CaptionerError('download', ours.message, { cause: error });
   return new CaptionerError(
     'download',
     `${url} can't be downloaded: ${reasonOf(error)}. Try again later, or set CAPTIONER_MIRROR to a folder or URL that has ` +

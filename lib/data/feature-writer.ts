@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
-import { CaptionerError } from '../errors.js';
+import { CaptionerError, explainFileError } from '../errors.js';
 import {
   indexLine,
   readIndex,
@@ -60,6 +60,14 @@ export class FeatureWriter {
   static open(folder: string, encoder: EncoderIdentity, precision: Precision): FeatureWriter {
     const { name, sha256, dimension } = encoder;
     const meta: StoreMeta = { format: 'captioner-features', version: 1, encoder: { name, sha256, dimension }, precision };
+    try {
+      return FeatureWriter.openStore(folder, meta);
+    } catch (error) {
+      throw explainFileError(error, folder);
+    }
+  }
+
+  private static openStore(folder: string, meta: StoreMeta): FeatureWriter {
     mkdirSync(folder, { recursive: true });
     const isStore = existsSync(path.join(folder, storeFiles.meta));
     if (!isStore) refuseForeignFiles(folder);
@@ -185,7 +193,7 @@ function skippedLine(id: string, reason: string): string {
 
 function refuseForeignFiles(folder: string): void {
   const ours: string[] = [...Object.values(storeFiles), `${storeFiles.meta}.part`];
-  const foreign = readdirSync(folder).find((file) => !ours.includes(file));
+  const foreign = readdirSync(folder).find((file) => !ours.includes(file) && !file.startsWith(`${storeFiles.lock}.`));
   if (foreign !== undefined) {
     throw new CaptionerError(
       'bad-input',
@@ -223,11 +231,6 @@ function writeWhole(descriptor: number, bytes: Uint8Array, position: number, fol
       written += writeSync(descriptor, bytes, written, bytes.length - written, position + written);
     }
   } catch (error) {
-    throw new CaptionerError(
-      'bad-input',
-      `The features can't be written to ${folder} (${(error as Error).message}). What was written before is kept: ` +
-        'make room and run the same command again.',
-      { cause: error },
-    );
+    throw explainFileError(error, folder);
   }
 }

@@ -5,7 +5,7 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
 import type { Entry, ZipFile } from 'yauzl';
-import { CaptionerError } from '../errors.js';
+import { CaptionerError, explainFileError } from '../errors.js';
 import { silent, type ProgressReporter } from '../progress.js';
 
 export interface UnzipOptions {
@@ -103,16 +103,8 @@ function explain(error: unknown, archive: string, folder: string, signal?: Abort
     return new CaptionerError('interrupted', `Stopped unpacking ${archive}. The same command goes on.`);
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return new CaptionerError('not-found', `There is no archive ${archive}.`, { cause: error });
-  // zlib's codes name damaged data, all others of this form the file system's trouble.
-  if (code && /^E[A-Z]+$/.test(code)) {
-    const full = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
-    return new CaptionerError(
-      'download',
-      full
-        ? `The disk is full: ${archive} can't be unpacked into ${folder}. Make room and run the same command again.`
-        : `${archive} can't be unpacked into ${folder} (${message}).`,
-      { cause: error },
-    );
-  }
+  const ours = explainFileError(error, folder);
+  if (ours instanceof CaptionerError && ours !== error)
+    return new CaptionerError('download', ours.message, { cause: error });
   return new CaptionerError('corrupt', `${archive} is damaged, or no zip archive (${message}).`, { cause: error });
 }

@@ -9,7 +9,7 @@ import { Vocabulary } from '../text/vocabulary.js';
 import { isSameNetwork } from './encoders.js';
 import { completeFolder, readFolderFile, replaceFolder } from './folder.js';
 import { decoderParameters } from './parameters.js';
-import { decodeSafetensors, safetensorsParts, type Weights } from './safetensors.js';
+import { checksumOf, decodeSafetensors, safetensorsParts, type Weights } from './safetensors.js';
 
 /** The version of the checkpoint format that this library writes and reads. */
 const formatVersion = 1;
@@ -110,19 +110,41 @@ export function saveCheckpoint(folder: string, checkpoint: Checkpoint, options: 
     readFolderFile(folder, 'config.json', 'The folder is no checkpoint and is not replaced: choose another one.');
   }
   const { precision, card, history, encoder, resume } = options;
+  const words = Buffer.from(`${JSON.stringify(vocabulary.toJSON())}\n`);
+  const state = resume && Buffer.from(`${JSON.stringify(resume.state, null, 2)}\n`);
   replaceFolder(folder, {
     'config.json': `${JSON.stringify(config, null, 2)}\n`,
-    'vocab.json': `${JSON.stringify(vocabulary.toJSON())}\n`,
-    'decoder.safetensors': safetensorsParts(weights, precision),
+    'vocab.json': words,
+    'decoder.safetensors': safetensorsParts(
+      weights,
+      precision,
+      checksums({ ...Object.fromEntries(graphs), 'vocab.json': words }),
+    ),
     ...Object.fromEntries(graphs),
     ...(encoder && { [encoderFileName]: encoder }),
     ...(card !== undefined && { 'README.md': card }),
     ...(history !== undefined && { 'history.jsonl': history }),
     ...(resume && {
-      'optimizer.safetensors': safetensorsParts(resume.slots),
-      'state.json': `${JSON.stringify(resume.state, null, 2)}\n`,
+      'optimizer.safetensors': safetensorsParts(resume.slots, 'fp32', checksums({ 'state.json': state! })),
+      'state.json': state!,
     }),
   });
+}
+
+/** What the header of a safetensors file says of the files beside it: `crc32:vocab.json` and its CRC-32. */
+function checksums(files: Readonly<Record<string, Uint8Array>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(files).map(([name, bytes]) => [`crc32:${name}`, checksumOf([bytes])]));
+}
+
+/** Checks a file against {@link checksums}; there are none in checkpoints of earlier versions. */
+function checkFile(folder: string, name: string, bytes: Uint8Array, metadata: Readonly<Record<string, string>>): void {
+  const expected = metadata[`crc32:${name}`];
+  if (expected === undefined || expected === checksumOf([bytes])) return;
+  throw new CaptionerError(
+    'corrupt',
+    `${path.join(folder, name)} is damaged, or belongs to another checkpoint: its checksum is not the one that was saved with the weights. Copy the ` +
+      'whole folder again, or train it again.',
+  );
 }
 
 /**
@@ -148,9 +170,11 @@ export function loadCheckpoint(folder: string): Checkpoint {
   const config = readConfig(found);
   const vocabulary = readVocabulary(found, config);
   const file = path.join(found, 'decoder.safetensors');
-  const { weights } = decodeSafetensors(readFolderFile(found, 'decoder.safetensors', incomplete), file);
+  const { weights, metadata } = decodeSafetensors(readFolderFile(found, 'decoder.safetensors', incomplete), file);
   checkWeights(config, weights, file);
+  checkFile(found, 'vocab.json', readFolderFile(found, 'vocab.json', incomplete), metadata);
   const graphs = Object.values(graphFiles).map((name) => [name, readFolderFile(found, name, incomplete)] as const);
+  for (const [name, bytes] of graphs) checkFile(found, name, bytes, metadata);
   return { config, vocabulary, weights, graphs: new Map(graphs) };
 }
 
@@ -161,8 +185,10 @@ export function loadCheckpoint(folder: string): Checkpoint {
 export function loadResumeState(folder: string): ResumeState<unknown> {
   const remedy = 'This checkpoint can be used, but its training can not be resumed.';
   const bytes = readFolderFile(folder, 'optimizer.safetensors', remedy);
-  const { weights: slots } = decodeSafetensors(bytes, path.join(folder, 'optimizer.safetensors'));
-  return { slots, state: readJson(folder, 'state.json', remedy) };
+  const { weights: slots, metadata } = decodeSafetensors(bytes, path.join(folder, 'optimizer.safetensors'));
+  const state = readJson(folder, 'state.json', remedy);
+  checkFile(folder, 'state.json', readFolderFile(folder, 'state.json', remedy), metadata);
+  return { slots, state };
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
-import { CaptionerError } from '../errors.js';
+import { CaptionerError, explainFileError } from '../errors.js';
 
 /** Files by name: text, bytes, or bytes in parts. */
 export type Files = Readonly<Record<string, string | Uint8Array | readonly Uint8Array[]>>;
@@ -19,8 +19,18 @@ export type Files = Readonly<Record<string, string | Uint8Array | readonly Uint8
  * Replaces a folder by one that holds `files`, all or nothing: they are written beside it, flushed to the disk, and the two
  * folders change names. A process that is killed in between leaves the old folder or the new one under the name that
  * {@link completeFolder} finds.
+ * @throws CaptionerError `bad-input`: it can't be written, because the disk is full for instance. The old folder is left as it was.
  */
 export function replaceFolder(folder: string, files: Files): void {
+  try {
+    replace(folder, files);
+  } catch (error) {
+    rmSync(beside(folder).coming, { recursive: true, force: true });
+    throw explainFileError(error, folder);
+  }
+}
+
+function replace(folder: string, files: Files): void {
   const { coming, former } = beside(folder);
   if (!existsSync(folder) && existsSync(former)) renameSync(former, folder); // a kill between the two renames below
   rmSync(coming, { recursive: true, force: true });

@@ -1,9 +1,12 @@
+import { crc32 } from 'node:zlib';
 import { Float16Array } from '@petamoriken/float16';
 import { CaptionerError } from '../errors.js';
 
 /**
  * The safetensors file format (https://github.com/huggingface/safetensors#format): the length of a JSON header as a
  * little-endian 64-bit integer, the header, and the tensors' bytes, little-endian and row-major, without gaps.
+ *
+ * What this library writes has a CRC-32 of the rest of the header and of these bytes in the header's `__metadata__`; other files need not.
  */
 
 /** One array: `data` row-major in `shape`. */
@@ -35,6 +38,10 @@ export function safetensorsParts(
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array[] {
   const dtype = precision === 'fp16' ? 'F16' : 'F32';
+  const arrays = [...weights].map(([name, { data }]) => {
+    const stored = precision === 'fp16' ? toHalf(data, name) : data;
+    return new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
+  });
   const header: Record<string, unknown> = { __metadata__: { format: 'captioner', ...metadata } };
   let end = 0;
   for (const [name, { shape, data }] of weights) {
@@ -42,14 +49,12 @@ export function safetensorsParts(
     end += data.length * bytesPerNumber[dtype];
     header[name] = { dtype, shape, data_offsets: [begin, end] };
   }
+  const described = Buffer.from(JSON.stringify(header));
+  header.__metadata__ = { ...(header.__metadata__ as object), crc32: checksumOf([described, ...arrays]) };
   let json = JSON.stringify(header);
   json += ' '.repeat(-Buffer.byteLength(json) & 7); // the arrays begin at a multiple of 8 bytes
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(Buffer.byteLength(json)));
-  const arrays = [...weights].map(([name, { data }]) => {
-    const stored = precision === 'fp16' ? toHalf(data, name) : data;
-    return new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
-  });
   return [length, Buffer.from(json), ...arrays];
 }
 
@@ -88,7 +93,21 @@ export function decodeSafetensors(
     expected = end;
   }
   if (expected !== body.length) throw fault(`${body.length - expected} bytes follow its last array`);
+  const { crc32: checksum, ...others } = metadata as Record<string, unknown>;
+  const described = Buffer.from(JSON.stringify({ __metadata__: others, ...entries }));
+  if (checksum !== undefined && checksum !== checksumOf([described, body])) {
+    throw fault('its content is not what was written');
+  }
   return { weights, metadata: metadata as Record<string, string> };
+}
+
+/** The CRC-32 of bytes in parts, as eight hexadecimal digits. */
+export function checksumOf(parts: readonly Uint8Array[]): string {
+  // zlib forgets what came before an empty part.
+  return parts
+    .reduce((checksum, part) => (part.length ? crc32(part, checksum) : checksum), 0)
+    .toString(16)
+    .padStart(8, '0');
 }
 
 type Fault = (what: string) => CaptionerError;
