@@ -45,7 +45,9 @@ const reasons: Readonly<Record<string, string>> = {
  * @param place what was to be written; the path that the system names, where it is left out.
  */
 export function explainFileError(error: unknown, place?: string): unknown {
-  const { code, path, message } = error as NodeJS.ErrnoException;
+  const { code: systemCode, syscall, path, message } = error as NodeJS.ErrnoException;
+  // Node names what is missing, not what keeps it from being made, where it makes several folders at once.
+  const code = systemCode === 'ENOENT' && syscall === 'mkdir' ? 'EROFS' : systemCode;
   if (error instanceof CaptionerError || code === undefined || !Object.hasOwn(reasons, code)) return error;
   const remedy = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code)
     ? 'What was written before is kept: make room and run the same command again.'

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { explainFileError } from '../errors.js';
 import type { EpochRecord, StepRecord } from './trainer.js';
 
 export type HistoryRecord = StepRecord | EpochRecord;
@@ -14,12 +15,24 @@ export class History {
     private readonly file: string,
     past: Uint8Array = new Uint8Array(),
   ) {
-    fs.mkdirSync(path.dirname(file), { recursive: true });
-    fs.writeFileSync(file, past);
+    this.write(() => {
+      fs.mkdirSync(path.dirname(file), { recursive: true });
+      fs.writeFileSync(file, past);
+    });
   }
 
   append(record: HistoryRecord): void {
-    fs.appendFileSync(this.file, `${JSON.stringify(record)}\n`);
+    this.write(() => {
+      fs.appendFileSync(this.file, `${JSON.stringify(record)}\n`);
+    });
+  }
+
+  private write(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      throw explainFileError(error, this.file);
+    }
   }
 
   bytes(): Uint8Array {
