@@ -22,11 +22,10 @@ export async function findPhotos(sources: readonly string[]): Promise<string[]> 
         absolute: path.isAbsolute(source),
         expandDirectories: false,
       });
-      // Two files of a folder compare by number where they hold numbers: 9.jpg comes before 10.jpg.
       const photos = files
         .map((file) => (path.isAbsolute(source) ? path.normalize(file) : path.relative('', file)))
         .filter(looksLikePhoto)
-        .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }) || (a < b ? -1 : 1));
+        .sort((a, b) => byNumbers.compare(a, b) || (a < b ? -1 : 1));
       if (!photos.length) {
         throw new CaptionerError('not-found', kind ? `There is no photo in ${source}.` : `No photo matches ${source}.`);
       }
@@ -37,6 +36,9 @@ export async function findPhotos(sources: readonly string[]): Promise<string[]> 
   }
   return [...found];
 }
+
+/** Two files of a folder compare by number where they hold numbers: 9.jpg comes before 10.jpg. */
+const byNumbers = new Intl.Collator('en', { numeric: true });
 
 /** Windows writes paths with backslashes, which escape in a glob. */
 function globPattern(source: string): string {
