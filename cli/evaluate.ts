@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import {
@@ -43,7 +44,7 @@ Hyperparameters and the width of the beam are chosen on dev; test is for the fin
       ],
       [
         'captioner evaluate --checkpoint runs/first --data flickr8k --features features/flickr8k --out results/first',
-        'keep captions and scores',
+        'keep captions and scores, and a page with both to look at: report.html',
       ],
     ],
   )
@@ -52,7 +53,10 @@ Hyperparameters and the width of the beam are chosen on dev; test is for the fin
     .requiredOption('--features <folder>', 'Features of its photos, as captioner extract made them.')
     .addOption(new Option('--split <split>', 'Photos to caption.').choices(['train', 'dev', 'test']).default('test'))
     .option('--beam <widths>', 'Widths of the beam, with commas between; 1 is greedy search.', beamWidths, [3])
-    .option('-o, --out <folder>', 'Write predictions.json, metrics.json, config.json and log.jsonl there.')
+    .option(
+      '-o, --out <folder>',
+      'Write report.html, predictions.json, photos.json, metrics.json, config.json and log.jsonl there.',
+    )
     .option('--json', 'Print the scores as JSON.');
   const config = addConfigOptions(command, { search: SearchConfig.omit({ beam: true, n: true }) });
 
@@ -67,19 +71,36 @@ Hyperparameters and the width of the beam are chosen on dev; test is for the fin
       const request = { checkpoint, manifest, features, split, beams: beam, search, progress, signal };
       const evaluations = await evaluateCaptioner(request);
       features.close();
-      for (const { beam: width, checks } of evaluations) {
-        for (const { alarm, message } of checks) if (alarm) warn(`captioner: beam ${width}: ${message}`);
-      }
+      for (const line of alarms(evaluations)) warn(line);
       if (out !== undefined) {
-        const history = path.join(found, 'history.jsonl');
-        await writeEvaluation(out, evaluations, {
-          split,
-          config: { ...checkpoint.config, evaluation: { data, split, search } },
-          ...(existsSync(history) && { history }),
+        const file = path.join(found, 'history.jsonl');
+        const history = existsSync(file) ? { history: file } : {};
+        const config = { ...checkpoint.config, evaluation: { data, split, search } };
+        await writeEvaluation(out, evaluations, { split, config, ...history });
+        const { evaluationReport } = await import('../lib/viz.js');
+        const files = new Map(manifest.photos.map((photo) => [photo.id, photo.file]));
+        const { encoder, decoder } = checkpoint.config;
+        const report = await evaluationReport({
+          title: `Evaluation of ${path.basename(path.resolve(given))}`,
+          subtitle: `${decoder.layers === 1 ? '' : `${decoder.layers} layers of `}${decoder.cell.toUpperCase()} with ${decoder.hiddenSize} units on ${encoder.name}; the ${split} photos of ${manifest.name}`,
+          ...{ split, evaluations, config, ...history },
+          photoFile: (id) => files.get(id),
         });
+        await writeFile(path.join(out, 'report.html'), report);
       }
       console.log(json ? JSON.stringify(metricsOf(split, evaluations)) : table(split, evaluations));
     }),
+  );
+}
+
+/** What the checks found, once where it is the same for all beams. */
+function alarms(evaluations: readonly Evaluation[]): string[] {
+  const beams = new Map<string, number[]>();
+  for (const { beam, checks } of evaluations) {
+    for (const { alarm, message } of checks) if (alarm) beams.set(message, [...(beams.get(message) ?? []), beam]);
+  }
+  return [...beams].map(([message, of]) =>
+    of.length === evaluations.length ? `captioner: ${message}` : `captioner: beam ${of.join(', ')}: ${message}`,
   );
 }
 

@@ -1,0 +1,134 @@
+import type { CalibrationBin } from '../../metrics/calibration.js';
+import type { HistoryRecord } from '../../train/history.js';
+import type { EpochRecord, StepRecord } from '../../train/trainer.js';
+import { Figure } from '../figure.js';
+import type { Axis, ScatterTrace, Trace } from '../spec.js';
+import { palette } from '../theme.js';
+
+/** As wide as a phone's page nearly shows it at its own size, and two beside each other on a screen. */
+const size = { width: 400, height: 270 } as const;
+
+/** The loss of a training, step by step and on the dev captions; undefined where its history has no steps and no epochs. */
+export function trainingCurves(history: readonly HistoryRecord[]): Figure | undefined {
+  const steps = history.filter((record): record is StepRecord => record.type === 'step');
+  const epochs = history.filter((record): record is EpochRecord => record.type === 'epoch');
+  const validated = epochs.filter(({ scores }) => scores.loss !== undefined);
+  if (steps.length + epochs.length === 0) return undefined;
+  const data: Trace[] = [
+    steps.length > 0
+      ? curve('training', thinned(steps), palette.sky, 'lines', 1.3)
+      : curve('training', epochs, palette.sky),
+    ...(validated.length > 0
+      ? [
+          curve(
+            'dev captions',
+            validated.map(({ step, scores }) => ({ step, loss: scores.loss })),
+            palette.orange,
+          ),
+        ]
+      : []),
+  ];
+  const last = validated.at(-1)?.scores.loss ?? epochs.at(-1)?.loss ?? steps.at(-1)!.loss;
+  return figure(data, 'step', 'loss a word', `Loss over ${epochs.length} epochs; at the end ${last.toFixed(2)}`);
+}
+
+/** CIDEr of the dev photos after each epoch; undefined where there is none. */
+export function scoreCurve(history: readonly HistoryRecord[]): Figure | undefined {
+  const scored = history.filter(
+    (record): record is EpochRecord => record.type === 'epoch' && record.scores.CIDEr !== undefined,
+  );
+  if (scored.length === 0) return undefined;
+  const line = (name: string, colour: string): ScatterTrace => ({
+    type: 'scatter',
+    mode: 'lines+markers',
+    name,
+    x: scored.map(({ epoch }) => epoch),
+    y: scored.map(({ scores }) => 100 * scores[name]),
+    line: { color: colour, width: 2 },
+    marker: { color: colour, size: 6 },
+  });
+  const lines = [line('CIDEr', palette.green)];
+  if (scored.every(({ scores }) => scores['BLEU-4'] !== undefined)) lines.push(line('BLEU-4', palette.purple));
+  const best = Math.max(...scored.map(({ scores }) => 100 * scores.CIDEr));
+  const epochs = scored.map(({ epoch }) => epoch);
+  return figure(lines, 'epoch', 'dev score x 100', `Dev scores after each epoch; CIDEr ${best.toFixed(1)} at best`, {
+    ...(epochs.length <= 10 && { tickvals: epochs }),
+  });
+}
+
+/** How long captions are, beside those of people: the share of each length. */
+export function lengthHistogram(captions: readonly number[], references: readonly number[]): Figure {
+  const longest = Math.max(1, ...[...captions, ...references].map((length) => Math.min(length, 30)));
+  const x = Array.from({ length: longest + 1 }, (_, i) => i);
+  const shares = (lengths: readonly number[]) =>
+    x.map((length) => lengths.filter((one) => Math.min(one, 30) === length).length / Math.max(1, lengths.length));
+  const data: Trace[] = [
+    { type: 'bar', name: 'captions', x, y: shares(captions), marker: { color: palette.blue } },
+    { type: 'bar', name: 'people', x, y: shares(references), marker: { color: palette.orange } },
+  ];
+  const mean = (lengths: readonly number[]) =>
+    (lengths.reduce((sum, one) => sum + one, 0) / Math.max(1, lengths.length)).toFixed(1);
+  return figure(
+    data,
+    longest === 30 ? 'words (30: 30 or more)' : 'words',
+    'share',
+    `Captions have ${mean(captions)} words on the mean, those of people ${mean(references)}`,
+    {},
+    { tickformat: '.0%' },
+  );
+}
+
+/** Mean CIDEr of captions of like confidence. @param bins of log-probabilities a word. */
+export function calibrationCurve(bins: readonly CalibrationBin[]): Figure {
+  const trace: ScatterTrace = {
+    type: 'scatter',
+    mode: 'lines+markers',
+    x: bins.map(({ confidence }) => Math.exp(confidence)),
+    y: bins.map(({ score }) => 100 * score),
+    line: { color: palette.blue, width: 2 },
+    marker: { color: palette.blue, size: 8 },
+  };
+  const all = bins.map(({ score }) => (100 * score).toFixed(0)).join(', ');
+  return figure(
+    [trace],
+    'probability a word',
+    'mean CIDEr x 100',
+    `Mean CIDEr from the least sure captions to the surest: ${all}`,
+    { tickformat: '.0%' },
+  );
+}
+
+function figure(data: Trace[], xTitle: string, yTitle: string, description: string, x: Axis = {}, y: Axis = {}) {
+  const layout = {
+    ...size,
+    showlegend: data.length > 1,
+    bargap: 0.2,
+    xaxis: { title: { text: xTitle }, ...x },
+    yaxis: { title: { text: yTitle }, ...y },
+  };
+  return new Figure({ data, layout }, description);
+}
+
+function curve(
+  name: string,
+  points: readonly { readonly step: number; readonly loss: number }[],
+  color: string,
+  mode: 'lines' | 'lines+markers' = 'lines+markers',
+  width = 2,
+): ScatterTrace {
+  const x = points.map(({ step }) => step);
+  return {
+    ...{ type: 'scatter', mode, name, x, y: points.map(({ loss }) => loss) },
+    line: { color, width },
+    marker: { color, size: 6 },
+  };
+}
+
+/** At most some 200 points, each the mean of those that it stands for. */
+function thinned(points: readonly { readonly step: number; readonly loss: number }[]) {
+  const group = Math.max(1, Math.ceil(points.length / 200));
+  return Array.from({ length: Math.ceil(points.length / group) }, (_, i) => {
+    const some = points.slice(i * group, (i + 1) * group);
+    return { step: some.at(-1)!.step, loss: some.reduce((sum, { loss }) => sum + loss, 0) / some.length };
+  });
+}
