@@ -40,6 +40,12 @@ export async function beamSearch<State>(
   config: BeamOptions,
   observe?: SearchObserver,
 ): Promise<Hypothesis[][]> {
+  if (config.n > config.beam) {
+    throw new CaptionerError(
+      'bad-option',
+      `A beam of ${config.beam} can't give ${config.n} captions: widen the beam to ${config.n} or more.`,
+    );
+  }
   const searches = Array.from({ length: rows }, (_, photo) => {
     return new BeamPhoto(config, noRules, observe && ((candidates) => observe(photo, candidates)));
   });
@@ -62,23 +68,13 @@ export class BeamPhoto implements PhotoSearch {
   /** The best captions that reached `<end>`, at most `n`, best first. */
   private finished: Hypothesis[] = [];
 
-  /**
-   * @param ids gives each candidate its number; searches that share it have no number twice.
-   * @throws CaptionerError `bad-option`
-   */
+  /** @param ids gives each candidate its number; searches that share it have no number twice. */
   constructor(
     private readonly options: BeamOptions,
     private readonly rules: SearchRules = noRules,
     private readonly observe?: CandidateObserver,
     private readonly ids = { next: 1 },
-  ) {
-    if (options.n > options.beam) {
-      throw new CaptionerError(
-        'bad-option',
-        `A beam of ${options.beam} can't give ${options.n} captions: widen the beam to ${options.n} or more.`,
-      );
-    }
-  }
+  ) {}
 
   advance(next: NextWords): boolean {
     const { lengthPenalty } = this.options;

@@ -55,6 +55,12 @@ export function checkSearch(config: SearchConfig): void {
   if (method !== 'sample' && n > beam) {
     throw refusal(`A beam of ${beam} can't give ${n} captions: widen the beam to ${n} or more`);
   }
+  const groups = groupsOf(config);
+  if (method === 'diverse' && beam % groups !== 0) {
+    const below = Math.floor(beam / groups) * groups;
+    const fitting = below > 0 ? `${below} or ${below + groups}` : `${groups} at least`;
+    throw refusal(`${groups} groups can't share a beam of ${beam} evenly: make it ${fitting}, or choose other groups`);
+  }
   if (minLength > maxLength) {
     throw refusal(`A caption can't have at least ${minLength} words (minLength) and at most ${maxLength} (maxLength)`);
   }

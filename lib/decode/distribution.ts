@@ -27,22 +27,47 @@ export function wordDistribution(
   { temperature, topK, topP }: Shaping,
   unknown = false,
 ): WordDistribution {
-  let tokens: number[] = [];
-  for (let token = 0; token < scores.length; token++) {
-    if (!(scores[token] < Infinity)) throw noNumber(token, scores[token]);
-    if (scores[token] > -Infinity && isWritable(token, unknown)) tokens.push(token);
-  }
-  tokens.sort((a, b) => scores[b] - scores[a] || a - b);
-  if (topK > 0) tokens = tokens.slice(0, topK);
+  const sorted = likeliestFirst(scores, unknown);
+  const tokens = topK > 0 ? sorted.slice(0, topK) : sorted;
   if (tokens.length === 0) return { tokens, logProbabilities: [] };
   const greatest = scores[tokens[0]];
   const logs = tokens.map((token) => (scores[token] - greatest) / temperature);
   const total = logs.reduce((sum, log) => sum + Math.exp(log), 0);
   // The nucleus: as few words as have topP of the probability together, but one at least.
   let [nucleus, kept] = [0, 0];
-  while (kept < tokens.length && (kept === 0 || nucleus < topP * total)) nucleus += Math.exp(logs[kept++]);
+  while (kept < tokens.length && (kept === 0 || topP === 1 || nucleus < topP * total))
+    nucleus += Math.exp(logs[kept++]);
   const normalizer = Math.log(nucleus);
   return { tokens: tokens.slice(0, kept), logProbabilities: logs.slice(0, kept).map((log) => log - normalizer) };
+}
+
+/** The words that may be written, the likeliest first; of equally likely ones the one with the lower number first. */
+function likeliestFirst(scores: Float32Array, unknown: boolean): number[] {
+  // The bits of a float32 are in the order of its magnitude. With the word's number behind them, what is to be sorted is numbers without a
+  // comparison of our own, which for a whole vocabulary is ten times as fast.
+  const bits = new Int32Array(scores.buffer, scores.byteOffset, scores.length);
+  const keys = new Float64Array(scores.length);
+  let count = 0;
+  for (let token = 0; token < scores.length; token++) {
+    if (!(scores[token] < Infinity)) throw noNumber(token, scores[token]);
+    if (scores[token] === -Infinity || !isWritable(token, unknown)) continue;
+    const magnitude = bits[token] & 0x7fffffff;
+    keys[count++] = (2 ** 31 + (bits[token] < 0 ? magnitude : -magnitude)) * 2 ** 20 + token;
+  }
+  return Array.from(keys.subarray(0, count).sort(), (key) => key % 2 ** 20);
+}
+
+/** The places of the `count` greatest values, the greatest first. */
+export function greatestPlaces(values: readonly number[], count: number): number[] {
+  const places: number[] = [];
+  for (let i = 0; i < values.length; i++) {
+    if (places.length === count && values[i] <= values[places[count - 1]]) continue;
+    if (places.length === count) places.pop();
+    let at = places.length;
+    while (at > 0 && values[places[at - 1]] < values[i]) at--;
+    places.splice(at, 0, i);
+  }
+  return places;
 }
 
 /** Draws by a number from 0 to 1. @returns a place in `logProbabilities`. */

@@ -62,7 +62,6 @@ export class DiverseBeamPhoto implements PhotoSearch {
   private chosen = new Map<number, number>();
   private step: TracedCandidate[] = [];
 
-  /** @throws CaptionerError `bad-option` when the groups can't share the beam. */
   constructor(
     private readonly options: DiverseBeamPhotoOptions,
     rules: SearchRules = noRules,
@@ -70,13 +69,6 @@ export class DiverseBeamPhoto implements PhotoSearch {
   ) {
     const { groups, beam, diversity } = options;
     const width = beam / groups;
-    if (!Number.isInteger(width)) {
-      const fitting = `${Math.max(1, Math.floor(width)) * groups} or ${(Math.floor(width) + 1) * groups}`;
-      throw new CaptionerError(
-        'bad-option',
-        `${groups} groups can't share a beam of ${beam} evenly: widen it to a multiple, ${fitting}, or choose other groups.`,
-      );
-    }
     const avoid: ScoreProcessor = (scores) => {
       for (const [token, times] of this.chosen) scores[token] -= diversity * times;
     };
@@ -88,7 +80,7 @@ export class DiverseBeamPhoto implements PhotoSearch {
     };
     this.groups = Array.from({ length: groups }, (_, group) => {
       // Nothing comes before the first group, which is plain beam search.
-      return new BeamPhoto({ ...options, beam: width, n: width }, group === 0 ? rules : avoiding, listen, ids);
+      return new BeamPhoto({ ...options, beam: width }, group === 0 ? rules : avoiding, listen, ids);
     });
     this.going = this.groups;
   }
@@ -105,7 +97,7 @@ export class DiverseBeamPhoto implements PhotoSearch {
     return this.going.length > 0;
   }
 
-  /** The best caption of each group, then the second of each, and so on, until there are n different ones; best first. */
+  /** The best caption of each group, then the second of each, and so on, until there are n different ones, if the groups have as many; best first. */
   captions(): Hypothesis[] {
     const found = this.captionsOfGroups();
     const different: Hypothesis[] = [];

@@ -1,7 +1,7 @@
 import type { SearchConfig } from '../config.js';
 import type { Random } from '../random.js';
 import { Vocabulary } from '../text/vocabulary.js';
-import { drawIndex, wordDistribution, type Shaping } from './distribution.js';
+import { drawIndex, greatestPlaces, wordDistribution, type Shaping } from './distribution.js';
 import {
   bestFirst,
   captionOf,
@@ -86,14 +86,18 @@ export class StochasticBeamPhoto implements PhotoSearch {
   /** The continuations of a beginning that may get a place, at most `beam`. */
   private continuations(place: Place & { beginning: Beginning }, next: NextWords): Candidate[] {
     const { tokens, logProbabilities } = this.distribution(place.beginning, next);
-    const drawn = logProbabilities.map((logProbability) => place.drawLogProbability + logProbability);
-    const noisy = drawn.map((logProbability) => logProbability + gumbel(this.random));
-    const greatest = noisy.reduce((most, value) => Math.max(most, value), -Infinity);
-    return tokens
-      .map((token, i) => ({ token, i, perturbed: withMaximum(noisy[i], greatest, place.perturbed) }))
-      .sort((a, b) => b.perturbed - a.perturbed)
-      .slice(0, this.options.beam)
-      .map(({ token, i, perturbed }) => this.candidate(place.beginning, token, next, drawn[i], perturbed));
+    const noisy = logProbabilities.map((log) => place.drawLogProbability + log + gumbel(this.random));
+    const best = greatestPlaces(noisy, this.options.beam);
+    return best.map((i) => {
+      const perturbed = withMaximum(noisy[i], noisy[best[0]], place.perturbed);
+      return this.candidate(
+        place.beginning,
+        tokens[i],
+        next,
+        place.drawLogProbability + logProbabilities[i],
+        perturbed,
+      );
+    });
   }
 
   /** At the greatest length: `<end>`, if it is drawn. The caption is the same either way, and so is its place. */

@@ -1,5 +1,6 @@
 import type { Stepper } from '../../lib/decode/stepper.js';
 import { Random } from '../../lib/random.js';
+import { Vocabulary } from '../../lib/text/vocabulary.js';
 
 /** Words of the tables below, by their number. */
 export const END = 2;
@@ -21,6 +22,12 @@ export function tableStepper(tables: readonly Table[]): CountingStepper {
     const next = tables[photo][tokens.map((token) => words[token]).join(' ')] ?? {};
     return words.map((word) => next[word as keyof typeof next] ?? 0);
   });
+}
+
+/** The vocabulary of a decoder with `writableWords` words: a, b, c and so on. */
+export function vocabularyOf(writableWords: number): Vocabulary {
+  const letters = [...'abcdefghijklmnopqrstuvwxyz'].slice(0, writableWords);
+  return Vocabulary.build([letters], { minCount: 1, maxSize: 100 });
 }
 
 /** A decoder with random probabilities, which depend on photo and beginning alone. */
@@ -45,7 +52,10 @@ export class CountingStepper implements Stepper<readonly History[]> {
   ) {}
 
   async start(features: Float32Array, rows: number): Promise<readonly History[]> {
-    return Promise.resolve(this.keep(Array.from({ length: rows }, (_, row) => ({ photo: features[row], tokens: [] }))));
+    const width = features.length / rows; // the first feature of a photo is its number
+    return Promise.resolve(
+      this.keep(Array.from({ length: rows }, (_, row) => ({ photo: features[row * width], tokens: [] }))),
+    );
   }
 
   async step(state: readonly History[], tokens: Int32Array) {
