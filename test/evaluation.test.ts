@@ -2,6 +2,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
+import { openDataset } from '../lib/data/datasets.js';
+import { extractFeatures } from '../lib/data/extraction.js';
+import { openFeatures } from '../lib/data/features.js';
 import { CaptionerError } from '../lib/errors.js';
 import { evaluateCaptioner, type Evaluation } from '../lib/evaluation.js';
 import { metricsOf, writeEvaluation } from '../lib/evaluation-files.js';
@@ -9,6 +12,7 @@ import { lessonCheckpoint, openSamples } from '../lib/lesson.js';
 import { parsePhotoStatistics, referencesChecksum, statisticsOf } from '../lib/metrics/photo-statistics.js';
 import { scoreNames } from '../lib/metrics/statistics.js';
 import { loadCheckpoint } from '../lib/model/checkpoint.js';
+import { Encoder } from '../lib/model/encoder.js';
 
 /** The sample photos with the shipped captioner: nothing but this repository is needed. */
 describe('evaluateCaptioner, on the sample photos', function () {
@@ -107,5 +111,51 @@ describe('evaluateCaptioner, on the sample photos', function () {
         .to.throw(CaptionerError, 'x/photos.json is damaged')
         .with.property('code', 'corrupt');
     }
+  });
+});
+
+describe("evaluateCaptioner, on some of Flickr8k's dev photos", function () {
+  this.timeout(600_000);
+  let scratch: string;
+
+  before(function () {
+    if (!process.env.CAPTIONER_MIRROR) {
+      console.log(
+        '    NOT CHECKED: an evaluation of Flickr8k, which needs CAPTIONER_MIRROR with data/flickr8k and models',
+      );
+      this.skip();
+    }
+    scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
+  });
+  after(() => {
+    if (scratch) fs.rmSync(scratch, { recursive: true });
+  });
+
+  it('raises no alarm at a sound captioner, and finds the perplexity that its training found', async () => {
+    const all = await openDataset('flickr8k');
+    const dev = all.photos.filter(({ split }) => split === 'dev').filter((_, i) => i % 10 === 0);
+    const train = all.photos.filter(({ split }) => split === 'train');
+    const encoder = await Encoder.load('mobilenetv2');
+    await extractFeatures({ manifest: { ...all, photos: dev }, encoder, folder: scratch });
+    await encoder.release();
+    const features = openFeatures(scratch);
+    const checkpoint = loadCheckpoint(lessonCheckpoint);
+    const manifest = { ...all, photos: [...train, ...dev] };
+    const [{ scores, intervals, fit, checks, calibration, diversity }] = await evaluateCaptioner({
+      ...{ checkpoint, manifest, features, split: 'dev', beams: [3] },
+    });
+    features.close();
+    expect(checks.filter(({ alarm }) => alarm)).to.deep.equal([]);
+    expect(checks).to.have.length(4);
+    expect(checks.find(({ name }) => name === 'shuffled-features')!.value).to.be.below(0.35);
+    // What all 1,000 dev photos gave when it was trained.
+    const trained = checkpoint.config.scores;
+    expect(fit.perplexity).to.be.closeTo(trained.perplexity, 0.2 * trained.perplexity);
+    expect(fit.unknown).to.be.within(0.01, 0.07);
+    expect(intervals['BLEU-1'].low).to.be.below(trained['BLEU-1']);
+    expect(intervals['BLEU-1'].high).to.be.above(trained['BLEU-1']);
+    expect(scores.CIDEr).to.be.within(0.25, 0.9); // of 100 photos, among which other n-grams are rare
+    expect(calibration.perWord.spearman).to.be.within(0.1, 0.8);
+    expect(diversity.novel).to.be.within(0.5, 1);
   });
 });

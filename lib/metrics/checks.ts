@@ -46,7 +46,8 @@ export function checkSameCaption({ frequent }: Diversity, photos: number): Check
   const [caption, count] = frequent[0] ?? ['', 0];
   const value = photos === 0 ? 0 : count / photos;
   const alarm = value > alarmThresholds.sameCaption && count >= fewCaptions;
-  const measured = `${percent(value)} of the photos have the same caption ("${caption}").`;
+  const few = count < fewCaptions && value > alarmThresholds.sameCaption ? ` ${count} photos are too few to tell.` : '';
+  const measured = `${percent(value)} of the photos have the same caption ("${caption}").${few}`;
   return check('same-caption', alarm, value, alarmThresholds.sameCaption, measured, {
     remedy:
       'The captioner has hardly learned to look: train longer, widen it, lower its dropout, or look at its learning rate.',
@@ -155,7 +156,7 @@ export function checkFeatureStatistics({ meanAbsoluteZ, shift, photos }: Feature
   const [least, most] = alarmThresholds.absoluteZ;
   const unlike = value > alarmThresholds.featureShift || meanAbsoluteZ < least || meanAbsoluteZ > most;
   const alarm = unlike && photos >= fewPhotos;
-  const measured = `Mean |z| of the features is ${meanAbsoluteZ.toFixed(2)}, and their means lie ${value.toFixed(2)} deviations from those of the training photos.`;
+  const measured = `Mean |z| of the features is ${meanAbsoluteZ.toFixed(2)}, and their means lie ${value.toFixed(2)} deviations from those of the training photos.${unlike && !alarm ? ` ${photos} photos are too few to tell.` : ''}`;
   return check('feature-statistics', alarm, value, alarmThresholds.featureShift, measured, {
     remedy:
       'The photos were prepared otherwise than in training (colour order, range of values, crop, another encoder), or are of quite another kind: extract their features with this version of captioner.',

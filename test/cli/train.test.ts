@@ -103,7 +103,7 @@ describe('captioner train and evaluate', function () {
     expect(fs.readdirSync(at('results')).sort()).to.deep.equal(
       ['config', 'metrics', 'photos', 'predictions', 'predictions-beam1', 'predictions-beam3']
         .map((name) => `${name}.json`)
-        .concat('log.jsonl')
+        .concat('log.jsonl', 'report.html')
         .sort(),
     );
     const predictions = JSON.parse(fs.readFileSync(at('results', 'predictions.json'), 'utf8')) as object[];

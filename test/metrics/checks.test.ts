@@ -23,6 +23,8 @@ describe('checks of what goes wrong without an error', () => {
     expect(checked(30, 100).message).to.contain('30.0 % of the photos').and.contain('"a man"').and.contain('train');
     expect(checked(9, 100).alarm).to.be.false;
     expect(checked(3, 7).alarm, 'three photos are no pattern').to.be.false;
+    expect(checked(3, 7).message).to.contain('3 photos are too few to tell');
+    expect(checked(9, 100).message).not.to.contain('too few');
   });
 
   describe('features that carry nothing', () => {
@@ -89,7 +91,10 @@ describe('checks of what goes wrong without an error', () => {
     });
 
     it('can not be told of a few photos', () => {
-      expect(check(0.5, 1, ids.slice(0, 7)).alarm).to.be.false;
+      const few = check(0.5, 1, ids.slice(0, 7));
+      expect(few.alarm).to.be.false;
+      expect(few.message).to.contain('7 photos are too few to tell');
+      expect(check(0, 1).message).not.to.contain('too few');
     });
   });
 });

@@ -1,0 +1,101 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { expect } from 'chai';
+
+async function captioner(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'cli/main.ts', ...args], {
+    env: { ...process.env, DEBUG: '' },
+  });
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { code: code as number, stdout, stderr };
+}
+
+interface Compared {
+  readonly split: string;
+  readonly photos: number;
+  readonly scores: Record<string, { a: number; b: number; difference: number; randomisation: number }>;
+  readonly better: { image_id: string; a: { caption: string }; b: { caption: string } }[];
+}
+
+/** Two searches of the shipped captioner for the sample photos, by the command line. */
+describe('captioner evaluate and compare', function () {
+  this.timeout(300_000).slow(30_000);
+  let scratch: string;
+  const at = (...names: string[]) => path.join(scratch, ...names);
+
+  before(() => {
+    scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
+    const samples = path.join('data', 'samples');
+    for (const name of fs.readdirSync(samples).filter((file) => file.endsWith('.jpg'))) {
+      fs.copyFileSync(path.join(samples, name), at(name));
+    }
+    const [head, ...rows] = fs.readFileSync(path.join(samples, 'captions.csv'), 'utf8').trim().split('\n');
+    const quoted = rows.map((row) => row.replace(/^([^,]*),(.*)$/, '$1,"$2",test'));
+    fs.writeFileSync(at('captions.csv'), [`${head},split`, ...quoted].join('\n'));
+  });
+  after(() => {
+    fs.rmSync(scratch, { recursive: true });
+  });
+
+  const evaluate = (...args: string[]) =>
+    captioner(
+      ...['evaluate', '--checkpoint', 'checkpoints/mobilenetv2-flickr8k', '--data', at('captions.csv')],
+      ...['--features', 'data/samples/features', '-q', ...args],
+    );
+
+  it('tell which is better on the same photos, and how surely', async () => {
+    const beam = await evaluate('--beam', '3', '--out', at('beam'));
+    expect(beam.code, beam.stderr).to.equal(0);
+    expect(beam.stdout).to.match(/^7 test photos, scores x 100 with 95 % intervals\n/);
+    expect(beam.stdout).to.match(/\nperplexity of the references \d+\.\d a word; \d+\.\d % of their words unknown\n/);
+    expect(beam.stdout).to.match(/\nbeam 3: \d distinct captions of .*rank correlation of CIDEr with the probability/);
+    const report = fs.readFileSync(at('beam', 'report.html'), 'utf8');
+    expect(report).to.contain('Evaluation of mobilenetv2-flickr8k').and.contain('LSTM with 512 units on mobilenetv2');
+    expect(report.match(/<img src="data:image\/jpeg/g)).to.have.length(6);
+    const greedy = await evaluate('--beam', '1', '--out', at('greedy'));
+    expect(greedy.code, greedy.stderr).to.equal(0);
+
+    const table = await captioner('compare', at('greedy'), at('beam'));
+    expect(table.code, table.stderr).to.equal(0);
+    expect(table.stdout).to.match(/\n7 test photos, scores x 100\n.*p \(bootstrap\)\s+p \(randomisation\)\nBLEU-1 /);
+    expect(table.stdout).to.contain('Where b gains most').and.contain('Where b loses most');
+
+    const printed = await captioner('compare', at('greedy'), at('beam'), '--json', '--show', '1');
+    const compared = JSON.parse(printed.stdout) as Compared;
+    expect(compared).to.include({ split: 'test', photos: 7 });
+    const metrics = (folder: string, width: number) =>
+      (JSON.parse(fs.readFileSync(at(folder, 'metrics.json'), 'utf8')) as { beams: Record<number, { CIDEr: number }> })
+        .beams[width].CIDEr;
+    const { a, b, difference, randomisation } = compared.scores.CIDEr;
+    expect(a).to.be.closeTo(metrics('greedy', 1), 1e-9);
+    expect(b).to.be.closeTo(metrics('beam', 3), 1e-9);
+    expect(difference).to.be.closeTo(b - a, 1e-9);
+    expect(randomisation).to.be.within(1 / 1001, 1);
+    expect(compared.better).to.have.length(1);
+    expect(table.stdout).to.contain(compared.better[0].b.caption);
+
+    // Files of predictions with the references come to the same.
+    const anew = await captioner(
+      ...['compare', at('greedy', 'predictions.json'), at('beam', 'predictions.json')],
+      ...['--data', at('captions.csv'), '--json', '--show', '1'],
+    );
+    expect((JSON.parse(anew.stdout) as Compared).scores).to.deep.equal(compared.scores);
+  });
+
+  it('refuse in a line what can not be compared', async () => {
+    fs.writeFileSync(at('other.json'), '[{"image_id": "nowhere.jpg", "caption": "a dog"}]');
+    const photo = await captioner('compare', at('other.json'), at('other.json'));
+    expect(photo.code).to.equal(1);
+    expect(photo.stderr).to.match(/^captioner: .*other\.json has no photos\.json.*--data or --references.*\n$/);
+    const missing = await captioner('compare', at('none'), at('other.json'));
+    expect(missing.stderr).to.match(/^captioner: .*none can't be read/);
+    const samples = await captioner('compare', at('other.json'), at('other.json'), '--data', at('captions.csv'));
+    expect(samples.stderr).to.match(/^captioner: The references have no caption of 1 photo \(nowhere\.jpg\)\.\n$/);
+    const both = await captioner('compare', 'a', 'b', '--resamples', '0');
+    expect(both.stderr).to.match(/^captioner: --resamples must be 1 or more\.\n$/);
+  });
+});
