@@ -2,12 +2,18 @@ import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import {
+  captionKey,
+  CaptionFile,
   CaptionerError,
   findPhotos,
+  isInShard,
   openFeatures,
+  parseShard,
   SearchConfig,
+  shardPath,
   Captioner,
   type CaptionedPhoto,
+  type FeatureStore,
   type PhotoSource,
 } from '../lib/index.js';
 import { addConfigOptions, checkpointFolders, defineCommand } from './options.js';
@@ -22,6 +28,8 @@ interface CaptionOptions {
   json?: boolean;
   jsonl?: boolean;
   csv?: boolean;
+  out?: string;
+  shard?: string;
 }
 
 /** `captioner caption`: photos in, captions out. */
@@ -34,6 +42,8 @@ export function captionCommand(): Command {
     ['captioner caption photo.jpg --method diverse --n 3', 'three captions that differ more than the three likeliest'],
     ['captioner caption photo.jpg --method sample --top-p 0.9 --n 5', 'five captions drawn at random'],
     ['captioner caption photo.jpg --checkpoint runs/a,runs/b', 'two captioners as one'],
+    ['captioner caption photos/ --out captions.jsonl', 'into a file; the same command adds what is missing'],
+    ['captioner caption photos/ --out captions.jsonl --shard 2/8', 'an eighth of them, into captions.2-of-8.jsonl'],
     ['curl -s https://example.org/cat.jpg | captioner caption -', 'a photo from standard input'],
     ['find . -name "*.png" | captioner caption --list - --csv', 'a list of files from standard input'],
   ])
@@ -49,6 +59,11 @@ export function captionCommand(): Command {
     .option('--json', 'Print one JSON array: [{file, captions: [{caption, logProbability, probability}]}].')
     .option('--jsonl', 'Print a line of JSON for each photo, as it comes.')
     .option('--csv', 'Print CSV: file, rank, caption, logProbability, probability, error.')
+    .option(
+      '-o, --out <file.jsonl>',
+      'Append lines of JSON to a file; photos that it has with the same captioner and options are passed over.',
+    )
+    .option('--shard <i/n>', 'Only the i-th of n parts of the photos; --out gets .i-of-n in its name.')
     .addHelpText(
       'after',
       '\nExit codes: 0 all photos were captioned, 1 an error or no photo could be captioned, 2 some photos could not be.',
@@ -58,19 +73,35 @@ export function captionCommand(): Command {
     runCommand(async (run, files: string[]) => {
       const chosen = run.options as CaptionOptions;
       const format = formatOf(chosen);
-      const { count, captions } = await start(chosen, files, config.given().search, run);
-      const printer = printers[format](count > 1);
-      const write = (text: string) => text && process.stdout.write(text);
-      let failed = 0;
-      write(printer.head);
-      for await (const photo of captions) {
-        write(printer.photo(photo));
-        if (photo.error) {
-          failed++;
-          run.warn(`captioner: ${photo.file}: ${photo.error.message}`);
+      const { search } = config.given();
+      const shard = chosen.shard === undefined ? undefined : parseShard(chosen.shard);
+      const place = chosen.out === undefined || !shard ? chosen.out : shardPath(chosen.out, shard);
+      const file = place === undefined ? undefined : CaptionFile.open(place, captionKey(chosen.checkpoint, search));
+      const wanted = (name: string) => (!shard || isInShard(name, shard)) && !file?.has(name);
+      let [count, failed] = [0, 0];
+      try {
+        const started = await start(chosen, files, search, run, wanted);
+        ({ count } = started);
+        const printer = printers[format](count > 1);
+        const write = (text: string) => text && !file && process.stdout.write(text);
+        write(printer.head);
+        for await (const photo of started.captions) {
+          file?.add(photo);
+          write(printer.photo(photo));
+          if (photo.error) {
+            failed++;
+            run.warn(`captioner: ${photo.file}: ${photo.error.message}`);
+          }
         }
+        write(printer.tail);
+      } finally {
+        file?.close();
       }
-      write(printer.tail);
+      if (file) {
+        console.log(
+          `${file.size.toLocaleString('en')} photos have captions in ${place}: ${file.added.toLocaleString('en')} new.`,
+        );
+      }
       if (failed === 0) return 0;
       if (count > 1) run.warn(`captioner: ${failed} of ${count} photos could not be captioned`);
       return failed === count ? 1 : 2;
@@ -80,26 +111,48 @@ export function captionCommand(): Command {
 
 /** Loads what is needed and begins to caption: photos, or the rows of a feature store. */
 async function start(
-  { checkpoint, encoder, features: folder, list }: CaptionOptions,
+  { checkpoint, encoder, features: folder, list, out }: CaptionOptions,
   files: readonly string[],
   search: Partial<SearchConfig>,
   { progress, signal }: Run,
+  wanted: (name: string) => boolean,
 ): Promise<{ count: number; captions: AsyncIterable<CaptionedPhoto> }> {
   const load = () => Captioner.load(checkpoint, { encoder, progress, signal });
   if (folder === undefined) {
-    const photos = await photosOf(files, list);
+    const photos = (await photosOf(files, list)).filter((photo) =>
+      wanted(typeof photo === 'string' ? photo : photo.file),
+    );
+    if (!photos.length) return { count: 0, captions: none() };
     // A bar is of no use, and in the way, where the captions themselves appear one after the other.
-    const seen = process.stdout.isTTY ? undefined : progress;
+    const seen = process.stdout.isTTY && out === undefined ? undefined : progress;
     return { count: photos.length, captions: (await load()).captions(photos, search, { progress: seen, signal }) };
   }
   if (files.length > 0 || list !== undefined) {
     throw new CaptionerError('bad-option', 'Name photos, or --features, not both.');
   }
-  const features = openFeatures(folder);
+  const features = onlySome(openFeatures(folder), wanted);
   return { count: features.ids.length, captions: (await load()).captionsOfFeatures(features, search) };
 }
 
-function formatOf({ json, jsonl, csv }: CaptionOptions): Format {
+/** Some rows of a feature store. */
+function onlySome(features: FeatureStore, wanted: (id: string) => boolean): FeatureStore {
+  const { dimension, encoder, precision, ids } = features;
+  return {
+    ...{ dimension, encoder, precision, ids: ids.filter(wanted) },
+    has: (id) => features.has(id),
+    read: (id, into, offset) => features.read(id, into, offset),
+    close: () => features.close(),
+  };
+}
+
+async function* none(): AsyncGenerator<CaptionedPhoto> {
+  // Nothing is left to do.
+}
+
+function formatOf({ json, jsonl, csv, out }: CaptionOptions): Format {
+  if (out !== undefined && (json || csv)) {
+    throw new CaptionerError('bad-option', '--out writes lines of JSON: leave --json and --csv away.');
+  }
   const wanted = Object.entries({ json, jsonl, csv }).flatMap(([format, on]) => (on ? [format as Format] : []));
   if (wanted.length > 1) throw new CaptionerError('bad-option', `Choose one of --${wanted.join(', --')}.`);
   return wanted[0] ?? 'text';

@@ -20,6 +20,7 @@ export { diverseBeamSearch, type DiverseBeamOptions } from './decode/diverse-bea
 export { sampleCaptions, type SamplingOptions } from './decode/sampling.js';
 export * from './decode/stepper.js';
 export { cacheFolder } from './cache.js';
+export { CaptionFile, captionKey } from './caption-file.js';
 export * from './captioner.js';
 export { explainPhoto, type ExplainOptions, type Explanation } from './explain.js';
 export { occlusion, type OcclusionMap, type OcclusionOptions } from './occlusion.js';
