@@ -16,11 +16,11 @@ import {
   type Evaluation,
   type Split,
 } from '../lib/index.js';
-import { addConfigOptions, defineCommand } from './options.js';
+import { addConfigOptions, checkpointFolders, defineCommand } from './options.js';
 import { runCommand } from './run.js';
 
 interface EvaluateOptions {
-  checkpoint: string;
+  checkpoint: string[];
   data: string;
   features: string;
   split: Split;
@@ -43,12 +43,20 @@ Hyperparameters and the width of the beam are chosen on dev; test is for the fin
         'choose a beam',
       ],
       [
+        'captioner evaluate --checkpoint runs/a,runs/b --data flickr8k --features features/flickr8k',
+        'two captioners as one',
+      ],
+      [
         'captioner evaluate --checkpoint runs/first --data flickr8k --features features/flickr8k --out results/first',
         'keep captions and scores, and a page with both to look at: report.html',
       ],
     ],
   )
-    .requiredOption('--checkpoint <folder>', 'Trained captioner or training run.')
+    .requiredOption(
+      '--checkpoint <folder>',
+      'Trained captioner or training run; several, with commas between or the flag again, caption together.',
+      checkpointFolders,
+    )
     .requiredOption('--data <data>', 'Data set: a Flickr8k folder, a .csv or .jsonl file.')
     .requiredOption('--features <folder>', 'Features of its photos, as captioner extract made them.')
     .addOption(new Option('--split <split>', 'Photos to caption.').choices(['train', 'dev', 'test']).default('test'))
@@ -58,30 +66,37 @@ Hyperparameters and the width of the beam are chosen on dev; test is for the fin
       'Write report.html, predictions.json, photos.json, metrics.json, config.json and log.jsonl there.',
     )
     .option('--json', 'Print the scores as JSON.');
-  const config = addConfigOptions(command, { search: SearchConfig.omit({ beam: true, n: true }) });
+  const config = addConfigOptions(
+    command,
+    { search: SearchConfig.omit({ beam: true, n: true }) },
+    { heading: 'Search:' },
+  );
 
   return command.action(
     runCommand(async ({ options, progress, signal, warn }) => {
       const { checkpoint: given, data, features: folder, split, beam, out, json } = options as EvaluateOptions;
       const { search } = config.read();
-      const found = findCheckpoint(given);
-      const checkpoint = loadCheckpoint(found);
+      const [found, ...others] = given.map((folder) => findCheckpoint(folder));
+      const [checkpoint, ...ensemble] = [found, ...others].map((folder) => loadCheckpoint(folder));
       const manifest = splitPhotos(await openDataset(data));
       const features = openFeatures(folder);
-      const request = { checkpoint, manifest, features, split, beams: beam, search, progress, signal };
+      const request = { checkpoint, ensemble, manifest, features, split, beams: beam, search, progress, signal };
       const evaluations = await evaluateCaptioner(request);
       features.close();
       for (const line of alarms(evaluations)) warn(line);
       if (out !== undefined) {
         const file = path.join(found, 'history.jsonl');
         const history = existsSync(file) ? { history: file } : {};
-        const config = { ...checkpoint.config, evaluation: { data, split, search } };
+        const config = {
+          ...checkpoint.config,
+          evaluation: { data, split, search, ...(others.length > 0 && { ensemble: given }) },
+        };
         await writeEvaluation(out, evaluations, { split, config, ...history });
         const { evaluationReport } = await import('../lib/viz.js');
         const files = new Map(manifest.photos.map((photo) => [photo.id, photo.file]));
         const { encoder, decoder } = checkpoint.config;
         const report = await evaluationReport({
-          title: `Evaluation of ${path.basename(path.resolve(given))}`,
+          title: `Evaluation of ${given.map((folder) => path.basename(path.resolve(folder))).join(' + ')}`,
           subtitle: `${decoder.layers === 1 ? '' : `${decoder.layers} layers of `}${decoder.cell.toUpperCase()} with ${decoder.hiddenSize} units on ${encoder.name}; the ${split} photos of ${manifest.name}`,
           ...{ split, evaluations, config, ...history },
           photoFile: (id) => files.get(id),

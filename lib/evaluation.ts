@@ -1,7 +1,8 @@
 import { parseConfig, SearchConfig } from './config.js';
 import type { FeatureStore } from './data/features.js';
 import type { Manifest, Split } from './data/manifest.js';
-import { DecoderSession } from './decode/decoder-session.js';
+import { loadDecoder, type CaptionDecoder } from './decode/ensemble.js';
+import { searchRules } from './decode/search.js';
 import { CaptionerError } from './errors.js';
 import { featureDistance, type FeatureDistance } from './metrics/checks.js';
 import { referenceFit, type ReferenceFit } from './metrics/perplexity.js';
@@ -16,6 +17,8 @@ import { tokenize } from './text/tokenizer.js';
 
 export interface EvaluationRequest {
   readonly checkpoint: Checkpoint;
+  /** Others of the same words and encoder that caption together with it: the mean of their probabilities counts. */
+  readonly ensemble?: readonly Checkpoint[];
   readonly manifest: Manifest;
   /** Of the manifest's photos, by the encoder that the checkpoint was trained with. */
   readonly features: FeatureStore;
@@ -46,16 +49,18 @@ export interface Evaluation extends CaptionReport {
  * perplexity, variety, calibration, and checks for what goes wrong without an error. Photos without features (they could not be decoded)
  * are left out.
  *
- * @throws CaptionerError `mismatch`: features of another encoder or of other photos; `bad-input`: no photo to evaluate on.
+ * @throws CaptionerError `mismatch`: features of another encoder or of other photos, captioners that don't go together; `bad-input`: no photo to evaluate on;
+ *   `bad-option`: a search that can't be made.
  */
 export async function evaluateCaptioner(request: EvaluationRequest): Promise<Evaluation[]> {
-  const { checkpoint, features, split, beams, search, seed = 1, progress = silent, signal } = request;
+  const { checkpoint, ensemble = [], features, split, beams, search, seed = 1, progress = silent, signal } = request;
   checkEncoder(checkpoint.config, features.encoder, 'The features');
   const searches = beams.map((beam) => parseConfig(SearchConfig, { ...search, beam, n: 1 }, 'the search'));
+  for (const config of searches) searchRules(config, checkpoint.vocabulary); // wrong ones are told now, not after the perplexity
   const photos = photosToCaption(request);
   const scorer = new CaptionScorer(photos.map(({ words }) => words));
   const ids = photos.map(({ id }) => id);
-  const decoder = await DecoderSession.load(checkpoint.graphs, checkpoint.weights);
+  const decoder = await loadDecoder([checkpoint, ...ensemble]);
   try {
     const fit = await fitOfReferences(decoder, photos, request);
     const context = {
@@ -119,7 +124,7 @@ function photosToCaption({ manifest, features, split }: EvaluationRequest): Phot
 }
 
 async function fitOfReferences(
-  decoder: DecoderSession,
+  decoder: CaptionDecoder,
   photos: readonly PhotoToCaption[],
   { checkpoint, features, split, progress = silent, signal }: EvaluationRequest,
 ): Promise<ReferenceFit> {

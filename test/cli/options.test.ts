@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
 import type { Command } from 'commander';
-import { addConfigOptions, defineCommand } from '../../cli/options.js';
+import { addConfigOptions, checkpointFolders, defineCommand } from '../../cli/options.js';
 import { DecoderConfig, SearchConfig, TrainingConfig } from '../../lib/index.js';
 
 /** What a user of a command with these configs gets for a command line: values, or the complaint. */
@@ -53,6 +53,18 @@ describe('flags made from the configs', () => {
     expect(values!.training.learningRate).to.equal(0.002);
   });
 
+  it('read lists with commas between, and from flags that come again', () => {
+    const args = ['--require', 'red shirt, dog', '--require=grass', '--forbid', 'man', '--no-repeat-ngram', '2'];
+    expect(run(args).values!.search).to.deep.include({
+      require: ['red shirt', 'dog', 'grass'],
+      forbid: ['man'],
+      noRepeatNgram: 2,
+    });
+    expect(run(['--require', ',']).values!.search.require).to.deep.equal([]);
+    const config = file({ search: { require: ['dog'], noRepeatNgram: 3 } });
+    expect(run(['--config', config]).values!.search).to.deep.include({ require: ['dog'], noRepeatNgram: 3 });
+  });
+
   it('carry the section where two sections share a name', () => {
     const { values } = run(['--max-length', '12', '--search-max-length', '9']);
     expect(values!.training.maxLength).to.equal(12);
@@ -73,6 +85,7 @@ describe('flags made from the configs', () => {
     [['--hidden-size', '1.5'], /--hidden-size.*'1\.5' is invalid/],
     [['--hidden-size', ''], /--hidden-size.*'' is invalid/],
     [['--beam', '0'], /'--beam <n>' argument '0' is invalid.*>=1/],
+    [['--no-repeat-ngram', '-1'], /--no-repeat-ngram <n>' argument '-1' is invalid.*>=0/],
     [['--cell', 'lsmt'], /'lsmt' is invalid\. It is one of lstm, gru, rnn\.[^]*Did you mean lstm/],
   ] as const) {
     it(`refuse ${args.join(' ')}`, () => {
@@ -87,6 +100,7 @@ describe('flags made from the configs', () => {
     [{ decoder: { hiddnSize: 3 } }, /train\.json: 'hiddnSize' is not known; did you mean 'hiddenSize'\?/],
     [{ hiddenSize: '3' }, /train\.json: hiddenSize: .*expected number/],
     [{ search: { beam: 0 } }, /train\.json: beam: .*>=1/],
+    [{ require: 'dog' }, /train\.json: require: .*expected array/],
     [{ cell: 'lsmt' }, /train\.json: cell 'lsmt' is not one of lstm, gru, rnn; did you mean 'lstm'\?/],
     ['{"beam": ', /train\.json is no JSON/],
     ['[1]', /must hold an object/],
@@ -100,12 +114,23 @@ describe('flags made from the configs', () => {
     expect(run(['--config', path.join(folder, 'none.json')]).said).to.match(/none\.json can't be read/);
   });
 
+  it('name one checkpoint or several', () => {
+    expect(checkpointFolders('runs/a, runs/b')).to.deep.equal(['runs/a', 'runs/b']);
+    expect(checkpointFolders('runs/b', ['runs/a'])).to.deep.equal(['runs/a', 'runs/b']);
+    const named = path.join(folder, 'a,b');
+    fs.mkdirSync(named);
+    expect(checkpointFolders(named)).to.deep.equal([named]);
+    expect(() => checkpointFolders(' ')).to.throw('Expected a folder.');
+  });
+
   it('are in the help with type, range, choices, default and examples', () => {
     const { said } = run(['--help']);
     const help = said.replace(/\s+/g, ' ');
     expect(help).to.include('--hidden-size <n> Units of the hidden state of each layer. (1 to 8192; default 512)');
     expect(help).to.include('--cell <cell> Kind of recurrent cell. (lstm, gru or rnn; default lstm)');
     expect(help).to.include('(default yes, --no-normalize-features for no)');
+    expect(help).to.include('--require <words> Words or phrases that each caption must have, as they are written.');
+    expect(help).to.include('(with commas between, or the flag again)');
     expect(help).to.include('Examples: $ captioner train --epochs 3 a short run');
   });
 });

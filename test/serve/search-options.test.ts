@@ -1,0 +1,72 @@
+import { expect } from 'chai';
+import { CaptionerError, completeSearch, describeOptions, SearchConfig } from '../../lib/index.js';
+import { ServiceError } from '../../serve/errors.js';
+import { captionSchema } from '../../serve/routes/schemas.js';
+import { ServiceConfig } from '../../serve/config.js';
+import { readSearch } from '../../serve/search-options.js';
+
+describe('the options of a search, from a request', () => {
+  it('are read from text', () => {
+    const fields = {
+      method: 'diverse',
+      n: '4',
+      groups: '2',
+      diversity: '0.8',
+      minLength: '5',
+      noRepeatNgram: '2',
+      require: 'red shirt, dog',
+      forbid: 'man',
+      unknown: 'true',
+    };
+    expect(readSearch(fields, 10)).to.deep.equal(
+      completeSearch({
+        method: 'diverse',
+        n: 4,
+        groups: 2,
+        diversity: 0.8,
+        minLength: 5,
+        noRepeatNgram: 2,
+        require: ['red shirt', 'dog'],
+        forbid: ['man'],
+        unknown: true,
+      }),
+    );
+    expect(readSearch({ method: 'sample', temperature: '1.5', topK: '5', topP: '0.5', seed: '7' }, 10)).to.include({
+      temperature: 1.5,
+      topK: 5,
+      topP: 0.5,
+      seed: 7,
+    });
+  });
+
+  it('are read from JSON, and from a query that names a list word by word', () => {
+    const { require, n } = readSearch({ require: ['red shirt', 'dog'], n: 2 }, 10);
+    expect([require, n]).to.deep.equal([['red shirt', 'dog'], 2]);
+    expect(readSearch({ require: '' }, 10).require).to.deep.equal([]);
+  });
+
+  it('choose a beam no wider than the service allows', () => {
+    expect(readSearch({ method: 'diverse', n: '4' }, 10).beam).to.equal(8);
+  });
+
+  it('are refused where they make no sense', () => {
+    expect(() => readSearch({ n: ['1', '2'] }, 10)).to.throw(ServiceError, "'n' is given more than once");
+    expect(() => readSearch({ method: 'sample', n: '11' }, 10)).to.throw(CaptionerError, 'n may be 10 here');
+    expect(() => readSearch({ method: 'sample', require: 'dog' }, 10)).to.throw(
+      CaptionerError,
+      "'require' means nothing",
+    );
+    expect(() => readSearch({ unknown: 'perhaps' }, 10)).to.throw(CaptionerError, 'unknown: ');
+  });
+
+  it('are described as the one config has them', () => {
+    const { querystring } = captionSchema(ServiceConfig.parse({})) as {
+      querystring: { properties: Record<string, { type: string; items?: object; default: unknown; enum?: string[] }> };
+    };
+    for (const { name, default: standard } of describeOptions(SearchConfig)) {
+      expect(querystring.properties[name].default, name).to.deep.equal(standard);
+    }
+    expect(querystring.properties.require).to.deep.include({ type: 'array', items: { type: 'string' }, default: [] });
+    expect(querystring.properties.method.enum).to.deep.equal(['beam', 'diverse', 'sample', 'stochastic']);
+  });
+});
