@@ -11,6 +11,8 @@ export interface Check {
   readonly value: number;
   /** Beyond this it is an alarm. */
   readonly threshold: number;
+  /** The numbers behind it, by name. */
+  readonly details: Readonly<Record<string, number>>;
   /** What was measured, as a sentence; where it is an alarm, what to do too. */
   readonly message: string;
 }
@@ -49,6 +51,7 @@ export function checkSameCaption({ frequent }: Diversity, photos: number): Check
   const few = count < fewCaptions && value > alarmThresholds.sameCaption ? ` ${count} photos are too few to tell.` : '';
   const measured = `${percent(value)} of the photos have the same caption ("${caption}").${few}`;
   return check('same-caption', alarm, value, alarmThresholds.sameCaption, measured, {
+    details: { photos: count },
     remedy:
       'The captioner has hardly learned to look: train longer, widen it, lower its dropout, or look at its learning rate.',
   });
@@ -98,6 +101,7 @@ export function checkShuffledFeatures({ cider, shuffled }: ShuffledScore): Check
   const measured = `CIDEr is ${hundred(cider)} with the features of each photo, and ${hundred(shuffled)} with those of others.`;
   const alarm = value > alarmThresholds.shuffledFeatures;
   return check('shuffled-features', alarm, value, alarmThresholds.shuffledFeatures, measured, {
+    details: { cider, shuffled },
     remedy:
       "The features carry nothing that the captions use: check that they belong to these photos (extract them anew) and were made as in training, and that the decoder's weights have moved.",
   });
@@ -108,6 +112,7 @@ export function checkUnknownWords(unknown: number): Check {
   const measured = `${percent(unknown)} of the words in the references are not in the vocabulary.`;
   const alarm = unknown > alarmThresholds.unknownWords;
   return check('unknown-words', alarm, unknown, alarmThresholds.unknownWords, measured, {
+    details: { unknown },
     remedy:
       'The captioner learned from captions of another kind, or in another language: train it on captions like these, or lower --min-count.',
   });
@@ -158,6 +163,7 @@ export function checkFeatureStatistics({ meanAbsoluteZ, shift, photos }: Feature
   const alarm = unlike && photos >= fewPhotos;
   const measured = `Mean |z| of the features is ${meanAbsoluteZ.toFixed(2)}, and their means lie ${value.toFixed(2)} deviations from those of the training photos.${unlike && !alarm ? ` ${photos} photos are too few to tell.` : ''}`;
   return check('feature-statistics', alarm, value, alarmThresholds.featureShift, measured, {
+    details: { meanAbsoluteZ, shift, photos },
     remedy:
       'The photos were prepared otherwise than in training (colour order, range of values, crop, another encoder), or are of quite another kind: extract their features with this version of captioner.',
   });
@@ -169,9 +175,9 @@ function check(
   value: number,
   threshold: number,
   measured: string,
-  { remedy }: { remedy: string },
+  { remedy, details }: { remedy: string; details: Check['details'] },
 ): Check {
-  return { name, alarm, value, threshold, message: alarm ? `${measured} ${remedy}` : measured };
+  return { name, alarm, value, threshold, details, message: alarm ? `${measured} ${remedy}` : measured };
 }
 
 function percent(share: number): string {

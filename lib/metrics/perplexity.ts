@@ -23,7 +23,7 @@ const CAPTIONS = 250;
 
 /**
  * Perplexity of references, by teacher forcing: each word's probability is given the photo and the words before it that people wrote.
- * The same number as of the dev captions in a training's history.
+ * The same number as of the dev captions in a training's history, unless pretrained vectors stood in for unknown words there.
  *
  * @param maxLength captions are cut after so many words, as in training; they have no `<end>` then.
  * @param onProgress told how many captions are done.

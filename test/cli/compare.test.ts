@@ -86,6 +86,32 @@ describe('captioner evaluate and compare', function () {
     expect((JSON.parse(anew.stdout) as Compared).scores).to.deep.equal(compared.scores);
   });
 
+  it('say aloud where the features are not those of the photos', async () => {
+    fs.cpSync(path.join('data', 'samples', 'features'), at('mixed'), { recursive: true });
+    const index = at('mixed', 'index.jsonl');
+    const rows = fs.readFileSync(index, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as { id: string }); // prettier-ignore
+    const turned = rows.map((row, i) => ({ ...row, id: rows[(i + 1) % rows.length].id }));
+    fs.writeFileSync(index, `${turned.map((row) => JSON.stringify(row)).join('\n')}\n`);
+    const mixed = await captioner(
+      ...['evaluate', '--checkpoint', 'checkpoints/mobilenetv2-flickr8k', '--data', at('captions.csv')],
+      ...['--features', at('mixed'), '-q', '--beam', '1,3', '--json'],
+    );
+    expect(mixed.code).to.equal(0);
+    expect(mixed.stderr).to.match(
+      /^captioner: (?:beam \d: )?CIDEr is .* with those of others\. The features carry nothing/m,
+    );
+    interface Checked {
+      readonly name: string;
+      readonly alarm: boolean;
+      readonly details: { readonly cider: number; readonly shuffled: number };
+    }
+    const { beams } = JSON.parse(mixed.stdout) as { beams: Record<number, { CIDEr: number; checks: Checked[] }> };
+    const { alarm, details } = beams[3].checks.find(({ name }) => name === 'shuffled-features')!;
+    expect(alarm).to.be.true;
+    expect(details.cider).to.be.closeTo(beams[3].CIDEr, 1e-9);
+    expect(details.shuffled).to.be.above(0.6 * details.cider);
+  });
+
   it('refuse in a line what can not be compared', async () => {
     fs.writeFileSync(at('other.json'), '[{"image_id": "nowhere.jpg", "caption": "a dog"}]');
     const photo = await captioner('compare', at('other.json'), at('other.json'));

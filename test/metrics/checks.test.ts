@@ -50,7 +50,7 @@ describe('checks of what goes wrong without an error', () => {
       )!;
       expect(found.shuffled).to.be.closeTo(found.cider, 1e-12);
       const check = checkShuffledFeatures(found);
-      expect(check).to.include({ alarm: true, name: 'shuffled-features' });
+      expect(check).to.deep.include({ alarm: true, name: 'shuffled-features', details: found });
       expect(check.message).to.contain('The features carry nothing');
     });
 
