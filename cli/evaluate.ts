@@ -22,6 +22,7 @@ import { runCommand } from './run.js';
 interface EvaluateOptions {
   checkpoint: string[];
   data: string;
+  photos?: string;
   features: string;
   split: Split;
   beam: number[];
@@ -57,7 +58,8 @@ Hyperparameters and the width of the beam are chosen on dev; test is for the fin
       'Trained captioner or training run; several, with commas between or the flag again, caption together.',
       checkpointFolders,
     )
-    .requiredOption('--data <data>', 'Data set: a Flickr8k folder, a .csv or .jsonl file.')
+    .requiredOption('--data <data>', 'Data set: flickr8k, coco, a folder or a list (.csv, .jsonl, .json of COCO).')
+    .option('--photos <folder>', 'Folder of its photos, where they are not beside the list.')
     .requiredOption('--features <folder>', 'Features of its photos, as captioner extract made them.')
     .addOption(new Option('--split <split>', 'Photos to caption.').choices(['train', 'dev', 'test']).default('test'))
     .option('--beam <widths>', 'Widths of the beam, with commas between; 1 is greedy search.', beamWidths, [3])
@@ -74,11 +76,11 @@ Hyperparameters and the width of the beam are chosen on dev; test is for the fin
 
   return command.action(
     runCommand(async ({ options, progress, signal, warn }) => {
-      const { checkpoint: given, data, features: folder, split, beam, out, json } = options as EvaluateOptions;
+      const { checkpoint: given, data, photos, features: folder, split, beam, out, json } = options as EvaluateOptions;
       const { search } = config.read();
       const [found, ...others] = given.map((folder) => findCheckpoint(folder));
       const [checkpoint, ...ensemble] = [found, ...others].map((folder) => loadCheckpoint(folder));
-      const manifest = splitPhotos(await openDataset(data));
+      const manifest = splitPhotos(await openDataset(data, { photos }));
       const features = openFeatures(folder);
       const request = { checkpoint, ensemble, manifest, features, split, beams: beam, search, progress, signal };
       const evaluations = await evaluateCaptioner(request);

@@ -28,7 +28,7 @@ The folder of the run gets \`best\` and \`last\`, each with its \`encoder.onnx\`
       ['captioner caption --checkpoint runs/tuned photo.jpg', 'use it'],
     ],
   )
-    .requiredOption('--data <data>', 'Data set: a Flickr8k folder, a .csv or .jsonl file.')
+    .requiredOption('--data <data>', 'Data set: flickr8k, coco, a folder or a list (.csv, .jsonl, .json of COCO).')
     .option(
       '--photos <folder>',
       'Folder that the files of a .csv or .jsonl are relative to. (default: that of the list)',

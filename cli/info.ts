@@ -27,8 +27,9 @@ export function infoCommand(): Command {
   ])
     .argument(
       '<path>',
-      'Flickr8k folder, .csv or .jsonl file, folder of photos, of features, of a checkpoint or a training run.',
+      'Data set (flickr8k, coco, a folder or a list), folder of photos, of features, of a checkpoint or a training run.',
     )
+    .option('--photos <folder>', 'Folder of a data set’s photos, where they are not beside the list.')
     .option('--verify', 'Read all features, and check that none has changed.')
     .option('--json', 'Print it as JSON.')
     .action(
@@ -43,7 +44,7 @@ export function infoCommand(): Command {
             ? checkpointInfo(place)
             : kind === 'features'
               ? featuresInfo(place, verify ? progress : undefined)
-              : { kind, ...summarise(await openDataset(place)) };
+              : { kind, ...summarise(await openDataset(place, { photos: options.photos as string | undefined })) };
         if (options.json) console.log(JSON.stringify(facts, null, 2));
         else console.log((facts.kind === 'dataset' ? datasetLines(facts) : lines(facts)).join('\n'));
       }),

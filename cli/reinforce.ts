@@ -14,6 +14,7 @@ import { runCommand } from './run.js';
 
 interface ReinforceOptions {
   data: string;
+  photos?: string;
   features: string;
   checkpoint?: string;
   out: string;
@@ -36,7 +37,8 @@ Of each photo, captions are drawn at random; those with a better CIDEr than the 
       ['captioner evaluate --data flickr8k --features features/flickr8k --checkpoint runs/better', 'how good it is'],
     ],
   )
-    .requiredOption('--data <data>', 'Data set: a Flickr8k folder, a .csv or .jsonl file.')
+    .requiredOption('--data <data>', 'Data set: flickr8k, coco, a folder or a list (.csv, .jsonl, .json of COCO).')
+    .option('--photos <folder>', 'Folder of its photos, where they are not beside the list.')
     .requiredOption('--features <folder>', "Features of its photos by the checkpoint's encoder.")
     .option('--checkpoint <folder>', 'Trained captioner to begin with. (default: the one that comes with the package)')
     .requiredOption('-o, --out <folder>', 'Folder of the run.')
@@ -46,9 +48,9 @@ Of each photo, captions are drawn at random; those with a better CIDEr than the 
 
   return command.action(
     runCommand(async ({ options, progress, signal, warn }) => {
-      const { data, features: folder, checkpoint, out, resume, json } = options as ReinforceOptions;
+      const { data, photos, features: folder, checkpoint, out, resume, json } = options as ReinforceOptions;
       config.read(); // checks a config file before anything is loaded
-      const manifest = splitPhotos(await openDataset(data));
+      const manifest = splitPhotos(await openDataset(data, { photos }));
       for (const line of problemLines(manifest.problems)) warn(`captioner: ${line}`);
       const features = openFeatures(folder);
       const { reinforceCaptioner } = await import('../lib/training.js');

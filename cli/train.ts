@@ -16,6 +16,7 @@ import { runCommand } from './run.js';
 
 interface TrainOptions {
   data: string;
+  photos?: string;
   features: string;
   out: string;
   vocabulary?: string;
@@ -36,7 +37,8 @@ The folder of the run gets \`best\` (the epoch whose captions of the dev photos 
       ['captioner train --data flickr8k --features features/flickr8k --out runs/first --resume', 'go on'],
     ],
   )
-    .requiredOption('--data <data>', 'Data set: a Flickr8k folder, a .csv or .jsonl file.')
+    .requiredOption('--data <data>', 'Data set: flickr8k, coco, a folder or a list (.csv, .jsonl, .json of COCO).')
+    .option('--photos <folder>', 'Folder of its photos, where they are not beside the list.')
     .requiredOption('--features <folder>', 'Features of its photos, as captioner extract made them.')
     .requiredOption('-o, --out <folder>', 'Folder of the run.')
     .option('--vocabulary <file>', 'Vocabulary that captioner vocab wrote. (default: built from the training captions)')
@@ -50,7 +52,7 @@ The folder of the run gets \`best\` (the epoch whose captions of the dev photos 
 
   return command.action(
     runCommand(async ({ options, progress, signal, warn }) => {
-      const { data, features: folder, out, vocabulary: file, resume, json } = options as TrainOptions;
+      const { data, photos, features: folder, out, vocabulary: file, resume, json } = options as TrainOptions;
       config.read(); // checks a config file before anything is loaded
       const given = config.given();
       if (file !== undefined && Object.keys(given.vocabulary).length > 0) {
@@ -59,7 +61,7 @@ The folder of the run gets \`best\` (the epoch whose captions of the dev photos 
           'A vocabulary that is given (--vocabulary) is not built: leave out its options.',
         );
       }
-      const manifest = splitPhotos(await openDataset(data));
+      const manifest = splitPhotos(await openDataset(data, { photos }));
       for (const { source, line, message } of manifest.problems) {
         warn(`captioner: ${source}${line === undefined ? '' : `:${line}`}: ${message}`);
       }

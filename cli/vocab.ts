@@ -16,6 +16,7 @@ import { runCommand } from './run.js';
 
 interface VocabOptions {
   data: string;
+  photos?: string;
   out?: string;
   vectors?: string;
   show: number;
@@ -34,7 +35,8 @@ Training builds the same vocabulary by itself: this is for looking at it, and fo
       ['captioner vocab --data my.csv --vectors wink', 'which words have pretrained vectors'],
     ],
   )
-    .requiredOption('--data <data>', 'Data set: a Flickr8k folder, a .csv or .jsonl file.')
+    .requiredOption('--data <data>', 'Data set: flickr8k, coco, a folder or a list (.csv, .jsonl, .json of COCO).')
+    .option('--photos <folder>', 'Folder of its photos, where they are not beside the list.')
     .option('--out <file>', 'Write the vocabulary to this JSON file.')
     .option('--vectors <source>', "Look words up in pretrained vectors: 'wink', or a text file of GloVe or word2vec.")
     .option('--show <n>', 'How many of the most frequent, and of the dropped words to list.', wholeNumber, 20)
@@ -43,9 +45,9 @@ Training builds the same vocabulary by itself: this is for looking at it, and fo
 
   return command.action(
     runCommand(async ({ options, progress, warn }) => {
-      const { data, out, vectors: source, show, json } = options as VocabOptions;
+      const { data, photos: folderOfPhotos, out, vectors: source, show, json } = options as VocabOptions;
       const { vocabulary: limits } = config.read();
-      const { photos, problems } = splitPhotos(await openDataset(data));
+      const { photos, problems } = splitPhotos(await openDataset(data, { photos: folderOfPhotos }));
       for (const line of problemLines(problems)) warn(`captioner: ${line}`);
       const captions = photos.filter(({ split }) => split === 'train').flatMap((photo) => photo.captions.map(tokenize));
       const vocabulary = Vocabulary.build(captions, limits);

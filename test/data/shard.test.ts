@@ -59,9 +59,9 @@ describe('mergeFeatures', () => {
   function store(
     name: string,
     ids: number[],
-    { precision = 'fp32' as Precision, skip = [] as string[], ...identity } = {},
+    { precision = 'fp32' as Precision, skip = [] as string[], sha256 = encoder.sha256 } = {},
   ): string {
-    const writer = FeatureWriter.open(at(name), { ...encoder, ...identity }, precision);
+    const writer = FeatureWriter.open(at(name), { ...encoder, sha256 }, precision);
     if (ids.length)
       writer.append(
         ids.map((id) => `${id}.jpg`),
