@@ -4,6 +4,8 @@ import { ServiceError } from '../../serve/errors.js';
 import { captionSchema } from '../../serve/routes/schemas.js';
 import { ServiceConfig } from '../../serve/config.js';
 import { readSearch } from '../../serve/search-options.js';
+import { colouredPhoto } from '../fixtures/tiny-captioner.js';
+import { tinyService, type TinyService } from './tiny-service.js';
 
 describe('the options of a search, from a request', () => {
   it('are read from text', () => {
@@ -68,5 +70,58 @@ describe('the options of a search, from a request', () => {
     }
     expect(querystring.properties.require).to.deep.include({ type: 'array', items: { type: 'string' }, default: [] });
     expect(querystring.properties.method.enum).to.deep.equal(['beam', 'diverse', 'sample', 'stochastic']);
+  });
+});
+
+describe('a search, over HTTP', function () {
+  this.timeout(120_000).slow(10_000);
+  let service: TinyService;
+  let photo: Buffer;
+
+  before(async () => {
+    service = await tinyService();
+    photo = await colouredPhoto([200, 40, 40]);
+    await service.ready();
+  });
+  after(() => service.close());
+
+  const post = async (query: string) => {
+    const headers = { 'content-type': 'image/jpeg' };
+    const request = { method: 'POST' as const, url: `/caption?${query}`, payload: photo, headers };
+    const reply = await service.server.inject(request);
+    return { status: reply.statusCode, body: reply.json<{ captions?: { caption: string }[]; error?: object }>() };
+  };
+
+  it('has the words that are required', async () => {
+    for (const query of ['require=sky,the%20stone&forbid=a&n=2', 'require=sky&require=the%20stone&forbid=a&n=2']) {
+      const { status, body } = await post(query);
+      expect(status).to.equal(200);
+      expect(body.captions).to.have.length(2);
+      for (const { caption } of body.captions!) {
+        expect(caption)
+          .to.match(/\bsky\b/)
+          .and.match(/\bthe stone\b/);
+        expect(caption).not.to.match(/\ba\b/);
+      }
+    }
+  });
+
+  it('draws the same again', async () => {
+    const drawn = await post('method=sample&n=4&temperature=2');
+    expect(drawn.body.captions).to.have.length(4);
+    expect(await post('method=sample&n=4&temperature=2')).to.deep.equal(drawn);
+    expect(await post('method=sample&n=4&temperature=2&seed=9')).to.not.deep.equal(drawn);
+  });
+
+  it('is refused with the nearest word that the captioner knows', async () => {
+    expect(await post('require=ston')).to.deep.equal({
+      status: 400,
+      body: {
+        error: {
+          code: 'bad-option',
+          message: "require: this captioner does not know the word 'ston'; did you mean 'stone'?",
+        },
+      },
+    });
   });
 });

@@ -1,0 +1,77 @@
+import { execFile } from 'node:child_process';
+import { expect } from 'chai';
+
+const photo = 'data/samples/officer.jpg';
+
+/** Runs `captioner caption` as a user does. */
+function caption(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      ['--import', 'tsx', 'cli/main.ts', 'caption', '-q', ...args],
+      (error, stdout, stderr) => {
+        resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
+      },
+    );
+  });
+}
+
+describe('captioner caption, its search', function () {
+  this.timeout(120_000).slow(10_000);
+
+  it('takes words that captions must and must not have', async () => {
+    const { code, stdout } = await caption(
+      photo,
+      '--require',
+      'dog, in front of',
+      '--forbid',
+      'man',
+      '--n',
+      '2',
+      '--json',
+    );
+    expect(code).to.equal(0);
+    const [{ captions }] = JSON.parse(stdout) as [{ captions: { caption: string }[] }];
+    expect(captions).to.have.length(2);
+    for (const { caption: text } of captions) {
+      expect(text)
+        .to.match(/\bdog\b/)
+        .and.match(/\bin front of\b/);
+      expect(text).not.to.match(/\bman\b/);
+    }
+  });
+
+  it('draws the same captions again with the same seed', async () => {
+    const [one, two] = await Promise.all(
+      [1, 2].map(() => caption(photo, '--method', 'sample', '--n', '3', '--seed', '4')),
+    );
+    expect(one.stdout.trim().split('\n')).to.have.length(3);
+    expect(two).to.deep.equal(one);
+  });
+
+  it('says what it does not know, and what makes no sense, before it begins', async () => {
+    const unknown = await caption(photo, '--require', 'doog');
+    expect(unknown).to.deep.include({ code: 1, stdout: '' });
+    expect(unknown.stderr).to.equal(
+      "captioner: require: this captioner does not know the word 'doog'; did you mean 'dog'?\n",
+    );
+    const senseless = await caption(photo, '--temperature', '0.5');
+    expect(senseless).to.deep.include({ code: 1, stdout: '' });
+    expect(senseless.stderr).to.match(/^captioner: 'temperature' means nothing to the method beam: .*\n$/);
+  });
+
+  it('captions with several captioners as one, where they fit each other', async () => {
+    const alone = await caption(photo);
+    const twice = await caption(photo, '--checkpoint', 'checkpoints/default,checkpoints/default');
+    expect(twice).to.deep.equal(alone);
+    const others = await caption(
+      photo,
+      '--checkpoint',
+      'checkpoints/default',
+      '--checkpoint',
+      'checkpoints/mobilenetv2-flickr8k',
+    );
+    expect(others.code).to.equal(1);
+    expect(others.stderr).to.match(/^captioner: Checkpoints caption together only when they have the same encoder/);
+  });
+});
