@@ -9,11 +9,12 @@ import { extractFeatures } from '../../lib/data/extraction.js';
 import { openFeatures } from '../../lib/data/features.js';
 import { HistogramEncoder } from '../../lib/data/histogram-encoder.js';
 
-const scriptOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const lockTaker = fileURLToPath(new URL('lock-taker.ts', import.meta.url));
+const extractSamples = fileURLToPath(new URL('extract-samples.ts', import.meta.url));
 
 /** Runs a script of this folder in a process of its own. */
 async function run(script: string, ...args: string[]): Promise<{ code: number | null; stdout: string }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', scriptOf(script), ...args], {
+  const child = spawn(process.execPath, ['--import', 'tsx', script, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let stdout = '';
@@ -30,7 +31,7 @@ describe('two processes', function () {
   const at = (name: string) => path.join(folder, name);
 
   it('are never inside a lock at the same time, though locks of dead ones lie about', async () => {
-    const takers = await Promise.all([1, 2, 3, 4].map(() => run('lock-taker.ts', at('lock'), at('inside'), '400')));
+    const takers = await Promise.all([1, 2, 3, 4].map(() => run(lockTaker, at('lock'), at('inside'), '400')));
     expect(takers.map(({ stdout }) => stdout)).to.deep.equal(['.', '.', '.', '.']);
     expect(fs.readdirSync(folder).filter((name) => name !== 'lock')).to.deep.equal([]);
   });
@@ -40,7 +41,7 @@ describe('two processes', function () {
     const photos = fs.readdirSync(samples).filter((name) => name.endsWith('.jpg')).flatMap((name) =>
       [1, 2, 3].map((copy) => ({ id: `${copy}/${name}`, file: path.join(samples, name) })),
     ); // prettier-ignore
-    const outcomes = await Promise.all([1, 2].map(() => run('extract-samples.ts', at('both'), JSON.stringify(photos))));
+    const outcomes = await Promise.all([1, 2].map(() => run(extractSamples, at('both'), JSON.stringify(photos))));
     // Whoever came when the other had finished has nothing to do.
     for (const { code, stdout } of outcomes) {
       expect(code).to.equal(0);
