@@ -1,4 +1,5 @@
 import { CaptionerError, type ErrorCode } from '../lib/index.js';
+import type { PlainError } from './answers.js';
 
 /** An answer that is an error: a status and a code for programs, a sentence for people. */
 export class ServiceError extends Error {
@@ -13,12 +14,6 @@ export class ServiceError extends Error {
   ) {
     super(message);
   }
-}
-
-/** An error as it is answered, and as it goes from thread to thread. */
-export interface PlainError {
-  readonly code: string;
-  readonly message: string;
 }
 
 /** What a client may do about an error of the library; all others are ours. */

@@ -1,12 +1,15 @@
 /** Takes a photo with the camera; where the browser gives none, the system's own way to take one is opened. */
 
-import { byId } from './dom.js';
+import { byId, drawingOn, jpegOf } from './dom.js';
+import { filesOf } from './intake.js';
 
 /** @param {(file: File) => void} onPhoto */
 export function setUpCamera(onPhoto) {
-  const dialog = byId('camera-dialog');
-  const video = byId('video');
-  const capture = byId('capture');
+  const dialog = byId('camera-dialog', HTMLDialogElement);
+  const video = byId('video', HTMLVideoElement);
+  const capture = byId('capture', HTMLInputElement);
+  const shutter = byId('shutter', HTMLButtonElement);
+  /** @type {MediaStream | undefined} */
   let stream;
 
   const stop = () => {
@@ -15,7 +18,7 @@ export function setUpCamera(onPhoto) {
     video.srcObject = null;
   };
 
-  byId('camera').addEventListener('click', async () => {
+  byId('camera', HTMLButtonElement).addEventListener('click', async () => {
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
     } catch {
@@ -24,26 +27,21 @@ export function setUpCamera(onPhoto) {
     }
     video.srcObject = stream;
     dialog.showModal();
-    byId('shutter').focus();
+    shutter.focus();
   });
-  byId('shutter').addEventListener('click', () => {
+  shutter.addEventListener('click', async () => {
     if (!video.videoWidth) return;
     const canvas = document.createElement('canvas');
     [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
-    canvas.getContext('2d').drawImage(video, 0, 0);
-    canvas.toBlob(
-      (blob) => {
-        dialog.close();
-        onPhoto(new File([blob], 'camera.jpg', { type: 'image/jpeg' }));
-      },
-      'image/jpeg',
-      0.95,
-    );
+    drawingOn(canvas).drawImage(video, 0, 0);
+    const blob = await jpegOf(canvas, 0.95);
+    dialog.close();
+    onPhoto(new File([blob], 'camera.jpg', { type: 'image/jpeg' }));
   });
-  byId('camera-cancel').addEventListener('click', () => dialog.close());
+  byId('camera-cancel', HTMLButtonElement).addEventListener('click', () => dialog.close());
   dialog.addEventListener('close', stop);
   capture.addEventListener('change', () => {
-    for (const file of capture.files) onPhoto(file);
+    for (const file of filesOf(capture)) onPhoto(file);
     capture.value = '';
   });
 }

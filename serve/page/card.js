@@ -1,121 +1,176 @@
 /** A photo on the page, with what the captioner says of it. */
 
 import { explain } from './api.js';
-import { make, percent } from './dom.js';
+import { make, percent, sentenceOf } from './dom.js';
 import { spotlight } from './spotlight.js';
 import { drawTree } from './tree.js';
 
+/**
+ * @import { AnsweredCaption, AnsweredExplanation, AnsweredWord } from '../answers.js'
+ * @import { Photo } from './api.js'
+ * @import { SearchFields } from './options.js'
+ */
+
+/**
+ * What became of a photo.
+ * @typedef {{ readonly captions: readonly AnsweredCaption[], readonly error?: undefined }
+ *   | { readonly captions?: undefined, readonly error: { readonly message: string } }} Result
+ */
+
+const invitation = 'Point at a word to see what else it could have been, and where it comes from.';
+
+/**
+ * What each way to search does.
+ * @type {Readonly<Record<string, string>>}
+ */
+const ways = {
+  beam: 'Beam search writes several captions at the same time, word by word, and goes on with the likeliest beginnings.',
+  diverse:
+    'Groups of beams write captions at the same time, word by word; each avoids the words that the groups before it have chosen for the same place.',
+  sample: 'Each word was drawn by its probability, and each caption without regard to the others.',
+  stochastic: 'Beginnings were drawn by their probabilities, word by word, no two of them alike.',
+};
+
 export class Card {
+  /** @type {HTMLButtonElement[]} */
+  words = [];
   /**
-   * @param {{name: string, blob: Blob, url?: string}} photo
-   * @param {object} options the search that it is captioned with
+   * The word that is looked at.
+   * @type {number | undefined}
+   */
+  looked;
+  /** @type {Promise<AnsweredExplanation> | undefined} */
+  explaining;
+  explained = false;
+  canvas = make('canvas', { 'aria-hidden': 'true' });
+  closer = make('div', { class: 'closer', 'aria-live': 'polite' });
+
+  /**
+   * @param {Photo} photo
+   * @param {SearchFields} search how it is captioned
    * @param {(card: Card) => void} onClose
    */
-  constructor(photo, options, onClose) {
+  constructor(photo, search, onClose) {
     this.photo = photo;
-    this.options = options;
-    this.canvas = make('canvas', { 'aria-hidden': 'true' });
+    this.search = search;
     const image = photo.url ? make('img', { src: photo.url, alt: photo.name }) : make('span');
-    const frame = make('div.frame', {}, image, this.canvas);
-    image.addEventListener('load', () => {
-      frame.style.setProperty('--aspect', String(image.naturalWidth / image.naturalHeight));
-    });
-    this.picture = make('div.picture', {}, frame);
-    this.content = make('div.said', {}, this.heading(onClose), make('div.waiting'), make('div.waiting.short'));
+    const frame = make('div', { class: 'frame' }, image, this.canvas);
+    if (image instanceof HTMLImageElement) {
+      image.addEventListener('load', () => {
+        frame.style.setProperty('--aspect', String(image.naturalWidth / image.naturalHeight));
+      });
+    }
+    this.picture = make('div', { class: 'picture' }, frame);
+    this.top = this.heading(onClose);
+    this.content = make(
+      'div',
+      { class: 'said' },
+      this.top,
+      make('div', { class: 'waiting' }),
+      make('div', { class: 'waiting short' }),
+    );
     this.element = make(
-      photo.url ? 'article.photo' : 'article.photo.bare',
-      { 'aria-label': photo.name, 'aria-busy': 'true' },
+      'article',
+      { class: photo.url ? 'photo' : 'photo bare', 'aria-label': photo.name, 'aria-busy': 'true' },
       this.picture,
       this.content,
     );
     this.element.addEventListener('keydown', (event) => {
-      if (event.key === 'Escape') this.look();
+      if (event.key === 'Escape') this.lookAway();
     });
   }
 
-  /** @param {{captions?: object[], error?: {message: string}}} result */
+  /** @param {Result} result */
   show({ captions, error }) {
     this.element.removeAttribute('aria-busy');
-    const [heading] = this.content.children;
     if (error) {
-      this.content.replaceChildren(heading, make('p.failed', { role: 'alert' }, error.message));
+      this.content.replaceChildren(this.top, make('p', { class: 'failed', role: 'alert' }, error.message));
       return;
     }
-    const [best, ...others] = captions;
-    this.closer = make('div.closer', { 'aria-live': 'polite' });
     this.content.replaceChildren(
-      heading,
-      this.wordButtons(best),
-      ...(others.length > 0 ? [ranking(captions, this.options)] : []),
+      this.top,
+      this.wordButtons(captions[0]),
+      ...(captions.length > 1 ? [ranking(captions, this.search)] : []),
       this.closer,
     );
-    this.look();
+    this.lookAway();
     this.element.append(this.searchDetails());
   }
 
+  /** @param {(card: Card) => void} onClose */
   heading(onClose) {
-    const close = make('button.quiet.close', { type: 'button', 'aria-label': `Close ${this.photo.name}` }, '✕');
-    close.addEventListener('click', () => onClose(this));
-    return make('div.top', {}, make('p.name', { title: this.photo.name }, this.photo.name), close);
+    const { name } = this.photo;
+    const close = make(
+      'button',
+      { class: 'quiet close', type: 'button', 'aria-label': `Close ${name}`, click: () => onClose(this) },
+      '✕',
+    );
+    return make('div', { class: 'top' }, make('p', { class: 'name', title: name }, name), close);
   }
 
-  /** The caption, each word a button; arrow keys go from word to word. */
+  /**
+   * The caption, each word a button; arrow keys go from word to word.
+   * @param {AnsweredCaption} caption
+   */
   wordButtons({ caption, tokens }) {
     this.words = tokens.map(({ word, p }, i) => {
-      const button = make(
-        'button.word',
+      const look = () => void this.look(i);
+      return make(
+        'button',
         {
+          class: 'word',
           type: 'button',
           p,
           'aria-pressed': 'false',
           'aria-label': `${word}, ${percent(p)}`,
           tabindex: i === 0 ? 0 : -1,
-          click: () => this.look(i),
-          focus: () => this.look(i),
-          mouseenter: () => this.look(i),
+          click: look,
+          focus: look,
+          mouseenter: look,
         },
         word,
       );
-      return button;
     });
     const group = make(
-      'div.words',
-      { role: 'toolbar', 'aria-label': `${caption}. Arrow keys go from word to word.` },
+      'div',
+      { class: 'words', role: 'toolbar', 'aria-label': `${caption}. Arrow keys go from word to word.` },
       ...this.words,
     );
     group.addEventListener('keydown', (event) => {
-      const at = this.words.indexOf(document.activeElement);
-      const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: this.words.length - 1 }[event.key];
-      const next = this.words[to];
+      const at = this.words.findIndex((word) => word === document.activeElement);
+      const to = new Map([
+        ['ArrowRight', at + 1],
+        ['ArrowLeft', at - 1],
+        ['Home', 0],
+        ['End', this.words.length - 1],
+      ]).get(event.key);
+      const next = to === undefined ? undefined : this.words[to];
       if (!next) return;
       event.preventDefault();
       for (const word of this.words) word.tabIndex = word === next ? 0 : -1;
       next.focus();
     });
     group.addEventListener('mouseleave', () => {
-      if (!group.contains(document.activeElement)) this.look();
+      if (!group.contains(document.activeElement)) this.lookAway();
     });
-    group.addEventListener('focusout', (event) => {
-      if (!group.contains(event.relatedTarget)) this.look();
+    group.addEventListener('focusout', ({ relatedTarget }) => {
+      if (!(relatedTarget instanceof Node && group.contains(relatedTarget))) this.lookAway();
     });
     return group;
   }
 
-  /** Looks closer at a word: its alternatives, and where on the photo it comes from. Without one, at none. */
+  /**
+   * Looks closer at a word: its alternatives, and where on the photo it comes from.
+   * @param {number} index
+   */
   async look(index) {
-    this.looked = index;
-    this.words?.forEach((word, i) => word.setAttribute('aria-pressed', String(i === index)));
-    if (index === undefined) {
-      this.picture.classList.remove('lit');
-      this.closer?.replaceChildren('Point at a word to see what else it could have been, and where it comes from.');
-      return;
-    }
+    this.press(index);
     if (!this.explained) this.closer.replaceChildren('Looking closer …');
     let explanation;
     try {
       explanation = await this.explanation();
     } catch (error) {
-      if (this.looked === index) this.closer.replaceChildren(make('span.failed', {}, error.message));
+      if (this.looked === index) this.closer.replaceChildren(make('span', { class: 'failed' }, sentenceOf(error)));
       return;
     }
     if (this.looked !== index) return; // another word by now
@@ -134,9 +189,22 @@ export class Card {
     );
   }
 
+  /** Looks at the photo as a whole again. */
+  lookAway() {
+    this.press(undefined);
+    this.picture.classList.remove('lit');
+    this.closer.replaceChildren(invitation);
+  }
+
+  /** @param {number | undefined} index */
+  press(index) {
+    this.looked = index;
+    this.words.forEach((word, i) => word.setAttribute('aria-pressed', String(i === index)));
+  }
+
   /** Asked for once, when it is first needed; asked again when it failed. */
   explanation() {
-    this.explaining ??= explain(this.photo, this.options).then(
+    this.explaining ??= explain(this.photo, this.search).then(
       (explanation) => {
         this.explained = true;
         return explanation;
@@ -150,53 +218,65 @@ export class Card {
   }
 
   searchDetails() {
-    const body = make('div', {}, make('p.hint', {}, 'Looking closer …'));
-    const details = make('details.search', {}, make('summary', {}, 'How it was found'), body);
+    const body = make('div', {}, make('p', { class: 'hint' }, 'Looking closer …'));
+    const details = make('details', { class: 'search' }, make('summary', {}, 'How it was found'), body);
+    let drawn = false;
     details.addEventListener('toggle', async () => {
-      if (!details.open || details.dataset.drawn) return;
+      if (!details.open || drawn) return;
       try {
         const { search, words } = await this.explanation();
-        details.dataset.drawn = 'yes';
+        drawn = true;
+        const tree = drawTree(
+          search,
+          words.map(({ word }) => word),
+        );
         body.replaceChildren(
+          make('p', { class: 'hint' }, `${ways[this.search.method] ?? ways.beam} A dot is an end.`),
           make(
-            'p.hint',
-            {},
-            'Beam search writes several captions at the same time, word by word, and goes on with the likeliest beginnings. A dot is an end.',
-          ),
-          make(
-            'div.scroller',
-            { tabindex: 0, role: 'region', 'aria-label': 'The search; it can be scrolled sideways' },
-            drawTree(
-              search,
-              words.map(({ word }) => word),
-            ),
+            'div',
+            {
+              class: 'scroller',
+              tabindex: 0,
+              role: 'region',
+              'aria-label': 'The search; it can be scrolled sideways',
+            },
+            tree,
           ),
         );
       } catch (error) {
-        body.replaceChildren(make('p.failed', {}, error.message));
+        body.replaceChildren(make('p', { class: 'failed' }, sentenceOf(error)));
       }
     });
     return details;
   }
 }
 
-/** All captions, the likeliest first, each with its share among them: by itself, every sentence is improbable. */
+/**
+ * All captions, the likeliest first, each with its share among them: by itself, every sentence is improbable.
+ * @param {readonly AnsweredCaption[]} captions
+ * @param {SearchFields} search
+ */
 function ranking(captions, { lengthPenalty }) {
-  const scores = captions.map(({ logProbability, tokens }) => logProbability / (tokens.length + 1) ** lengthPenalty);
+  const scores = captions.map(
+    ({ logProbability, tokens }) => logProbability / (tokens.length + 1) ** Number(lengthPenalty),
+  );
   const odds = scores.map((score) => Math.exp(score - Math.max(...scores)));
   const all = odds.reduce((sum, odd) => sum + odd, 0);
   return make(
-    'ol.ranked',
-    { 'aria-label': 'All captions, and how they compare' },
+    'ol',
+    { class: 'ranked', 'aria-label': 'All captions, and how they compare' },
     ...captions.map(({ caption }, i) => bar({ word: caption || '(nothing)', p: odds[i] / all })),
   );
 }
 
-/** A line with a text, a bar and a share. */
+/**
+ * A line with a text, a bar and a share.
+ * @param {AnsweredWord} line
+ */
 function bar({ word, p }, chosen = false) {
   return make(
-    chosen ? 'li.measure.chosen' : 'li.measure',
-    {},
+    'li',
+    { class: chosen ? 'measure chosen' : 'measure' },
     make('span', {}, word === '<end>' ? '(the end)' : word),
     make('i', { p, 'aria-hidden': 'true' }),
     make('b', {}, percent(p)),

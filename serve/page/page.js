@@ -3,32 +3,55 @@
 import { caption, KeyNeeded, readiness, rememberKey, sampleNames } from './api.js';
 import { setUpCamera } from './camera.js';
 import { Card } from './card.js';
-import { byId, make } from './dom.js';
+import { byId, make, sentenceOf } from './dom.js';
 import { forgetAll, remember, remembered } from './history.js';
 import { filesOf, takeIn, thumbnail } from './intake.js';
+import { limitOptions, readOptions, setUpOptions } from './options.js';
+
+/**
+ * @import { AnsweredCaption } from '../answers.js'
+ * @import { Photo } from './api.js'
+ * @import { Result } from './card.js'
+ * @import { RememberedPhoto } from './history.js'
+ * @import { SearchFields } from './options.js'
+ */
 
 /** Photos of one request: few, so that the first captions come soon. */
 const together = 8;
 
-let limits = { maxFiles: together };
+let maxFiles = together;
 
-/** Captions files, each in a card of its own, the first on top. */
-async function captionFiles(files) {
-  if (files.length === 0) return;
+const results = byId('results', HTMLElement);
+const files = byId('files', HTMLInputElement);
+
+/**
+ * Captions photos, each in a card of its own, the first on top.
+ * @param {readonly File[]} given
+ */
+async function captionFiles(given) {
+  if (given.length === 0) return;
   document.body.classList.add('used');
   const options = readOptions();
-  const photos = await Promise.all(files.map(takeIn));
+  const photos = await Promise.all(given.map(takeIn));
   const cards = photos.map((photo) => new Card(photo, options, close));
-  byId('results').prepend(...cards.map(({ element }) => element));
+  results.prepend(...cards.map(({ element }) => element));
   cards[0].element.scrollIntoView({ behavior: 'smooth', block: 'nearest' });
-  announce(files.length === 1 ? `Captioning ${photos[0].name}.` : `Captioning ${files.length} photos.`);
-  const step = Math.min(together, limits.maxFiles);
+  announce(given.length === 1 ? `Captioning ${photos[0].name}.` : `Captioning ${given.length} photos.`);
+  const step = Math.min(together, maxFiles);
   for (let first = 0; first < cards.length; first += step)
     await captionCards(cards.slice(first, first + step), options);
 }
 
+/**
+ * @param {readonly Card[]} cards
+ * @param {SearchFields} options
+ */
 async function captionCards(cards, options) {
   const open = new Set(cards);
+  /**
+   * @param {Card} card
+   * @param {Result} result
+   */
   const show = (card, result) => {
     open.delete(card);
     card.show(result);
@@ -46,38 +69,49 @@ async function captionCards(cards, options) {
     );
     for (const card of open) show(card, { error: { message: 'The answer was cut short. Try again.' } });
   } catch (error) {
-    for (const card of open) show(card, { error: { message: error.message } });
+    for (const card of open) show(card, { error: { message: sentenceOf(error) } });
   }
 }
 
-/** Asks for a key when the service wants one, and tries again. */
+/**
+ * Asks for a key when the service wants one, and tries again.
+ * @param {() => Promise<void>} action
+ */
 async function withKey(action) {
   try {
     return await action();
   } catch (error) {
     if (!(error instanceof KeyNeeded)) throw error;
-    const dialog = byId('key-dialog');
+    const dialog = byId('key-dialog', HTMLDialogElement);
     dialog.returnValue = '';
     dialog.showModal();
     await new Promise((resolve) => dialog.addEventListener('close', resolve, { once: true }));
     if (dialog.returnValue !== 'ok') throw error;
-    rememberKey(byId('key').value.trim());
+    rememberKey(byId('key', HTMLInputElement).value.trim());
     return action();
   }
 }
 
+/** @param {Card} card */
 function close(card) {
-  const next = card.element.nextElementSibling ?? byId('results');
+  const next = card.element.nextElementSibling ?? results;
   card.element.remove();
   if (card.photo.url) URL.revokeObjectURL(card.photo.url);
-  (next.querySelector('.close') ?? next).focus();
+  const button = next.querySelector('.close');
+  (button instanceof HTMLElement ? button : results).focus();
   announce(`${card.photo.name} closed.`);
 }
 
+/** @param {string} text */
 function announce(text) {
-  byId('live').textContent = text;
+  byId('live', HTMLElement).textContent = text;
 }
 
+/**
+ * @param {Photo} photo
+ * @param {readonly AnsweredCaption[]} captions
+ * @param {SearchFields} options
+ */
 async function keep(photo, captions, options) {
   if (!photo.url) return;
   await remember({ name: photo.name, thumbnail: await thumbnail(photo.blob), captions, options });
@@ -86,54 +120,35 @@ async function keep(photo, captions, options) {
 
 async function showHistory() {
   const photos = await remembered();
-  byId('earlier').hidden = photos.length === 0;
-  for (const image of byId('history').querySelectorAll('img')) URL.revokeObjectURL(image.src);
-  byId('history').replaceChildren(
+  byId('earlier', HTMLElement).hidden = photos.length === 0;
+  const list = byId('history', HTMLUListElement);
+  for (const image of list.querySelectorAll('img')) URL.revokeObjectURL(image.src);
+  list.replaceChildren(
     ...photos.map((photo) => {
       const [{ caption: text }] = photo.captions;
       const image = make('img', { src: URL.createObjectURL(photo.thumbnail), alt: '' });
-      const again = make('button', { type: 'button', title: photo.name }, image, make('span', {}, text));
-      again.addEventListener('click', () => showAgain(photo));
-      return make('li', {}, again);
+      const properties = { type: 'button', title: photo.name, click: () => showAgain(photo) };
+      return make('li', {}, make('button', properties, image, make('span', {}, text)));
     }),
   );
 }
 
-/** What was said before, without asking again. */
+/**
+ * What was said before, without asking again.
+ * @param {RememberedPhoto} photo
+ */
 function showAgain({ name, thumbnail: blob, captions, options }) {
   document.body.classList.add('used');
   const card = new Card({ name, blob, url: URL.createObjectURL(blob) }, options, close);
   card.show({ captions });
-  byId('results').prepend(card.element);
+  results.prepend(card.element);
   card.element.scrollIntoView({ behavior: 'smooth', block: 'nearest' });
-  card.words?.[0]?.focus({ preventScroll: true });
-}
-
-/** The options, kept from visit to visit. */
-function setUpOptions() {
-  const form = byId('options');
-  const saved = JSON.parse(localStorage.getItem('captioner-options') ?? '{}');
-  for (const [name, value] of Object.entries(saved)) if (form.elements[name]) form.elements[name].value = value;
-  const show = () => {
-    // No more captions than the beam is wide.
-    if (Number(form.elements.beam.value) < Number(form.elements.n.value))
-      form.elements.beam.value = form.elements.n.value;
-    for (const name of Object.keys(readOptions())) form.elements[`${name}Out`].value = form.elements[name].value;
-    localStorage.setItem('captioner-options', JSON.stringify(readOptions()));
-  };
-  form.addEventListener('input', show);
-  form.addEventListener('submit', (event) => event.preventDefault());
-  show();
-}
-
-function readOptions() {
-  const { n, beam, lengthPenalty } = byId('options').elements;
-  return { n: Number(n.value), beam: Number(beam.value), lengthPenalty: Number(lengthPenalty.value) };
+  card.words[0]?.focus({ preventScroll: true });
 }
 
 async function setUpSamples() {
   const names = await sampleNames();
-  const group = byId('samples');
+  const group = byId('samples', HTMLElement);
   group.hidden = names.length === 0;
   group.append(
     ...names.map((name) => {
@@ -150,6 +165,7 @@ async function setUpSamples() {
 
 function setUpDropAndPaste() {
   let depth = 0;
+  /** @param {number} change */
   const dragging = (change) => {
     depth = Math.max(0, depth + change);
     document.body.classList.toggle('dragging', depth > 0);
@@ -163,25 +179,24 @@ function setUpDropAndPaste() {
     void captionFiles(filesOf(event.dataTransfer));
   });
   document.addEventListener('paste', (event) => {
-    const files = filesOf(event.clipboardData);
-    if (files.length > 0) void captionFiles(files);
+    void captionFiles(filesOf(event.clipboardData));
   });
-  byId('files').addEventListener('change', ({ target }) => {
-    void captionFiles([...target.files]);
-    target.value = '';
+  files.addEventListener('change', () => {
+    void captionFiles(filesOf(files));
+    files.value = '';
   });
 }
 
 /** As the system, light, dark. */
 function setUpTheme() {
   const themes = ['system', 'light', 'dark'];
-  const button = byId('theme');
+  const button = byId('theme', HTMLButtonElement);
   let theme = localStorage.getItem('captioner-theme') ?? 'system';
   const show = () => {
     if (theme === 'system') delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
-    button.setAttribute('aria-label', `Colours: ${theme === 'system' ? 'as the system' : theme}`);
-    button.title = button.getAttribute('aria-label');
+    button.title = `Colours: ${theme === 'system' ? 'as the system' : theme}`;
+    button.setAttribute('aria-label', button.title);
   };
   button.addEventListener('click', () => {
     theme = themes[(themes.indexOf(theme) + 1) % themes.length];
@@ -193,14 +208,12 @@ function setUpTheme() {
 
 /** Until the service captions, says why it does not. */
 async function watchReadiness() {
-  const { status, error, limits: told } = await readiness();
-  if (told) {
-    limits = told;
-    const { beam, n } = byId('options').elements;
-    beam.max = told.maxBeam;
-    n.max = Math.min(5, told.maxBeam);
+  const { status, error, limits } = await readiness();
+  if (limits) {
+    maxFiles = limits.maxFiles;
+    limitOptions(limits);
   }
-  const notice = byId('notice');
+  const notice = byId('notice', HTMLElement);
   notice.hidden = status === 'ready';
   if (status === 'ready') return;
   notice.textContent = error?.message ?? 'The service is not ready.';
@@ -211,11 +224,11 @@ setUpTheme();
 setUpOptions();
 setUpDropAndPaste();
 setUpCamera((file) => void captionFiles([file]));
-byId('forget').addEventListener('click', async () => {
+byId('forget', HTMLButtonElement).addEventListener('click', async () => {
   await forgetAll();
   await showHistory();
   announce('All is forgotten.');
-  byId('files').focus();
+  files.focus();
 });
 void watchReadiness();
 void setUpSamples();

@@ -1,12 +1,14 @@
 /** Shows which part of a photo a word comes from: the rest of it darkens. */
 
+import { drawingOn } from './dom.js';
+
 /** Drops of ln p below this are no evidence of anything. */
 const noise = 0.1;
 
 /**
  * Draws a veil over the photo that is open where hiding it made the word less probable.
  * @param {HTMLCanvasElement} canvas
- * @param {number[][]} drops rows of columns
+ * @param {readonly (readonly number[])[]} drops rows of columns
  * @returns where the word comes from, in words; undefined where no part matters
  */
 export function spotlight(canvas, drops) {
@@ -16,7 +18,7 @@ export function spotlight(canvas, drops) {
   canvas.width = columns;
   canvas.height = rows;
   if (highest < noise) return undefined;
-  const context = canvas.getContext('2d');
+  const context = drawingOn(canvas);
   const veil = context.createImageData(columns, rows);
   // A weak hint darkens less than a strong one.
   const strength = 0.5 + 0.32 * Math.min(1, highest);
@@ -29,6 +31,10 @@ export function spotlight(canvas, drops) {
   return placeName((Math.floor(at / columns) + 0.5) / rows, ((at % columns) + 0.5) / columns);
 }
 
+/**
+ * @param {number} down in [0, 1]
+ * @param {number} across in [0, 1]
+ */
 function placeName(down, across) {
   const vertical = down < 0.36 ? 'top' : down > 0.64 ? 'bottom' : '';
   const horizontal = across < 0.36 ? 'left' : across > 0.64 ? 'right' : '';

@@ -1,5 +1,5 @@
 import type { Caption, Explanation, SearchConfig } from '../../lib/index.js';
-import type { PlainError } from '../errors.js';
+import type { AnsweredModel, PlainError } from '../answers.js';
 
 /** What a worker needs to start. */
 export interface WorkerSettings {
@@ -32,13 +32,8 @@ export interface Stages {
 }
 
 /** A captioner that is loaded. */
-export interface ModelInfo {
+export interface ModelInfo extends AnsweredModel {
   readonly checkpoint: string;
-  /** Of its weights and words: the same for the same captioner. */
-  readonly fingerprint: string;
-  readonly encoder: string;
-  readonly dataset: string;
-  readonly words: number;
 }
 
 export interface ToWorker {

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { ServiceError, type PlainError } from '../errors.js';
+import type { PlainError } from '../answers.js';
+import { ServiceError } from '../errors.js';
 import type { FromWorker, ModelInfo, Outcome, Stages, ToWorker, Work, WorkerSettings } from './messages.js';
 
 /** What became of a batch. */

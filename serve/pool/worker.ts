@@ -8,7 +8,8 @@ import {
   explainPhoto,
   type Encoder,
 } from '../../lib/index.js';
-import { plainError, type PlainError } from '../errors.js';
+import type { PlainError } from '../answers.js';
+import { plainError } from '../errors.js';
 import type { FromWorker, ModelInfo, Outcome, Stages, ToWorker, Work, WorkerSettings } from './messages.js';
 
 /** The thread that captions: it loads a captioner, says so, and then does one batch after the other. */

@@ -1,24 +1,12 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Caption } from '../../lib/index.js';
+import type { AnsweredCaption, AnsweredLine, AnsweredPhoto } from '../answers.js';
 import { readUpload, type UploadedPhoto } from '../body.js';
-import { plainError, ServiceError, type PlainError } from '../errors.js';
+import { plainError, ServiceError } from '../errors.js';
 import { readSearch } from '../search-options.js';
 import type { Service } from '../service.js';
 import { captionSchema } from './schemas.js';
-
-/** A caption as it is answered. */
-interface AnsweredCaption {
-  readonly caption: string;
-  readonly p: number;
-  readonly logProbability: number;
-  readonly tokens: readonly { readonly word: string; readonly p: number }[];
-}
-
-/** What became of one photo. */
-type AnsweredPhoto =
-  | { readonly name?: string; readonly captions: readonly AnsweredCaption[] }
-  | { readonly name?: string; readonly error: PlainError };
 
 /** Captions as `{captions: [{caption, p, …}]}`, the likeliest first. */
 export function answered(captions: readonly Caption[]): AnsweredCaption[] {
@@ -100,8 +88,9 @@ function stream(
   const events = format === 'text/event-stream';
   async function* lines() {
     for (const [index, photo] of photos.entries()) {
-      const line = JSON.stringify({ index, ...answer(photo, await found[index]) });
-      yield events ? `event: photo\nid: ${index}\ndata: ${line}\n\n` : `${line}\n`;
+      const line: AnsweredLine = { index, ...answer(photo, await found[index]) };
+      const json = JSON.stringify(line);
+      yield events ? `event: photo\nid: ${index}\ndata: ${json}\n\n` : `${json}\n`;
     }
     if (events) yield `event: end\ndata: ${JSON.stringify({ photos: photos.length })}\n\n`;
   }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Explanation } from '../../lib/index.js';
+import type { AnsweredExplanation } from '../answers.js';
 import { readUpload } from '../body.js';
 import { ServiceError } from '../errors.js';
 import { readSearch } from '../search-options.js';
@@ -21,7 +22,7 @@ export function explainRoute(app: FastifyInstance, service: Service): void {
   });
 }
 
-function describe({ captions, words, search, occlusion }: Explanation) {
+function describe({ captions, words, search, occlusion }: Explanation): AnsweredExplanation {
   const brief = ({ word, probability }: { word: string; probability: number }) => ({ word, p: probability });
   return {
     captions: answered(captions),

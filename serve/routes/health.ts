@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
+import type { AnsweredModel, Readiness } from '../answers.js';
 import { requireKey } from '../keys.js';
 import { ServiceError } from '../errors.js';
+import type { ModelInfo } from '../pool/messages.js';
 import type { Service } from '../service.js';
 import { healthSchema, metricsSchema, readySchema, reloadSchema } from './schemas.js';
 
@@ -16,10 +18,10 @@ export function healthRoutes(app: FastifyInstance, service: Service): void {
     void reply.header('cache-control', 'no-store');
     if (!ready) void reply.code(503).header('retry-after', '5');
     const { maxFiles, maxFileMegabytes, maxRequestMegabytes, maxBeam } = config;
-    return Promise.resolve({
+    return Promise.resolve<Readiness>({
       status: ready ? 'ready' : 'not-ready',
       ...(problem !== undefined && { error: { code: 'not-ready', message: problem } }),
-      ...(model && { model: { ...model, checkpoint: undefined } }),
+      ...(model && { model: answeredModel(model) }),
       workers,
       limits: { maxFiles, maxFileMegabytes, maxRequestMegabytes, maxBeam },
       needsKey: keys.clients.length > 0,
@@ -43,6 +45,11 @@ export function healthRoutes(app: FastifyInstance, service: Service): void {
     requireKey(request, [keys.admin]);
     const model = await pool.reload();
     request.log.info({ model }, 'checkpoint reloaded');
-    return { status: 'reloaded', model: { ...model, checkpoint: undefined } };
+    return { status: 'reloaded', model: answeredModel(model) };
   });
+}
+
+/** Where it lies is nobody's business. */
+function answeredModel({ fingerprint, encoder, dataset, words }: ModelInfo): AnsweredModel {
+  return { fingerprint, encoder, dataset, words };
 }

@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { Captioner } from '../../lib/index.js';
+import { Captioner, completeSearch, describeOptions, SearchConfig } from '../../lib/index.js';
 import { colouredPhoto } from '../fixtures/tiny-captioner.js';
 import { startBrowser } from './browser.js';
 import { tinyService, type TinyService } from './tiny-service.js';
@@ -186,6 +186,103 @@ describe('the page, in Chromium', function () {
     await page.reload();
     await page.waitForSelector('#samples button');
     expect(await page.locator('#history li').count()).to.equal(0);
+  });
+
+  it('offers of the search what the chosen method reads, within what it may be', async () => {
+    const page = await visit();
+    await page.click('.options > summary');
+    await page.click('.options details > summary');
+    const options = new Map(describeOptions(SearchConfig).map((option) => [option.name, option]));
+    const usual = 'method n require forbid lengthPenalty minLength maxLength noRepeatNgram'.split(' ');
+    const drawing = [...usual.filter((name) => name !== 'require'), 'temperature', 'topK', 'topP', 'seed'];
+    const offered = {
+      beam: [...usual, 'beam'],
+      diverse: [...usual, 'diversity'],
+      sample: drawing,
+      stochastic: drawing,
+    } satisfies Record<SearchConfig['method'], string[]>;
+    expect(Object.keys(offered)).to.deep.equal(options.get('method')!.choices);
+    for (const [method, names] of Object.entries(offered) as [SearchConfig['method'], string[]][]) {
+      await page.selectOption('[name=method]', method);
+      const fields = await page
+        .locator('#options :is(input, select):visible')
+        .evaluateAll((elements) =>
+          (elements as HTMLInputElement[]).map(({ name, type, value, min, max }) => ({ name, type, value, min, max })),
+        );
+      expect(fields.map(({ name }) => name)).to.have.members(names);
+      expect(await page.locator('#options :is(input, select):enabled').count()).to.equal(names.length);
+      for (const { name, type, value, min, max } of fields) {
+        const option = options.get(name)!;
+        if (name !== 'method' && name !== 'n') expect(value, name).to.equal(String(option.default));
+        if (type !== 'range') continue;
+        for (const end of [min, max]) {
+          // Each is taken, together with the method.
+          expect(completeSearch({ method, maxLength: 30, [name]: Number(end) })).to.include({ [name]: Number(end) });
+        }
+      }
+    }
+  });
+
+  it('searches in every way, and shows it', async () => {
+    const page = await visit();
+    await page.click('.options > summary');
+    const searches: Partial<SearchConfig>[] = [
+      { method: 'diverse', n: 3, diversity: 2 },
+      { method: 'sample', n: 3, temperature: 1.5 },
+      { method: 'stochastic', n: 3, temperature: 0.5 },
+    ];
+    const hints = new Set<string | null>();
+    for (const [i, search] of searches.entries()) {
+      for (const [name, value] of Object.entries(search)) {
+        const field = page.locator(`[name=${name}]`);
+        await (name === 'method' ? field.selectOption(String(value)) : field.fill(String(value)));
+      }
+      await page.setInputFiles('#files', red);
+      const [caption] = await captions(page, i + 1);
+      const [{ captions: wanted }] = await captioner.caption([red], search);
+      expect(caption).to.equal(wanted![0].caption);
+      const card = page.locator('.photo').first();
+      expect(await card.locator('.ranked span').allTextContents()).to.deep.equal(wanted!.map((each) => each.caption));
+      await card.locator('.search summary').click();
+      await card.locator('.tree').waitFor();
+      expect(await card.locator('.tree .best text').allTextContents()).to.deep.equal(caption.split(' '));
+      hints.add(await card.locator('.search .hint').textContent());
+    }
+    expect(hints.size).to.equal(3);
+  });
+
+  it('takes words to require and to forbid, and tells what is wrong with them', async () => {
+    const page = await visit();
+    await page.click('.options > summary');
+    await page.click('.options details > summary');
+    const [first] = (await expected(red))[0].split(' ');
+    await page.fill('[name=forbid]', first);
+    await page.fill('[name=require]', 'stone, apple');
+    await page.setInputFiles('#files', red);
+    const [caption] = await captions(page, 1);
+    expect(caption.split(' ')).to.include.members(['stone', 'apple']).and.not.include(first);
+    await page.fill('[name=require]', 'zzz');
+    await page.setInputFiles('#files', blue);
+    expect((await captions(page, 2))[0]).to.match(/'zzz'/);
+    await page.click('#options [type=reset]');
+    expect(await page.locator('[name=require]').inputValue()).to.equal('');
+    await page.setInputFiles('#files', red);
+    expect((await captions(page, 3))[0]).to.equal((await expected(red))[0]);
+  });
+
+  it('is dark or light as the system is, or as was chosen', async () => {
+    const page = await visit({ colorScheme: 'dark' });
+    const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const [light, dark] = ['rgb(250, 248, 244)', 'rgb(20, 23, 26)'];
+    expect(await paper()).to.equal(dark);
+    await page.emulateMedia({ colorScheme: 'light' });
+    expect(await paper()).to.equal(light);
+    await page.click('#theme');
+    await page.emulateMedia({ colorScheme: 'dark' });
+    expect(await paper()).to.equal(light);
+    await page.click('#theme');
+    await page.emulateMedia({ colorScheme: 'light' });
+    expect(await paper()).to.equal(dark);
   });
 
   it('fits a narrow screen, and every control can be touched', async () => {
