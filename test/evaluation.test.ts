@@ -13,6 +13,8 @@ import { parsePhotoStatistics, referencesChecksum, statisticsOf } from '../lib/m
 import { scoreNames } from '../lib/metrics/statistics.js';
 import { loadCheckpoint } from '../lib/model/checkpoint.js';
 import { Encoder } from '../lib/model/encoder.js';
+import { trainCaptioner } from '../lib/train/captioner-training.js';
+import { smallDecoder, smallTraining, twoScenes } from './fixtures/two-scenes.js';
 
 /** The sample photos with the shipped captioner: nothing but this repository is needed. */
 describe('evaluateCaptioner, on the sample photos', function () {
@@ -111,6 +113,21 @@ describe('evaluateCaptioner, on the sample photos', function () {
         .to.throw(CaptionerError, 'x/photos.json is damaged')
         .with.property('code', 'corrupt');
     }
+  });
+});
+
+describe('perplexity of an evaluation', function () {
+  this.timeout(120_000);
+
+  it('is what training found on the same captions', async () => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
+    const data = twoScenes();
+    const options = { ...data, out: path.join(folder, 'run'), decoder: smallDecoder };
+    const { best, state } = await trainCaptioner({ ...options, training: { ...smallTraining, maxLength: 5 } });
+    const [{ fit }] = await evaluateCaptioner({ checkpoint: loadCheckpoint(best), ...data, split: 'dev', beams: [1] });
+    expect(fit.perplexity).to.be.closeTo(state.bestScores.perplexity, 1e-4 * fit.perplexity);
+    expect(fit.words, 'words and ends of 6 photos, the longest captions cut to 5 words').to.equal(3 * (4 + 5 + 5) + 3 * (4 + 5 + 5)); // prettier-ignore
+    fs.rmSync(folder, { recursive: true });
   });
 });
 

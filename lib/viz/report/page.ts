@@ -27,7 +27,7 @@ export interface EvaluationReportOptions {
 /**
  * An evaluation as one HTML page that needs nothing but itself: no network, no scripts; light or dark as the reader's system is. Scores with their
  * intervals, what raised an alarm, training curves, captions good and bad with their photos, lengths, calibration, and the config. About half a
- * megabyte, nearly all of it photos.
+ * megabyte, nearly all of it photos: whoever passes it on passes photos and captions of the data set on.
  */
 export async function evaluationReport(options: EvaluationReportOptions): Promise<string> {
   const { title, subtitle, split, evaluations, config } = options;

@@ -50,7 +50,7 @@ td.words{white-space:normal;text-align:left}
 .checks li::before{content:"\\2713";position:absolute;left:4px;color:var(--good);font-weight:700}
 .checks li.alarm{background:var(--bad-paper);border-radius:6px}
 .checks li.alarm::before{content:"!";left:10px;color:var(--bad)}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,220px),1fr));gap:18px}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,260px),1fr));gap:20px}
 .card{margin:0;font-size:14px;line-height:1.4}
 .card img{width:100%;height:auto;border-radius:6px;display:block}
 .card .missing{border-radius:6px;aspect-ratio:4/3;background:var(--page);display:grid;place-items:center;padding:12px;color:var(--quiet);text-align:center;overflow-wrap:anywhere}
