@@ -1,12 +1,13 @@
 /** A photo on the page, with what the captioner says of it. */
 
 import { explain } from './api.js';
+import { bar, ranking } from './bars.js';
 import { make, percent, sentenceOf } from './dom.js';
 import { spotlight } from './spotlight.js';
 import { drawTree } from './tree.js';
 
 /**
- * @import { AnsweredCaption, AnsweredExplanation, AnsweredWord } from '../answers.js'
+ * @import { AnsweredCaption, AnsweredExplanation } from '../answers.js'
  * @import { Photo } from './api.js'
  * @import { SearchFields } from './options.js'
  */
@@ -249,36 +250,4 @@ export class Card {
     });
     return details;
   }
-}
-
-/**
- * All captions, the likeliest first, each with its share among them: by itself, every sentence is improbable.
- * @param {readonly AnsweredCaption[]} captions
- * @param {SearchFields} search
- */
-function ranking(captions, { lengthPenalty }) {
-  const scores = captions.map(
-    ({ logProbability, tokens }) => logProbability / (tokens.length + 1) ** Number(lengthPenalty),
-  );
-  const odds = scores.map((score) => Math.exp(score - Math.max(...scores)));
-  const all = odds.reduce((sum, odd) => sum + odd, 0);
-  return make(
-    'ol',
-    { class: 'ranked', 'aria-label': 'All captions, and how they compare' },
-    ...captions.map(({ caption }, i) => bar({ word: caption || '(nothing)', p: odds[i] / all })),
-  );
-}
-
-/**
- * A line with a text, a bar and a share.
- * @param {AnsweredWord} line
- */
-function bar({ word, p }, chosen = false) {
-  return make(
-    'li',
-    { class: chosen ? 'measure chosen' : 'measure' },
-    make('span', {}, word === '<end>' ? '(the end)' : word),
-    make('i', { p, 'aria-hidden': 'true' }),
-    make('b', {}, percent(p)),
-  );
 }
