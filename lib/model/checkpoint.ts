@@ -111,7 +111,6 @@ export function saveCheckpoint(folder: string, checkpoint: Checkpoint, options: 
   }
   const { precision, card, history, encoder, resume } = options;
   const words = Buffer.from(`${JSON.stringify(vocabulary.toJSON())}\n`);
-  const state = resume && Buffer.from(`${JSON.stringify(resume.state, null, 2)}\n`);
   replaceFolder(folder, {
     'config.json': `${JSON.stringify(config, null, 2)}\n`,
     'vocab.json': words,
@@ -125,8 +124,8 @@ export function saveCheckpoint(folder: string, checkpoint: Checkpoint, options: 
     ...(card !== undefined && { 'README.md': card }),
     ...(history !== undefined && { 'history.jsonl': history }),
     ...(resume && {
-      'optimizer.safetensors': safetensorsParts(resume.slots, 'fp32', checksums({ 'state.json': state! })),
-      'state.json': state!,
+      'optimizer.safetensors': safetensorsParts(resume.slots),
+      'state.json': `${JSON.stringify(resume.state, null, 2)}\n`,
     }),
   });
 }
@@ -185,10 +184,8 @@ export function loadCheckpoint(folder: string): Checkpoint {
 export function loadResumeState(folder: string): ResumeState<unknown> {
   const remedy = 'This checkpoint can be used, but its training can not be resumed.';
   const bytes = readFolderFile(folder, 'optimizer.safetensors', remedy);
-  const { weights: slots, metadata } = decodeSafetensors(bytes, path.join(folder, 'optimizer.safetensors'));
-  const state = readJson(folder, 'state.json', remedy);
-  checkFile(folder, 'state.json', readFolderFile(folder, 'state.json', remedy), metadata);
-  return { slots, state };
+  const { weights: slots } = decodeSafetensors(bytes, path.join(folder, 'optimizer.safetensors'));
+  return { slots, state: readJson(folder, 'state.json', remedy) };
 }
 
 /**
