@@ -10,7 +10,11 @@ export function sha256OfBytes(bytes: Uint8Array): string {
  * A checksum of a file, in hexadecimal. MD5 is for files whose publishers give no better one: it finds damage, not malice.
  * @param onBytes told how many bytes were read so far.
  */
-export async function hashOfFile(file: string, algorithm: 'sha256' | 'md5', onBytes?: (done: number) => void): Promise<string> {
+export async function hashOfFile(
+  file: string,
+  algorithm: 'sha256' | 'md5',
+  onBytes?: (done: number) => void,
+): Promise<string> {
   const hash = createHash(algorithm);
   let done = 0;
   for await (const chunk of createReadStream(file, { highWaterMark: 2 ** 20 })) {

@@ -45,10 +45,14 @@ async function lockFile(file: string): Promise<(() => void) | undefined> {
 
 function explain(error: unknown, { url, file }: DownloadRequest, signal?: AbortSignal): CaptionerError {
   if (signal?.aborted) {
-    return new CaptionerError('interrupted', `Stopped downloading ${url}. What has arrived is kept and will be resumed.`);
+    return new CaptionerError(
+      'interrupted',
+      `Stopped downloading ${url}. What has arrived is kept and will be resumed.`,
+    );
   }
   const ours = explainFileError(error, file);
-  if (ours instanceof CaptionerError && ours !== error) return new CaptionerError('download', ours.message, { cause: error });
+  if (ours instanceof CaptionerError && ours !== error)
+    return new CaptionerError('download', ours.message, { cause: error });
   return new CaptionerError(
     'download',
     `${url} can't be downloaded: ${reasonOf(error)}. Try again later, or set CAPTIONER_MIRROR to a folder or URL that has ` +

@@ -120,17 +120,14 @@ export async function extractFeatures(request: ExtractionRequest): Promise<Extra
 function refuseDuplicates(photos: readonly { id: string }[]): void {
   const seen = new Set<string>();
   for (const { id } of photos) {
-    if (seen.has(id)) throw new CaptionerError('bad-input', `Two photos have the id ${id}: a photo is known by its id.`);
+    if (seen.has(id))
+      throw new CaptionerError('bad-input', `Two photos have the id ${id}: a photo is known by its id.`);
     seen.add(id);
   }
 }
 
 /** Decodes photos in order, some of them ahead of need. */
-async function* decodeAhead(
-  photos: readonly PhotoFile[],
-  size: number,
-  lookahead: number,
-): AsyncGenerator<Decoded> {
+async function* decodeAhead(photos: readonly PhotoFile[], size: number, lookahead: number): AsyncGenerator<Decoded> {
   const queue: Promise<Decoded>[] = [];
   let next = 0;
   try {

@@ -59,7 +59,12 @@ export class FeatureWriter {
    */
   static open(folder: string, encoder: EncoderIdentity, precision: Precision): FeatureWriter {
     const { name, sha256, dimension } = encoder;
-    const meta: StoreMeta = { format: 'captioner-features', version: 1, encoder: { name, sha256, dimension }, precision };
+    const meta: StoreMeta = {
+      format: 'captioner-features',
+      version: 1,
+      encoder: { name, sha256, dimension },
+      precision,
+    };
     try {
       return FeatureWriter.openStore(folder, meta);
     } catch (error) {
@@ -81,7 +86,8 @@ export class FeatureWriter {
     try {
       if (isStore) refuseOtherFeatures(folder, readMeta(folder), meta);
       else replaceFile(path.join(folder, storeFiles.meta), `${JSON.stringify(meta, null, 2)}\n`);
-      const open = (file: string) => openSync(path.join(folder, file), existsSync(path.join(folder, file)) ? 'r+' : 'w+');
+      const open = (file: string) =>
+        openSync(path.join(folder, file), existsSync(path.join(folder, file)) ? 'r+' : 'w+');
       const writer = new FeatureWriter(folder, meta, open(storeFiles.rows), open(storeFiles.index), unlock);
       writer.repair();
       return writer;
@@ -227,7 +233,7 @@ function replaceFile(file: string, text: string): void {
 
 function writeWhole(descriptor: number, bytes: Uint8Array, position: number, folder: string): void {
   try {
-    for (let written = 0; written < bytes.length; ) {
+    for (let written = 0; written < bytes.length;) {
       written += writeSync(descriptor, bytes, written, bytes.length - written, position + written);
     }
   } catch (error) {

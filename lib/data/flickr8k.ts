@@ -45,14 +45,12 @@ export function openFlickr8k(folder: string): Manifest {
   const present = new Set(readdirSync(files.photos));
   const captions = readCaptions(files.tokens, present, problems);
   const split = readSplits(files.splits, captions, problems);
-  const photos = [...captions].map(
-    ([id, lines]): Photo => ({
-      id,
-      file: path.join(files.photos, id),
-      ...(split.has(id) && { split: split.get(id) }),
-      captions: lines,
-    }),
-  );
+  const photos = [...captions].map(([id, lines]): Photo => ({
+    id,
+    file: path.join(files.photos, id),
+    ...(split.has(id) && { split: split.get(id) }),
+    captions: lines,
+  }));
   if (!photos.length) {
     throw new CaptionerError('not-found', `None of the captions of ${files.tokens} has its photo in ${files.photos}.`);
   }

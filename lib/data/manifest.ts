@@ -43,8 +43,6 @@ export function splitPhotos(manifest: Manifest, seed = 1): Manifest {
   if (manifest.photos.some(({ split }) => split !== undefined)) return manifest;
   const ids = new Random(seed).shuffle(manifest.photos.map(({ id }) => id).sort());
   const tenth = ids.length < 3 ? 0 : Math.max(1, Math.round(ids.length / 10));
-  const split = new Map<string, Split>(
-    ids.map((id, i) => [id, i < tenth ? 'dev' : i < 2 * tenth ? 'test' : 'train']),
-  );
+  const split = new Map<string, Split>(ids.map((id, i) => [id, i < tenth ? 'dev' : i < 2 * tenth ? 'test' : 'train']));
   return { ...manifest, photos: manifest.photos.map((photo) => ({ ...photo, split: split.get(photo.id) })) };
 }

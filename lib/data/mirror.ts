@@ -97,7 +97,8 @@ async function faultOf(
   try {
     // A checksum says more than a length; where there is none, the length has to do.
     const { bytes, sha256, md5 } = file;
-    if ((sha256 ?? md5) === undefined && bytes !== undefined && size !== bytes) return `it has ${size} bytes, ${bytes} were expected`;
+    if ((sha256 ?? md5) === undefined && bytes !== undefined && size !== bytes)
+      return `it has ${size} bytes, ${bytes} were expected`;
     return await checksumFault(location, file, progress);
   } finally {
     progress?.stop();
@@ -113,7 +114,11 @@ function localFiles<F extends RemoteFile>(files: readonly F[], options: FetchOpt
   return [
     ...(mirror === undefined || isUrl(mirror)
       ? []
-      : places(files).map(({ place, file }): FileSource<F> => ({ from: 'mirror', location: path.join(mirror, place), file }))),
+      : places(files).map(({ place, file }): FileSource<F> => ({
+          from: 'mirror',
+          location: path.join(mirror, place),
+          file,
+        }))),
     ...files.map((file): FileSource<F> => ({ from: 'cache', location: path.join(cache, file.path), file })),
   ];
 }
@@ -123,9 +128,11 @@ function remoteFiles<F extends RemoteFile>(files: readonly F[], options: FetchOp
   return [
     ...(mirror === undefined || !isUrl(mirror)
       ? []
-      : places(files).map(
-          ({ place, file }): FileSource<F> => ({ from: 'mirror', location: `${mirror.replace(/\/+$/, '')}/${place}`, file }),
-        )),
+      : places(files).map(({ place, file }): FileSource<F> => ({
+          from: 'mirror',
+          location: `${mirror.replace(/\/+$/, '')}/${place}`,
+          file,
+        }))),
     ...files.flatMap((file): FileSource<F>[] =>
       file.url === undefined ? [] : [{ from: 'download', location: file.url, file }],
     ),

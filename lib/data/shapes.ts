@@ -10,7 +10,14 @@ import type { Manifest } from './manifest.js';
  * from in seconds, and has what real ones have: several true sentences about one picture, rare words, words that only the picture can tell.
  */
 
-const colours = { red: '#d23b33', blue: '#2b62b8', green: '#2f9a52', yellow: '#eec52f', purple: '#8a44a8', orange: '#ef8a2b' };
+const colours = {
+  red: '#d23b33',
+  blue: '#2b62b8',
+  green: '#2f9a52',
+  yellow: '#eec52f',
+  purple: '#8a44a8',
+  orange: '#ef8a2b',
+};
 const backgrounds = { white: '#f7f7f4', black: '#22242a', grey: '#9aa0a6' };
 const kinds = ['circle', 'square', 'triangle', 'star'] as const;
 const sizes = { small: 0.13, large: 0.24 };
@@ -56,7 +63,9 @@ async function draw(folder: string, list: string, photos: number, pixels: number
   for (let i = 0; i < photos; i++) {
     const scene = drawScene(random);
     const file = `${name}/${String(i).padStart(4, '0')}.jpg`;
-    const jpeg = await sharp(Buffer.from(svgOf(scene, pixels))).jpeg({ quality: 85 }).toBuffer();
+    const jpeg = await sharp(Buffer.from(svgOf(scene, pixels)))
+      .jpeg({ quality: 85 })
+      .toBuffer();
     writeFileSync(path.join(folder, file), jpeg);
     const split = i % 10 === 8 ? 'dev' : i % 10 === 9 ? 'test' : 'train';
     for (const caption of captionsOf(scene, random)) rows.push({ file, caption, split });
@@ -110,7 +119,9 @@ function captionsOf({ background, shapes }: Scene, random: Random): string[] {
               `${article(full(a))} next to ${article(brief(b))} on ${ground}.`,
             ]),
         `Two shapes, ${article(brief(a))} and ${article(brief(b))}, on ${ground}.`,
-        random.integer(2) ? `${article(a.kind)} and ${article(b.kind)}.` : `${article(full(a))} and ${article(full(b))}.`,
+        random.integer(2)
+          ? `${article(a.kind)} and ${article(b.kind)}.`
+          : `${article(full(a))} and ${article(full(b))}.`,
       ]
     : [
         `${article(full(a))} on ${ground}.`,

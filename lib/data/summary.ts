@@ -21,7 +21,10 @@ export interface DatasetSummary extends PhotoCounts {
 
 /** Counts a data set. */
 export function summarise({ name, photos, problems }: Manifest): DatasetSummary {
-  const bySplit = [...splits, undefined].map((split) => [split ?? 'none', photos.filter((photo) => photo.split === split)]);
+  const bySplit = [...splits, undefined].map((split) => [
+    split ?? 'none',
+    photos.filter((photo) => photo.split === split),
+  ]);
   const perPhoto = photos.map(({ captions }) => captions.length).sort((a, b) => a - b);
   const lengths = photos.flatMap(({ captions }) => captions.map((caption) => tokenize(caption).length));
   lengths.sort((a, b) => a - b);

@@ -56,7 +56,7 @@ export class Transfer {
 
   async complete(): Promise<void> {
     const { attempts = 5, wait = sleepUntilAborted, signal } = this.options;
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       try {
         signal?.throwIfAborted();
         await this.attempt();
@@ -99,7 +99,11 @@ export class Transfer {
     const patience = this.options.patience ?? 60_000;
     const timer = setTimeout(() => stalled.abort(), patience);
     try {
-      const response = await this.get(offset, validator, AbortSignal.any([stalled.signal, this.options.signal ?? stalled.signal]));
+      const response = await this.get(
+        offset,
+        validator,
+        AbortSignal.any([stalled.signal, this.options.signal ?? stalled.signal]),
+      );
       offset = this.accept(response, offset);
       const handle = await open(this.part, offset > 0 ? 'r+' : 'w');
       try {
@@ -134,7 +138,8 @@ export class Transfer {
       this.restart();
       throw new Retryable(says, 0);
     }
-    if ([408, 425, 429].includes(response.status) || response.status >= 500) throw new Retryable(says, retryAfter(response));
+    if ([408, 425, 429].includes(response.status) || response.status >= 500)
+      throw new Retryable(says, retryAfter(response));
     throw new CaptionerError('download', says);
   }
 
@@ -164,7 +169,7 @@ export class Transfer {
     for await (const chunk of response.body ?? []) {
       alive();
       const bytes = chunk as Uint8Array;
-      for (let written = 0; written < bytes.length; ) {
+      for (let written = 0; written < bytes.length;) {
         written += (await handle.write(bytes, written, bytes.length - written, position + written)).bytesWritten;
       }
       position += bytes.length;

@@ -281,7 +281,11 @@ describe('a download', () => {
     });
 
     it('takes either of two forms', async () => {
-      const headless = { path: 'models/net-features.onnx', bytes: other.length, sha256: createHash('sha256').update(other).digest('hex') };
+      const headless = {
+        path: 'models/net-features.onnx',
+        bytes: other.length,
+        sha256: createHash('sha256').update(other).digest('hex'),
+      };
       const place = put('models/net-features.onnx', other);
       expect(await fetchFile([published(server.url), headless], { cacheFolder, mirror })).to.equal(place);
       expect(server.seen).to.deep.equal([]);

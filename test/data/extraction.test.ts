@@ -20,7 +20,8 @@ class MeanColour implements PhotoEncoder {
     this.seen += photos.length;
     this.batches.push(photos.length);
     this.onBatch();
-    const mean = (rgb: Uint8Array, channel: number) => rgb.filter((_, i) => i % 3 === channel).reduce((a, b) => a + b, 0) / 64;
+    const mean = (rgb: Uint8Array, channel: number) =>
+      rgb.filter((_, i) => i % 3 === channel).reduce((a, b) => a + b, 0) / 64;
     return Promise.resolve(Float32Array.from(photos.flatMap((rgb) => [0, 1, 2].map((channel) => mean(rgb, channel)))));
   }
 }
@@ -36,7 +37,9 @@ describe('extractFeatures', () => {
     photosFolder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
     for (const [i, { file }] of photos().entries()) {
       const background = { r: 20 * i, g: 10, b: 255 - i };
-      await sharp({ create: { width: 9, height: 7, channels: 3, background } }).png().toFile(file);
+      await sharp({ create: { width: 9, height: 7, channels: 3, background } })
+        .png()
+        .toFile(file);
     }
   });
   after(() => fs.rmSync(photosFolder, { recursive: true }));
@@ -45,7 +48,8 @@ describe('extractFeatures', () => {
 
   const extract = (encoder: PhotoEncoder, request: Partial<ExtractionRequest> = {}) =>
     extractFeatures({ manifest: { photos: photos() }, encoder, folder, config: { batchSize: 4 }, ...request });
-  const contents = () => ['features.bin', 'index.jsonl'].map((name) => fs.readFileSync(path.join(folder, name), 'latin1'));
+  const contents = () =>
+    ['features.bin', 'index.jsonl'].map((name) => fs.readFileSync(path.join(folder, name), 'latin1'));
 
   async function failure(promise: Promise<unknown>): Promise<CaptionerError> {
     return await promise.then(
@@ -120,7 +124,9 @@ describe('extractFeatures', () => {
     encoder.onBatch = () => controller.abort();
     const error = await failure(extract(encoder, { signal: controller.signal }));
     expect(error.code).to.equal('interrupted');
-    expect(error.message).to.match(/Stopped after \d+ of 11 photos/).and.contain(folder);
+    expect(error.message)
+      .to.match(/Stopped after \d+ of 11 photos/)
+      .and.contain(folder);
     const store = openFeatures(folder);
     expect(store.ids.length).to.be.within(4, 8);
     store.close();
@@ -157,6 +163,13 @@ describe('extractFeatures', () => {
     const some = photos();
     some[3] = { id: '3.png', file: '/nowhere' };
     await extract(new MeanColour(), { manifest: { photos: some }, progress });
-    expect(calls).to.deep.equal([['Extracting', 11, 'photos'], 3, '4, 1 skipped', '8, 1 skipped', '11, 1 skipped', 'stop']);
+    expect(calls).to.deep.equal([
+      ['Extracting', 11, 'photos'],
+      3,
+      '4, 1 skipped',
+      '8, 1 skipped',
+      '11, 1 skipped',
+      'stop',
+    ]);
   });
 });

@@ -95,7 +95,12 @@ describe('a feature store', () => {
       const lineEnds = [0, ...[...index.keys()].filter((i) => index[i] === 0x0a).map((i) => i + 1)];
       // A batch is written as its rows, then its lines: every state between.
       const states: [number, number][] = [];
-      for (const [from, to] of [[0, 2], [2, 4], [4, 5]] as const) { // prettier-ignore
+      for (const [from, to] of [
+        [0, 2],
+        [2, 4],
+        [4, 5],
+      ] as const) {
+        // prettier-ignore
         for (let size = from * rowSize; size <= to * rowSize; size++) states.push([size, lineEnds[from]]);
         for (let size = lineEnds[from]; size <= lineEnds[to]; size++) states.push([to * rowSize, size]);
       }
