@@ -118,20 +118,20 @@ async function start(
   wanted: (name: string) => boolean,
 ): Promise<{ count: number; captions: AsyncIterable<CaptionedPhoto> }> {
   const load = () => Captioner.load(checkpoint, { encoder, progress, signal });
+  // A bar is of no use, and in the way, where the captions themselves appear one after the other.
+  const seen = { progress: process.stdout.isTTY && out === undefined ? undefined : progress, signal };
   if (folder === undefined) {
     const photos = (await photosOf(files, list)).filter((photo) =>
       wanted(typeof photo === 'string' ? photo : photo.file),
     );
     if (!photos.length) return { count: 0, captions: none() };
-    // A bar is of no use, and in the way, where the captions themselves appear one after the other.
-    const seen = process.stdout.isTTY && out === undefined ? undefined : progress;
-    return { count: photos.length, captions: (await load()).captions(photos, search, { progress: seen, signal }) };
+    return { count: photos.length, captions: (await load()).captions(photos, search, seen) };
   }
   if (files.length > 0 || list !== undefined) {
     throw new CaptionerError('bad-option', 'Name photos, or --features, not both.');
   }
   const features = onlySome(openFeatures(folder), wanted);
-  return { count: features.ids.length, captions: (await load()).captionsOfFeatures(features, search) };
+  return { count: features.ids.length, captions: (await load()).captionsOfFeatures(features, search, seen) };
 }
 
 /** Some rows of a feature store. */

@@ -39,6 +39,14 @@ export interface CaptionerOptions {
   readonly threads?: number;
 }
 
+/** What many photos are captioned with. */
+export interface CaptioningOptions {
+  /** Told how many photos are done. */
+  readonly progress?: ProgressReporter;
+  /** Aborting stops before the next batch. */
+  readonly signal?: AbortSignal;
+}
+
 /** A photo to caption: a file's path, or a name and the file's bytes. */
 export type PhotoSource = string | { readonly file: string; readonly bytes: Uint8Array };
 
@@ -128,7 +136,7 @@ export class Captioner {
   async *captions(
     photos: readonly PhotoSource[],
     search: Partial<SearchConfig> = {},
-    { progress = silent, signal }: { progress?: ProgressReporter; signal?: AbortSignal } = {},
+    { progress = silent, signal }: CaptioningOptions = {},
   ): AsyncGenerator<CaptionedPhoto> {
     this.check(search);
     const encoder = await this.ready();
@@ -150,21 +158,29 @@ export class Captioner {
 
   /**
    * Captions photos from their stored features, without their files and without the encoder.
-   * @throws CaptionerError `mismatch` when the features come from another encoder; `bad-option`.
+   * @throws CaptionerError `mismatch` when the features come from another encoder; `bad-option`; what `signal` was aborted with.
    */
   async *captionsOfFeatures(
     features: FeatureStore,
     search: Partial<SearchConfig> = {},
+    { progress = silent, signal }: CaptioningOptions = {},
   ): AsyncGenerator<CaptionedPhoto> {
     checkEncoder(this.checkpoint.config, features.encoder, 'The features');
     this.check(search);
     const { ids, dimension } = features;
-    for (let first = 0; first < ids.length; first += BATCH) {
-      const batch = ids.slice(first, first + BATCH);
-      const rows = new Float32Array(batch.length * dimension);
-      batch.forEach((id, i) => features.read(id, rows, i * dimension));
-      const captions = await this.captionFeatures(rows, batch.length, search);
-      for (const [i, file] of batch.entries()) yield { file, captions: captions[i] };
+    progress.start('Captioning', ids.length, 'photos');
+    try {
+      for (let first = 0; first < ids.length; first += BATCH) {
+        signal?.throwIfAborted();
+        const batch = ids.slice(first, first + BATCH);
+        const rows = new Float32Array(batch.length * dimension);
+        batch.forEach((id, i) => features.read(id, rows, i * dimension));
+        const captions = await this.captionFeatures(rows, batch.length, search);
+        for (const [i, file] of batch.entries()) yield { file, captions: captions[i] };
+        progress.update(Math.min(ids.length, first + BATCH));
+      }
+    } finally {
+      progress.stop();
     }
   }
 

@@ -62,6 +62,19 @@ describe('the captioner with MobileNetV2 as its encoder', () => {
     expect(captions).to.deep.equal(expectedOfMobileNet);
   });
 
+  it('stops between two batches when it is told', async () => {
+    const features = openFeatures(`${samples}/features`);
+    const signal = AbortSignal.abort(new Error('enough'));
+    try {
+      for await (const photo of captioner.captionsOfFeatures(features, {}, { signal })) expect.fail(photo.file);
+      expect.fail('it went on');
+    } catch (error) {
+      expect((error as Error).message).to.equal('enough');
+    } finally {
+      features.close();
+    }
+  });
+
   it('gives the words of a caption with their probabilities, whose product with that of the end is the caption’s', async () => {
     const features = openFeatures(`${samples}/features`);
     const [[{ caption, words, probability }]] = await captioner.captionFeatures(features.read('raccoon.jpg'), 1);
