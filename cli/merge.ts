@@ -22,18 +22,17 @@ Features that are there already are not copied again: after another run of a sha
     .requiredOption('--features <folder>', 'Folder for all of them: made, or completed if it is there.')
     .option('--json', 'Print what was done as JSON.')
     .action(
-      runCommand(({ options, progress, signal, warn }, sources: string[]) => {
+      runCommand(async ({ options, progress, signal, warn }, sources: string[]) => {
         const { features: folder, json } = options as { features: string; json?: true };
         const lacking = lackingShards(sources);
         if (lacking.length) warn(`captioner: without the shards ${lacking.join(', ')}, which were not named`);
-        const { stored, added, skipped } = mergeFeatures({ sources, folder, progress, signal });
+        const { stored, added, skipped } = await mergeFeatures({ sources, folder, progress, signal });
         if (json) console.log(JSON.stringify({ features: folder, stored, added, skipped, lacking }, null, 2));
         else {
           const count = (value: number) => value.toLocaleString('en');
           console.log(`${count(stored)} photos have features in ${folder}: ${count(added)} new.`);
           if (skipped) console.log(`Skipped: ${count(skipped)}.`);
         }
-        return Promise.resolve();
       }),
     );
 }

@@ -17,6 +17,7 @@ import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { CaptionerError, explainFileError } from '../errors.js';
 import {
+  differingField,
   indexLine,
   readIndex,
   readMeta,
@@ -209,20 +210,12 @@ function refuseForeignFiles(folder: string): void {
 }
 
 function refuseOtherFeatures(folder: string, found: StoreMeta, wanted: StoreMeta): void {
-  const fields: [string, unknown, unknown][] = [
-    ['precision', found.precision, wanted.precision],
-    ['encoder.name', found.encoder.name, wanted.encoder.name],
-    ['encoder.dimension', found.encoder.dimension, wanted.encoder.dimension],
-    ['encoder.sha256', found.encoder.sha256, wanted.encoder.sha256],
-  ];
-  for (const [field, is, asked] of fields) {
-    if (is !== asked) {
-      throw new CaptionerError(
-        'mismatch',
-        `The features in ${folder} have ${field} ${is}, not ${asked}. Name another folder, or ask for the same again.`,
-      );
-    }
-  }
+  const other = differingField(found, wanted);
+  if (!other) return;
+  throw new CaptionerError(
+    'mismatch',
+    `The features in ${folder} have ${other.field} ${other.a}, not ${other.b}. Name another folder, or ask for the same again.`,
+  );
 }
 
 /** Writes a file to a temporary name first: it is there as a whole, or as it was before. */

@@ -91,6 +91,19 @@ export function openFeatures(folder: string): FeatureStore {
   return new FeatureFolder(folder, meta, entries);
 }
 
+/** The first field in which features are of another kind, with both values; undefined where they go together. */
+export function differingField(
+  a: Pick<FeatureStore, 'precision' | 'encoder'>,
+  b: Pick<FeatureStore, 'precision' | 'encoder'>,
+): { readonly field: string; readonly a: string; readonly b: string } | undefined {
+  const fieldsOf = ({ precision, encoder: { name, dimension, sha256 } }: typeof a) => {
+    return { precision, 'encoder.name': name, 'encoder.dimension': `${dimension}`, 'encoder.sha256': sha256 };
+  };
+  const wanted: Record<string, string> = fieldsOf(b);
+  const other = Object.entries(fieldsOf(a)).find(([field, value]) => value !== wanted[field]);
+  return other && { field: other[0], a: other[1], b: wanted[other[0]] };
+}
+
 class FeatureFolder implements FeatureStore {
   readonly dimension: number;
   readonly encoder: EncoderIdentity;

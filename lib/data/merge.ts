@@ -1,8 +1,9 @@
 import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { CaptionerError } from '../errors.js';
 import { silent, type ProgressReporter } from '../progress.js';
 import { FeatureWriter } from './feature-writer.js';
-import { openFeatures, readSkipped, type FeatureStore } from './features.js';
+import { differingField, openFeatures, readSkipped, type FeatureStore } from './features.js';
 
 export interface MergeRequest {
   /** Feature stores of the same encoder and precision: shards of a data set, or several data sets. */
@@ -30,8 +31,14 @@ const batchRows = 256;
  * Copies the rows of several feature stores into one, in the order of the sources. A photo that several have is taken from the first.
  *
  * @throws CaptionerError `mismatch`: a source has another encoder or precision. `not-found`, `corrupt`: it is no finished store.
+ *   `bad-input`: a source is `folder` itself. What `signal` was aborted with.
  */
-export function mergeFeatures({ sources, folder, progress = silent, signal }: MergeRequest): MergeReport {
+export async function mergeFeatures({
+  sources,
+  folder,
+  progress = silent,
+  signal,
+}: MergeRequest): Promise<MergeReport> {
   if (sources.some((source) => path.resolve(source) === path.resolve(folder))) {
     throw new CaptionerError('bad-input', `${folder} can't be merged into itself: name another folder.`);
   }
@@ -49,6 +56,7 @@ export function mergeFeatures({ sources, folder, progress = silent, signal }: Me
       progress.start('Merging', all, 'photos');
       for (const store of stores) {
         for (let first = 0; first < store.ids.length; first += batchRows) {
+          await setImmediate(); // else nobody could abort it, nor see how far it is
           signal?.throwIfAborted();
           const batch = store.ids.slice(first, first + batchRows);
           const ids = batch.filter((id) => !writer.has(id));
@@ -76,20 +84,12 @@ export function mergeFeatures({ sources, folder, progress = silent, signal }: Me
 }
 
 function refuseUnlike(sources: readonly string[], stores: readonly FeatureStore[]): void {
-  const fields = ({ encoder, precision }: FeatureStore) => ({
-    precision,
-    'encoder.name': encoder.name,
-    'encoder.dimension': encoder.dimension,
-    'encoder.sha256': encoder.sha256,
-  });
-  const wanted = Object.entries(fields(stores[0]));
   for (const [i, store] of stores.entries()) {
-    const found: Record<string, unknown> = fields(store);
-    const other = wanted.find(([name, value]) => found[name] !== value);
+    const other = differingField(store, stores[0]);
     if (!other) continue;
     throw new CaptionerError(
       'mismatch',
-      `The features in ${sources[i]} have ${other[0]} ${String(found[other[0]])}, those in ${sources[0]} ${other[1]}: they can't be in one store.`,
+      `The features in ${sources[i]} have ${other.field} ${other.a}, those in ${sources[0]} ${other.b}: they can't be in one store.`,
     );
   }
 }

@@ -71,24 +71,25 @@ describe('mergeFeatures', () => {
     writer.close(true);
     return at(name);
   }
-  function failure(call: () => unknown): CaptionerError {
-    try {
-      call();
-    } catch (error) {
-      return error as CaptionerError;
-    }
-    return expect.fail('it was merged');
-  }
+  const failure = (merging: Promise<unknown>): Promise<CaptionerError> =>
+    merging.then(
+      () => expect.fail('it was merged'),
+      (error: unknown) => error as CaptionerError,
+    );
 
   for (const precision of ['fp32', 'fp16'] as const) {
-    it(`has the rows of all, bit by bit (${precision})`, () => {
+    it(`has the rows of all, bit by bit (${precision})`, async () => {
       const many = Array.from({ length: 600 }, (_, i) => i);
       const sources = [
         store('a', many, { precision }),
         store('b', [], { precision }),
         store('c', [700, 3, 701], { precision }),
       ];
-      expect(mergeFeatures({ sources, folder: at('all') })).to.deep.equal({ stored: 602, added: 602, skipped: 0 });
+      expect(await mergeFeatures({ sources, folder: at('all') })).to.deep.equal({
+        stored: 602,
+        added: 602,
+        skipped: 0,
+      });
       const all = openFeatures(at('all'));
       expect(all.ids).to.deep.equal([...many, 700, 701].map((id) => `${id}.jpg`));
       for (const id of [0, 3, 599, 700, 701])
@@ -99,31 +100,31 @@ describe('mergeFeatures', () => {
     });
   }
 
-  it('adds what is new, and knows what no shard could decode', () => {
+  it('adds what is new, and knows what no shard could decode', async () => {
     const sources = [store('a', [1], { skip: ['2.jpg', '9.jpg'] }), store('b', [2])];
-    expect(mergeFeatures({ sources, folder: at('all') })).to.deep.equal({ stored: 2, added: 2, skipped: 1 });
+    expect(await mergeFeatures({ sources, folder: at('all') })).to.deep.equal({ stored: 2, added: 2, skipped: 1 });
     expect(readSkipped(at('all'))).to.deep.equal([{ id: '9.jpg', reason: 'broken' }]);
     store('a', [9]);
-    expect(mergeFeatures({ sources, folder: at('all') })).to.deep.equal({ stored: 3, added: 1, skipped: 0 });
+    expect(await mergeFeatures({ sources, folder: at('all') })).to.deep.equal({ stored: 3, added: 1, skipped: 0 });
     expect(readSkipped(at('all'))).to.deep.equal([]);
   });
 
-  it('refuses what does not belong together, naming both', () => {
+  it('refuses what does not belong together, naming both', async () => {
     const a = store('a', [1]);
     const b = store('b', [2], { sha256: 'cd'.repeat(32) });
-    const error = failure(() => mergeFeatures({ sources: [a, b], folder: at('all') }));
+    const error = await failure(mergeFeatures({ sources: [a, b], folder: at('all') }));
     expect(error.code).to.equal('mismatch');
     expect(error.message).to.contain(`${b} have encoder.sha256 cdcd`).and.contain(`those in ${a} abab`);
     expect(fs.existsSync(at('all'))).to.be.false;
-    expect(failure(() => mergeFeatures({ sources: [a, at('none')], folder: at('all') }))).to.include({
+    expect(await failure(mergeFeatures({ sources: [a, at('none')], folder: at('all') }))).to.include({
       code: 'not-found',
     });
-    expect(failure(() => mergeFeatures({ sources: [a], folder: a })).message).to.contain('into itself');
+    expect((await failure(mergeFeatures({ sources: [a], folder: a }))).message).to.contain('into itself');
     fs.appendFileSync(path.join(a, 'features.bin'), 'x');
-    expect(failure(() => mergeFeatures({ sources: [a], folder: at('all') })).message).to.contain('unfinished');
+    expect((await failure(mergeFeatures({ sources: [a], folder: at('all') }))).message).to.contain('unfinished');
   });
 
-  it('stops when it is told, and goes on to the same end', () => {
+  it('stops when it is told, and goes on to the same end', async () => {
     const sources = [
       store(
         'a',
@@ -132,9 +133,14 @@ describe('mergeFeatures', () => {
       store('b', [700]),
     ];
     const controller = new AbortController();
-    const progress = { start: () => undefined, update: () => controller.abort(), stop: () => undefined };
-    failure(() => mergeFeatures({ sources, folder: at('all'), progress, signal: controller.signal }));
+    // As Ctrl-C does: between two pieces of work, not within one.
+    const progress = {
+      start: () => undefined,
+      update: () => void setImmediate(() => controller.abort()),
+      stop: () => undefined,
+    };
+    await failure(mergeFeatures({ sources, folder: at('all'), progress, signal: controller.signal }));
     expect(openFeatures(at('all')).ids.length).to.equal(256);
-    expect(mergeFeatures({ sources, folder: at('all') })).to.deep.include({ stored: 601, added: 345 });
+    expect(await mergeFeatures({ sources, folder: at('all') })).to.deep.include({ stored: 601, added: 345 });
   });
 });
