@@ -1,5 +1,5 @@
 import { stringify } from 'csv-stringify/sync';
-import type { CaptionedPhoto } from '../lib/index.js';
+import { captionRecord, type CaptionedPhoto } from '../lib/index.js';
 
 /** How captions are printed. */
 export type Format = 'text' | 'json' | 'jsonl' | 'csv';
@@ -8,15 +8,6 @@ interface Printer {
   readonly head: string;
   readonly tail: string;
   photo(photo: CaptionedPhoto): string;
-}
-
-/** What programs read of a photo. */
-function record({ file, captions, error }: CaptionedPhoto): object {
-  if (error) return { file, error: { code: error.code, message: error.message } };
-  return {
-    file,
-    captions: captions.map(({ caption, logProbability, probability }) => ({ caption, logProbability, probability })),
-  };
 }
 
 function csvRows({ file, captions, error }: CaptionedPhoto): (string | number)[][] {
@@ -31,7 +22,7 @@ function csvRows({ file, captions, error }: CaptionedPhoto): (string | number)[]
   ]);
 }
 
-/** Three digits that matter: 0.0123. */
+/** Two digits that matter: 0.012. */
 const brief = (probability: number) => String(Number(probability.toPrecision(2)));
 
 /** Makes the printer of each format. `several`: there is more than one photo, so that each is named. */
@@ -57,11 +48,11 @@ export const printers: Record<Format, (several: boolean) => Printer> = {
       photo: (photo) => {
         const separator = first ? '\n' : ',\n';
         first = false;
-        return separator + JSON.stringify(record(photo));
+        return separator + JSON.stringify(captionRecord(photo));
       },
     };
   },
-  jsonl: () => ({ head: '', tail: '', photo: (photo) => `${JSON.stringify(record(photo))}\n` }),
+  jsonl: () => ({ head: '', tail: '', photo: (photo) => `${JSON.stringify(captionRecord(photo))}\n` }),
   csv: () => ({
     head: stringify([['file', 'rank', 'caption', 'logProbability', 'probability', 'error']]),
     tail: '',

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import {
@@ -9,6 +8,7 @@ import {
   isInShard,
   openFeatures,
   parseShard,
+  readText,
   SearchConfig,
   shardPath,
   Captioner,
@@ -179,11 +179,6 @@ async function photosOf(files: readonly string[], list: string | undefined): Pro
 }
 
 async function readList(file: string): Promise<string[]> {
-  let text: string;
-  try {
-    text = file === '-' ? (await buffer(process.stdin)).toString('utf8') : await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new CaptionerError('not-found', `The list ${file} can't be read (${(cause as Error).message}).`, { cause });
-  }
+  const text = file === '-' ? (await buffer(process.stdin)).toString('utf8') : readText(file, 'The list');
   return text.split(/\r?\n/).filter((line) => line.trim() !== '');
 }

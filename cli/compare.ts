@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import {
   CaptionerError,
   compareResults,
   openDataset,
+  readJson,
   readReferences,
   readResults,
   scoreNames,
@@ -52,7 +52,7 @@ Each score's difference with its 95 % interval and p by paired bootstrap (Koehn 
       runCommand(async ({ options }, a: string, b: string) => {
         const { data, references, onlyCommon, resamples, show, json } = options as CompareOptions;
         if (resamples < 1) throw new CaptionerError('bad-option', '--resamples must be 1 or more.');
-        const comparison = compareResults(await readResults(a), await readResults(b), {
+        const comparison = compareResults(readResults(a), readResults(b), {
           ...((data !== undefined || references !== undefined) && { references: await readGiven(data, references) }),
           onlyCommon,
           resamples,
@@ -75,18 +75,7 @@ async function readGiven(data?: string, file?: string): Promise<Map<string, read
   if (data !== undefined) {
     return new Map((await openDataset(data)).photos.map(({ id, captions }) => [id, captions]));
   }
-  let text: string;
-  try {
-    text = await readFile(file!, 'utf8');
-  } catch (error) {
-    throw new CaptionerError('not-found', `${file} can't be read (${(error as Error).message}).`);
-  }
-  try {
-    return readReferences(JSON.parse(text.replace(/^\uFEFF/, '')));
-  } catch (error) {
-    if (error instanceof CaptionerError) throw error;
-    throw new CaptionerError('bad-input', `${file} is no JSON: ${(error as Error).message}.`);
-  }
+  return readReferences(readJson(file!));
 }
 
 /** Scores times 100, as they are usually reported. */

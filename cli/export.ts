@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { Option, type Command } from 'commander';
-import { CaptionerError, exportCheckpoint, type TestReport } from '../lib/index.js';
+import { exportCheckpoint, readTestReport, readText } from '../lib/index.js';
 import { defineCommand } from './options.js';
 import { runCommand } from './run.js';
 
@@ -41,30 +39,10 @@ export function exportCommand(): Command {
         const found = await exportCheckpoint(checkpoint, out, {
           precision,
           encoder,
-          ...(results !== undefined && { report: readReport(results) }),
+          ...(results !== undefined && { report: readTestReport(results) }),
           ...(about !== undefined && { about: readText(about) }),
         });
         console.log(`${out} holds the checkpoint ${found} in ${precision}.`);
       }),
     );
-}
-
-function readReport(folder: string): TestReport {
-  const file = path.join(folder, 'metrics.json');
-  try {
-    return JSON.parse(readText(file)) as TestReport;
-  } catch (cause) {
-    const { message } = cause as Error;
-    throw new CaptionerError('bad-input', `${file} is no report (${message}). See 'captioner evaluate --out'.`, {
-      cause,
-    });
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new CaptionerError('not-found', `${file} can't be read (${(cause as Error).message}).`, { cause });
-  }
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
 import {
@@ -6,6 +6,7 @@ import {
   describeOptions,
   nearest,
   parseConfig,
+  readJson,
   splitList,
   type ConfigSchema,
   type OptionDescription,
@@ -203,18 +204,7 @@ function readConfigFile(
 }
 
 function readObject(file: string): object {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new CaptionerError('not-found', `The config file ${file} can't be read (${(error as Error).message}).`);
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text.replace(/^\uFEFF/, ''));
-  } catch (error) {
-    throw new CaptionerError('bad-input', `The config file ${file} is no JSON: ${(error as Error).message}.`);
-  }
+  const value = readJson(file, 'The config file');
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new CaptionerError('bad-input', `The config file ${file} must hold an object, {"hiddenSize": 512, …}.`);
   }

@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import {
   bootstrapIntervals,
-  CaptionerError,
   Random,
+  readJson,
   scoreNames,
   scorePredictions,
   type ScoredPredictions,
@@ -36,10 +35,11 @@ export function scoreCommand(): Command {
     )
     .option('--json', 'Print {"BLEU-1": …, …, "CIDEr": …} as fractions.')
     .action(
-      runCommand(async ({ options }, file: string) => {
+      runCommand(({ options }, file: string) => {
         const { references, json, onlyPredicted } = options as ScoreOptions;
-        const scored = scorePredictions(await readJson(file), await readJson(references), { onlyPredicted });
+        const scored = scorePredictions(readJson(file), readJson(references), { onlyPredicted });
         console.log(json ? JSON.stringify(scored.corpus) : table(scored));
+        return Promise.resolve();
       }),
     );
 }
@@ -54,18 +54,4 @@ function table({ corpus, images, statistics }: ScoredPredictions): string {
   });
   const photos = images.size === 1 ? '1 photo' : `${images.size} photos`;
   return [`${photos}, scores x 100 with 95 % intervals`, ...rows].join('\n');
-}
-
-async function readJson(file: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    throw new CaptionerError('not-found', `${file} can't be read (${(error as Error).message}).`);
-  }
-  try {
-    return JSON.parse(text.replace(/^\uFEFF/, ''));
-  } catch (error) {
-    throw new CaptionerError('bad-input', `${file} is no JSON: ${(error as Error).message}.`);
-  }
 }

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import {
   CaptionerError,
   DecoderConfig,
   openDataset,
   openFeatures,
+  readJson,
   splitPhotos,
   TrainingConfig,
   Vocabulary,
@@ -77,7 +77,7 @@ The folder of the run gets \`best\` (the epoch whose captions of the dev photos 
         out,
         decoder: given.decoder,
         training: given.training,
-        vocabulary: file === undefined ? given.vocabulary : await readVocabulary(file),
+        vocabulary: file === undefined ? given.vocabulary : readVocabulary(file),
         resume: resume ?? false,
         progress,
         signal,
@@ -92,17 +92,10 @@ The folder of the run gets \`best\` (the epoch whose captions of the dev photos 
   );
 }
 
-async function readVocabulary(file: string): Promise<Vocabulary> {
-  let text: string;
+function readVocabulary(file: string): Vocabulary {
+  const json = readJson(file, 'The vocabulary');
   try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new CaptionerError('not-found', `The vocabulary ${file} can't be read (${(cause as Error).message}).`, {
-      cause,
-    });
-  }
-  try {
-    return Vocabulary.fromJSON(JSON.parse(text));
+    return Vocabulary.fromJSON(json);
   } catch (cause) {
     throw new CaptionerError('bad-input', `${file} is no vocabulary: ${(cause as Error).message}`, { cause });
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { defaultCheckpoint, type CaptionedPhoto } from './captioner.js';
@@ -7,6 +7,7 @@ import type { SearchConfig } from './config.js';
 import { acquireLock } from './data/lock.js';
 import { completeSearch } from './decode/complete-search.js';
 import { CaptionerError, explainFileError } from './errors.js';
+import { writeAll } from './files.js';
 import { findCheckpoint, loadCheckpoint } from './model/checkpoint.js';
 import { encodeSafetensors } from './model/safetensors.js';
 
@@ -27,6 +28,15 @@ export function captionKey(
       .update(encodeSafetensors(weights));
   }
   return hash.digest('hex').slice(0, 12);
+}
+
+/** What programs read of a photo: `{file, captions: [{caption, logProbability, probability}]}`, or `{file, error: {code, message}}`. */
+export function captionRecord({ file, captions, error }: CaptionedPhoto): object {
+  if (error) return { file, error: { code: error.code, message: error.message } };
+  return {
+    file,
+    captions: captions.map(({ caption, logProbability, probability }) => ({ caption, logProbability, probability })),
+  };
 }
 
 /** A line of a caption file. */
@@ -94,20 +104,15 @@ export class CaptionFile {
   }
 
   /** Appends what became of a photo. */
-  add({ file, captions, error }: CaptionedPhoto): void {
+  add(photo: CaptionedPhoto): void {
+    const { file, error } = photo;
     if (error) {
       // Tried again, and failed again in the same way: that is known.
       if (this.failed.get(file) === error.message) return;
       this.failed.set(file, error.message);
-      this.append({ file, error: { code: error.code, message: error.message }, key: this.key });
-      return;
     }
-    const brief = captions.map(({ caption, logProbability, probability }) => ({
-      caption,
-      logProbability,
-      probability,
-    }));
-    this.append({ file, captions: brief, key: this.key });
+    this.append({ ...captionRecord(photo), key: this.key });
+    if (error) return;
     this.done.add(file);
     this.addedLines++;
   }
@@ -124,9 +129,7 @@ export class CaptionFile {
   private append(line: object): void {
     const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
     try {
-      for (let written = 0; written < bytes.length;) {
-        written += writeSync(this.descriptor, bytes, written, bytes.length - written, this.bytes + written);
-      }
+      writeAll(this.descriptor, bytes, this.bytes);
     } catch (error) {
       throw explainFileError(error, this.place);
     }

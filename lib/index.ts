@@ -2,6 +2,7 @@
 export * from './config.js';
 export * from './errors.js';
 export { exportCheckpoint, type CheckpointExport } from './export-checkpoint.js';
+export { readJson, readText } from './files.js';
 export * from './progress.js';
 export * from './random.js';
 export { tokenize } from './text/tokenizer.js';
@@ -20,7 +21,7 @@ export { diverseBeamSearch, type DiverseBeamOptions } from './decode/diverse-bea
 export { sampleCaptions, type SamplingOptions } from './decode/sampling.js';
 export * from './decode/stepper.js';
 export { cacheFolder } from './cache.js';
-export { CaptionFile, captionKey } from './caption-file.js';
+export { CaptionFile, captionKey, captionRecord } from './caption-file.js';
 export * from './captioner.js';
 export { explainPhoto, type ExplainOptions, type Explanation } from './explain.js';
 export { occlusion, type OcclusionMap, type OcclusionOptions } from './occlusion.js';

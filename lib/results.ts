@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { CaptionerError } from './errors.js';
+import { readJson, readText } from './files.js';
 import { compareStatistics, type ScoreComparison } from './metrics/compare.js';
 import { parsePhotoStatistics, statisticsOf, type PhotoStatisticsFile } from './metrics/photo-statistics.js';
 import { ptbTokenize } from './metrics/ptb.js';
@@ -9,6 +9,7 @@ import { namePhotos, readPredictions } from './metrics/score.js';
 import { CaptionScorer } from './metrics/scorer.js';
 import type { CaptionStatistics, ScoreName } from './metrics/statistics.js';
 import { Random } from './random.js';
+import { TestReport } from './train/card.js';
 
 /** Captions of photos, as {@link readResults} found them. */
 export interface Results {
@@ -27,17 +28,18 @@ export interface Results {
  * @param from a folder, or a file `[{"image_id": …, "caption": "…"}]`.
  * @throws CaptionerError `not-found`, `bad-input`, `corrupt`; `mismatch`: a folder whose files are not of the same photos.
  */
-export async function readResults(from: string): Promise<Results> {
+export function readResults(from: string): Results {
   const isFolder = statSync(from, { throwIfNoEntry: false })?.isDirectory() ?? false;
   const folder = isFolder ? from : path.dirname(from);
   const file = isFolder ? path.join(from, 'predictions.json') : from;
-  const captions = readPredictions(await readJson(file), file);
+  const captions = readPredictions(readJson(file), file);
   const metrics = path.join(folder, 'metrics.json');
-  const { split } = (existsSync(metrics) ? await readJson(metrics) : {}) as { split?: string };
+  // A file of that name may be anybody's where predictions were named, and not a folder.
+  const split = existsSync(metrics) ? TestReport.safeParse(readJson(metrics)).data?.split : undefined;
   const kept = path.join(folder, 'photos.json');
   // photos.json is of predictions.json; other files of the folder have none.
   if (path.basename(file) !== 'predictions.json' || !existsSync(kept)) return { name: from, captions, split };
-  const statistics = parsePhotoStatistics(await readText(kept), kept);
+  const statistics = parsePhotoStatistics(readText(kept), kept);
   const ids = statistics.photos.map(({ image_id }) => image_id);
   if (ids.length !== captions.size || ids.some((id) => !captions.has(id))) {
     throw new CaptionerError(
@@ -46,6 +48,21 @@ export async function readResults(from: string): Promise<Results> {
     );
   }
   return { name: from, captions, split: statistics.split, statistics };
+}
+
+/**
+ * The scores that `captioner evaluate --out` wrote into a folder.
+ * @throws CaptionerError `not-found`; `bad-input`: its metrics.json is none.
+ */
+export function readTestReport(folder: string): TestReport {
+  const file = path.join(folder, 'metrics.json');
+  const report = TestReport.safeParse(readJson(file));
+  if (report.success) return report.data;
+  const [{ path: field, message }] = report.error.issues;
+  throw new CaptionerError(
+    'bad-input',
+    `${file} is no report of captioner evaluate: ${field.length ? `${field.join('.')}: ` : ''}${message}. captioner evaluate --out writes it anew.`,
+  );
 }
 
 /** Two captions of a photo. */
@@ -157,21 +174,4 @@ function statisticsOfBoth(
     );
   }
   return [statisticsOf(ofA, ids), statisticsOf(ofB, ids)];
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new CaptionerError('not-found', `${file} can't be read (${(cause as Error).message}).`, { cause });
-  }
-}
-
-async function readJson(file: string): Promise<unknown> {
-  const text = await readText(file);
-  try {
-    return JSON.parse(text.replace(/^\uFEFF/, ''));
-  } catch (cause) {
-    throw new CaptionerError('bad-input', `${file} is no JSON: ${(cause as Error).message}.`, { cause });
-  }
 }

@@ -10,7 +10,7 @@ import { ptbTokenize } from '../lib/metrics/ptb.js';
 import { reportCaptions } from '../lib/metrics/report.js';
 import { CaptionScorer, scoreCaptions } from '../lib/metrics/scorer.js';
 import { Random } from '../lib/random.js';
-import { compareResults, readResults, type CompareOptions } from '../lib/results.js';
+import { compareResults, readResults, readTestReport, type CompareOptions } from '../lib/results.js';
 
 const references: Record<string, string[]> = {
   'a.jpg': ['A dog runs on the grass.', 'The brown dog is running.'],
@@ -51,7 +51,7 @@ describe('results of two runs', () => {
   }
 
   const compare = async (a: string, b: string, options?: CompareOptions) =>
-    compareResults(await readResults(a), await readResults(b), options);
+    compareResults(readResults(a), readResults(b), options);
   const given = new Map(Object.entries(references));
 
   it('are compared by what was kept, and come to the same when they are scored anew', async () => {
@@ -98,16 +98,22 @@ describe('results of two runs', () => {
   });
 
   it('are refused where their files are missing or damaged', async () => {
-    await refusal(readResults(at('nowhere')), 'not-found', 'nowhere');
+    const read = async (from: string) => readResults(from);
+    await refusal(read(at('nowhere')), 'not-found', 'nowhere');
     const folder = await results('a', good);
     fs.writeFileSync(path.join(folder, 'predictions.json'), '[{"image_id": "a.jpg", "caption": "a dog"}]');
-    await refusal(readResults(folder), 'mismatch', 'not of the same photos');
+    await refusal(read(folder), 'mismatch', 'not of the same photos');
     fs.writeFileSync(path.join(folder, 'photos.json'), '{"format":');
-    await refusal(readResults(folder), 'corrupt', 'photos.json is damaged');
+    await refusal(read(folder), 'corrupt', 'photos.json is damaged');
     fs.writeFileSync(path.join(folder, 'predictions.json'), 'captions');
-    await refusal(readResults(folder), 'bad-input', 'predictions.json is no JSON');
+    await refusal(read(folder), 'bad-input', 'predictions.json is no JSON');
     fs.writeFileSync(path.join(folder, 'predictions.json'), '{}');
-    await refusal(readResults(folder), 'bad-input', 'predictions.json must be a list');
+    await refusal(read(folder), 'bad-input', 'predictions.json must be a list');
+    const report = async () => readTestReport(folder);
+    fs.writeFileSync(path.join(folder, 'metrics.json'), '{"split": "test", "photos": 1, "beams": {"3": {}}}');
+    await refusal(report(), 'bad-input', 'metrics.json is no report', 'beams.3.BLEU-1');
+    fs.writeFileSync(path.join(folder, 'metrics.json'), 'null');
+    await refusal(report(), 'bad-input', 'metrics.json is no report');
   });
 });
 

@@ -11,11 +11,11 @@ import {
   readdirSync,
   renameSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { CaptionerError, explainFileError } from '../errors.js';
+import { writeAll } from '../files.js';
 import {
   differingField,
   indexLine,
@@ -125,8 +125,12 @@ export class FeatureWriter {
     );
     const text = Buffer.from(lines.join(''));
     // The rows first: a line of the index promises that its row is there.
-    writeWhole(this.rows, bytes, this.stored.size * this.rowBytes, this.folder);
-    writeWhole(this.index, text, this.indexBytes, this.folder);
+    try {
+      writeAll(this.rows, bytes, this.stored.size * this.rowBytes);
+      writeAll(this.index, text, this.indexBytes);
+    } catch (error) {
+      throw explainFileError(error, this.folder);
+    }
     this.indexBytes += text.length;
     for (const id of ids) this.stored.add(id);
     this.unsynced += ids.length;
@@ -222,14 +226,4 @@ function refuseOtherFeatures(folder: string, found: StoreMeta, wanted: StoreMeta
 function replaceFile(file: string, text: string): void {
   writeFileSync(`${file}.part`, text, { flush: true });
   renameSync(`${file}.part`, file);
-}
-
-function writeWhole(descriptor: number, bytes: Uint8Array, position: number, folder: string): void {
-  try {
-    for (let written = 0; written < bytes.length;) {
-      written += writeSync(descriptor, bytes, written, bytes.length - written, position + written);
-    }
-  } catch (error) {
-    throw explainFileError(error, folder);
-  }
 }

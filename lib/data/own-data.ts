@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { CaptionerError } from '../errors.js';
+import { readText } from '../files.js';
 import { splits, type Manifest, type Photo, type Problem, type Split } from './manifest.js';
 
 /** What one row of a CSV, or one line of JSON lines, says. */
@@ -78,7 +79,7 @@ interface CsvRecord {
 /** The rows of a CSV file. Where quotes don't match, each line is read by itself, so that only the wrong ones are lost. */
 async function readRecords(list: string, problems: Problem[]): Promise<CsvRecord[]> {
   const { parse, CsvError } = await import('csv-parse/sync');
-  const text = readList(list);
+  const text = readText(list);
   const header = text.slice(0, text.indexOf('\n') >>> 0);
   const delimiter = [',', ';', '\t'].find((candidate) => header.includes(candidate)) ?? ',';
   const read = (part: string) =>
@@ -120,7 +121,7 @@ async function readRecords(list: string, problems: Problem[]): Promise<CsvRecord
 export function openJsonLines(list: string, options: OwnDataOptions = {}): Manifest {
   const problems: Problem[] = [];
   const rows: Row[] = [];
-  for (const [i, text] of readList(list).split(/\r?\n/).entries()) {
+  for (const [i, text] of readText(list).split(/\r?\n/).entries()) {
     if (text.trim() === '') continue;
     const row = readJsonLine(text, i + 1);
     if (typeof row === 'string') problems.push({ source: list, line: i + 1, message: row });
@@ -204,12 +205,4 @@ function idOf(folder: string, absolute: string): string {
   const relative = path.relative(path.resolve(folder), absolute);
   const inside = !relative.startsWith('..') && !path.isAbsolute(relative);
   return (inside ? relative : absolute).split(path.sep).join('/');
-}
-
-function readList(list: string): string {
-  try {
-    return readFileSync(list, 'utf8').replace(/^\uFEFF/, '');
-  } catch (error) {
-    throw new CaptionerError('not-found', `${list} can't be read (${(error as Error).message}).`, { cause: error });
-  }
 }

@@ -1,12 +1,16 @@
+import { z } from 'zod';
+import { byScore } from '../metrics/bootstrap.js';
+import { scoreNames } from '../metrics/statistics.js';
 import { lastDataset, type CheckpointConfig } from '../model/checkpoint.js';
 
-/** What `captioner evaluate` writes as metrics.json. */
-export interface TestReport {
-  readonly split: string;
-  readonly photos: number;
+/** What a card says of a metrics.json that `captioner evaluate` wrote. */
+export const TestReport = z.object({
+  split: z.string(),
+  photos: z.int(),
   /** Scores by name, as fractions, for each width of the beam. */
-  readonly beams: Readonly<Record<string, Readonly<Record<string, number>>>>;
-}
+  beams: z.record(z.string(), z.object(byScore(() => z.number()))),
+});
+export type TestReport = z.output<typeof TestReport>;
 
 /**
  * The card of a model, README.md of its checkpoint: what it is, what it learned from, how good it is.
@@ -32,12 +36,11 @@ ${rows.length > 0 ? `## Scores on ${devPhotos} dev photos\n\nBeam search of 3. T
 
 /** Scores x 100, as they are usually reported. */
 function testTable({ split, photos, beams }: TestReport): string {
-  const names = ['BLEU-1', 'BLEU-2', 'BLEU-3', 'BLEU-4', 'ROUGE-L', 'CIDEr'];
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const rows = Object.entries(beams).map(([beam, scores]) =>
-    line([beam, ...names.map((name) => (100 * scores[name]).toFixed(1))]),
+    line([beam, ...scoreNames.map((name) => (100 * scores[name]).toFixed(1))]),
   );
-  return `## Scores on ${photos} ${split} photos, x 100\n\n${[line(['beam', ...names]), line(['beam', ...names].map(() => '---')), ...rows].join('\n')}\n`;
+  return `## Scores on ${photos} ${split} photos, x 100\n\n${[line(['beam', ...scoreNames]), line(['beam', ...scoreNames].map(() => '---')), ...rows].join('\n')}\n`;
 }
 
 /** The second phase of training, where there was one. */
