@@ -70,6 +70,44 @@ export function greatestPlaces(values: readonly number[], count: number): number
   return places;
 }
 
+/**
+ * Draws a word from {@link wordDistribution}. Where all words may be drawn they are not sorted, which would take ten times as long.
+ *
+ * @param scores [V]; -Infinity is never drawn.
+ * @param uniform a number from 0 to 1.
+ * @returns undefined where no word may follow.
+ * @throws CaptionerError `numeric` when there is no number.
+ */
+export function drawWord(
+  scores: Float32Array,
+  shaping: Shaping,
+  uniform: number,
+  unknown = false,
+): number | undefined {
+  const { temperature, topK, topP } = shaping;
+  if (topK > 0 || topP < 1) {
+    const { tokens, logProbabilities } = wordDistribution(scores, shaping, unknown);
+    return tokens[drawIndex(logProbabilities, uniform)];
+  }
+  let greatest = -Infinity;
+  for (let token = 0; token < scores.length; token++) {
+    if (!(scores[token] < Infinity)) throw noNumber(token, scores[token]);
+    if (scores[token] > greatest && isWritable(token, unknown)) greatest = scores[token];
+  }
+  const weights = new Float64Array(scores.length);
+  let total = 0;
+  for (let token = 0; token < scores.length; token++) {
+    if (isWritable(token, unknown)) total += weights[token] = Math.exp((scores[token] - greatest) / temperature);
+  }
+  let left = uniform * total;
+  let drawn: number | undefined;
+  for (let token = 0; token < scores.length && left >= 0; token++) {
+    if (weights[token] > 0) drawn = token;
+    left -= weights[token];
+  }
+  return drawn;
+}
+
 /** Draws by a number from 0 to 1. @returns a place in `logProbabilities`. */
 export function drawIndex(logProbabilities: readonly number[], uniform: number): number {
   let left = uniform;

@@ -2,7 +2,7 @@ import type { SearchConfig } from '../config.js';
 import { CaptionerError } from '../errors.js';
 import type { Random } from '../random.js';
 import { Vocabulary } from '../text/vocabulary.js';
-import { drawIndex, wordDistribution, type Shaping } from './distribution.js';
+import { drawWord, type Shaping } from './distribution.js';
 import {
   bestFirst,
   captionOf,
@@ -76,12 +76,11 @@ export class SamplingPhoto implements PhotoSearch {
     const length = this.live[0].tokens.length;
     // The captions part with their first words: until then they are one.
     const draws = length === 0 ? Array.from({ length: n }, () => this.live[0]) : this.live;
-    const distributionOf = this.distributions(next);
+    const { processors, unknown } = this.rules;
     const seen = new Map<string, TracedCandidate>();
     this.live = [];
     for (const beginning of draws) {
-      const { tokens, logProbabilities } = distributionOf(beginning);
-      const token = tokens[drawIndex(logProbabilities, this.random.uniform())] as number | undefined;
+      const token = drawWord(scoresOf(next, beginning, processors), this.options, this.random.uniform(), unknown);
       const finished = token === Vocabulary.END;
       if (token === undefined || (length === maxLength && !finished)) {
         this.drawn.push(captionOf(beginning, lengthPenalty));
@@ -102,17 +101,5 @@ export class SamplingPhoto implements PhotoSearch {
 
   captions(): Hypothesis[] {
     return [...this.drawn].sort(bestFirst);
-  }
-
-  /** What may follow a beginning; that of beginnings of the same words is made once. */
-  private distributions(next: NextWords) {
-    const known = new Map<number, ReturnType<typeof wordDistribution>>();
-    return (beginning: Beginning) => {
-      const distribution =
-        known.get(beginning.id) ??
-        wordDistribution(scoresOf(next, beginning, this.rules.processors), this.options, this.rules.unknown);
-      known.set(beginning.id, distribution);
-      return distribution;
-    };
   }
 }
