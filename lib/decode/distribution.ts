@@ -78,12 +78,7 @@ export function greatestPlaces(values: readonly number[], count: number): number
  * @returns undefined where no word may follow.
  * @throws CaptionerError `numeric` when there is no number.
  */
-export function drawWord(
-  scores: Float32Array,
-  shaping: Shaping,
-  uniform: number,
-  unknown = false,
-): number | undefined {
+export function drawWord(scores: Float32Array, shaping: Shaping, uniform: number, unknown = false): number | undefined {
   const { temperature, topK, topP } = shaping;
   if (topK > 0 || topP < 1) {
     const { tokens, logProbabilities } = wordDistribution(scores, shaping, unknown);
