@@ -168,13 +168,19 @@ export const ReinforcementConfig = z.strictObject({
     .max(10)
     .default(1)
     .describe('Captions are drawn from probabilities to the power of 1 / temperature.'),
+  teacherWeight: z
+    .number()
+    .min(0)
+    .max(10)
+    .default(0.2)
+    .describe("Weight of the loss on people's captions, which keeps the language what it is; 0 leaves them out."),
   dropout: z
     .boolean()
     .default(true)
     .describe('Learn with the dropout that the decoder was trained with; captions are drawn without.'),
   maxLength: z.int().min(1).max(200).default(20).describe('A caption has at most this many words.'),
   optimizer: TrainingConfig.shape.optimizer,
-  learningRate: z.number().positive().max(1).default(0.0002).describe(TrainingConfig.shape.learningRate.description!),
+  learningRate: z.number().positive().max(1).default(0.0001).describe(TrainingConfig.shape.learningRate.description!),
   schedule: TrainingConfig.shape.schedule,
   warmupSteps: z.int().min(0).default(50).describe(TrainingConfig.shape.warmupSteps.description!),
   clipNorm: TrainingConfig.shape.clipNorm,

@@ -5,7 +5,7 @@ import type { CheckpointConfig } from '../model/checkpoint.js';
 import { weightsOf } from '../model/variables.js';
 import { Random } from '../random.js';
 import { Vocabulary } from '../text/vocabulary.js';
-import { fillCaptions, type Batch, type CaptionedPhoto, type Example } from './batches.js';
+import { examplesOf, fillCaptions, type Batch, type CaptionedPhoto, type Example } from './batches.js';
 import { DecoderTask, type DecoderTaskParts } from './decoder-task.js';
 import type { History } from './history.js';
 import { advantages, CaptionReward } from './reward.js';
@@ -20,7 +20,8 @@ export interface ReinforcementTaskParts extends DecoderTaskParts {
 /**
  * Learning from the score of one's own captions: self-critical sequence training (Rennie et al. 2017). Of each photo some captions
  * are drawn; those that score better than the others become likelier, word by word, the worse ones less likely (REINFORCE, Williams
- * 1992). The loss that is shown is minus the mean reward.
+ * 1992). One caption of people's for each photo is learned from as well, with teacher forcing: without, what is never rewarded may
+ * become of any probability, and the language is lost. The loss that is shown is minus the mean reward.
  */
 export class ReinforcementTask extends DecoderTask<readonly CaptionedPhoto[]> {
   readonly unit = 'captions';
@@ -38,7 +39,7 @@ export class ReinforcementTask extends DecoderTask<readonly CaptionedPhoto[]> {
     const config = (this.config = parts.config.reinforced.config);
     this.epochs = config.epochs;
     this.batchesPerEpoch = Math.ceil(photos.length / config.photosPerBatch);
-    this.rows = config.photosPerBatch * config.samples;
+    this.rows = config.photosPerBatch * this.rowsOfPhoto;
     this.reward = new CaptionReward(photos, vocabulary);
     const stepConfig = { batchSize: this.rows, labelSmoothing: 0, seed: config.seed };
     this.training = new TrainingStep(decoder, storedFeatures, this.optimizer, stepConfig);
@@ -58,47 +59,60 @@ export class ReinforcementTask extends DecoderTask<readonly CaptionedPhoto[]> {
 
   async step(photos: readonly CaptionedPhoto[], step: number): Promise<StepResult> {
     const learningRate = learningRateAt(step, this.epochs * this.batchesPerEpoch, this.config);
-    const features = this.featuresOf(photos);
-    const examples = await this.draw(photos, features, new Random(this.config.seed, step, 2));
-    const rewards = examples.map(({ photo, targets }) => this.reward.of(photo, targets));
-    const longest = examples.reduce((most, { targets }) => Math.max(most, targets.length), 1);
-    const length = this.parts.buckets.find((bucket) => longest <= bucket)!;
-    const batch = fillCaptions(examples, length, this.rows);
-    const better = advantages(rewards, this.config.samples);
-    batch.weights.forEach((weight, i) => {
-      if (weight > 0) batch.weights[i] = weight * better[i % this.rows];
+    const { samples, teacherWeight, seed, maxLength } = this.config;
+    const drawn = await this.draw(photos, new Random(seed, step, 2));
+    const rewards = drawn.map(({ photo, targets }) => this.reward.of(photo, targets));
+    const random = new Random(seed, step, 3);
+    const written = photos.map((photo) => {
+      const captions = examplesOf(photo, maxLength);
+      return captions[random.integer(captions.length)];
     });
+    const examples = teacherWeight > 0 ? [...drawn, ...written] : drawn;
+    const weights = [...advantages(rewards, samples), ...written.map(() => teacherWeight * samples)];
+    const longest = examples.reduce((most, { targets }) => Math.max(most, targets.length), 1);
+    const batch = fillCaptions(
+      examples,
+      this.parts.buckets.find((bucket) => longest <= bucket)!,
+      this.rows,
+    );
+    batch.weights.forEach((weight, i) => {
+      if (weight > 0) batch.weights[i] = weight * weights[i % this.rows];
+    });
+    const features = this.featuresOf(examples.map(({ photo }) => photo));
     const { gradientNorm } = await this.training.learn({ ...batch, features }, step, learningRate);
     const mean = rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length;
     return { loss: -mean, gradientNorm, learningRate, count: rewards.length };
   }
 
-  /** Features of each caption to draw, [rows, D]; where there is no photo any more, zeros. */
-  private featuresOf(photos: readonly CaptionedPhoto[]): Float32Array {
-    const { features: store } = this.parts;
-    const features = new Float32Array(this.rows * store.dimension);
-    photos
-      .flatMap(({ id }) => Array.from({ length: this.config.samples }, () => id))
-      .forEach((id, row) => store.read(id, features, row * store.dimension));
-    return features;
-  }
-
   /** Captions of the decoder as it is now, `samples` of each photo. */
-  private async draw(photos: readonly CaptionedPhoto[], features: Float32Array, random: Random): Promise<Example[]> {
+  private async draw(photos: readonly CaptionedPhoto[], random: Random): Promise<Example[]> {
     const { graphs, decoder } = this.parts;
     const { samples, maxLength, temperature } = this.config;
-    const rows = photos.length * samples;
-    const given = features.subarray(0, (features.length / this.rows) * rows);
+    const ids = photos.flatMap(({ id }) => Array.from({ length: samples }, () => id));
     const session = await DecoderSession.load(graphs, weightsOf(decoder.variables));
     try {
-      const drawn = await sampleCaptions(session, given, rows, random, { maxLength, temperature });
-      return drawn.map(({ tokens, finished }, row) => ({
-        photo: photos[Math.floor(row / samples)].id,
+      const given = this.featuresOf(ids, ids.length);
+      const drawn = await sampleCaptions(session, given, ids.length, random, { maxLength, temperature });
+      return drawn.map(({ tokens, finished }, i) => ({
+        photo: ids[i],
         targets: finished ? [...tokens, Vocabulary.END] : tokens,
       }));
     } finally {
       await session.release();
     }
+  }
+
+  /** Features of photos, [rows, D]; where there is no photo any more, zeros. */
+  private featuresOf(ids: readonly string[], rows = this.rows): Float32Array {
+    const { features } = this.parts;
+    const read = new Float32Array(rows * features.dimension);
+    ids.forEach((id, row) => features.read(id, read, row * features.dimension));
+    return read;
+  }
+
+  /** Captions of each photo in a step: those that are drawn, and one of people's. */
+  private get rowsOfPhoto(): number {
+    return this.config.samples + (this.config.teacherWeight > 0 ? 1 : 0);
   }
 
   protected trained({ epoch: epochs, step: steps }: TrainerState) {
