@@ -14,6 +14,7 @@ import { checkEncoder, type Checkpoint } from './model/checkpoint.js';
 import { silent, type ProgressReporter } from './progress.js';
 import { Random } from './random.js';
 import { tokenize } from './text/tokenizer.js';
+import { Vocabulary } from './text/vocabulary.js';
 
 export interface EvaluationRequest {
   readonly checkpoint: Checkpoint;
@@ -66,7 +67,7 @@ export async function evaluateCaptioner(request: EvaluationRequest): Promise<Eva
     const context = {
       scorer,
       references: photos.map(({ references }) => references),
-      vocabularySize: checkpoint.vocabulary.size - specialWords,
+      vocabularySize: checkpoint.vocabulary.size - Vocabulary.SPECIALS,
       fit,
       ...trainingCaptions(request.manifest),
       ...distanceOfFeatures(ids, request),
@@ -96,9 +97,6 @@ export async function evaluateCaptioner(request: EvaluationRequest): Promise<Eva
     await decoder.release();
   }
 }
-
-/** `<pad>`, `<start>`, `<end>` and `<unk>`. */
-const specialWords = 4;
 
 interface PhotoToCaption {
   readonly id: string;

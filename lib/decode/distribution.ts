@@ -58,7 +58,7 @@ function likeliestFirst(scores: Float32Array, unknown: boolean): number[] {
 }
 
 /** The places of the `count` greatest values, the greatest first. */
-export function greatestPlaces(values: readonly number[], count: number): number[] {
+export function greatestPlaces(values: ArrayLike<number>, count: number): number[] {
   const places: number[] = [];
   for (let i = 0; i < values.length; i++) {
     if (places.length === count && values[i] <= values[places[count - 1]]) continue;

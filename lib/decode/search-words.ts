@@ -48,7 +48,7 @@ function phraseOf(phrase: string, option: string, vocabulary: Vocabulary): numbe
   return words.map((word) => {
     const id = vocabulary.id(word);
     if (id > Vocabulary.UNK) return id;
-    const meant = nearest(word, vocabulary.words.slice(Vocabulary.UNK + 1));
+    const meant = nearest(word, vocabulary.words.slice(Vocabulary.SPECIALS));
     throw new CaptionerError(
       'bad-option',
       `${option}: this captioner does not know the word '${word}'${meant === undefined ? '.' : `; did you mean '${meant}'?`}`,

@@ -5,6 +5,7 @@ import type { Vocabulary } from '../text/vocabulary.js';
 import { BeamPhoto } from './beam.js';
 import { checkSearch, groupsOf } from './complete-search.js';
 import { DiverseBeamPhoto } from './diverse-beam.js';
+import { greatestPlaces } from './distribution.js';
 import { searchTogether, type PhotoSearch } from './photo-search.js';
 import {
   endsAfterAll,
@@ -116,13 +117,5 @@ function photoSearch(
  * encoder saw the photo, while the last digits of a feature may not be.
  */
 function randomOf(seed: number, features: Float32Array): Random {
-  const greatest: number[] = [];
-  for (let place = 0; place < Math.min(4, features.length); place++) {
-    let best = -1;
-    features.forEach((value, i) => {
-      if (!greatest.includes(i) && (best < 0 || value > features[best])) best = i;
-    });
-    greatest.push(best);
-  }
-  return new Random(seed, ...greatest);
+  return new Random(seed, ...greatestPlaces(features, 4));
 }

@@ -1,4 +1,5 @@
 import type { FeatureStore } from '../data/features.js';
+import { captionLogProbabilities } from '../decode/alternatives.js';
 import type { Stepper } from '../decode/stepper.js';
 import { Vocabulary } from '../text/vocabulary.js';
 
@@ -38,7 +39,7 @@ export async function referenceFit<State>(
     signal,
   }: { maxLength: number; onProgress?: (captions: number) => void; signal?: AbortSignal },
 ): Promise<ReferenceFit> {
-  // Longest first: those that are at their end are the last rows, and are left off.
+  // Those of like length together: the batch shrinks as few times as can be.
   const captions = photos
     .flatMap(({ id, captions }) => captions.map((words) => ({ id, targets: targetsOf(words, maxLength) })))
     .sort((a, b) => b.targets.length - a.targets.length);
@@ -48,7 +49,13 @@ export async function referenceFit<State>(
     const together = captions.slice(first, first + CAPTIONS);
     const rows = new Float32Array(together.length * features.dimension); // [B, D]
     together.forEach(({ id }, row) => features.read(id, rows, row * features.dimension));
-    sum += await sumOfLogProbabilities(stepper, rows, together);
+    const found = await captionLogProbabilities(
+      stepper,
+      rows,
+      together.map(({ targets }) => targets.filter((word) => word !== Vocabulary.END)),
+    );
+    // A caption that was cut has no <end> among its targets.
+    together.forEach(({ targets }, i) => found[i].subarray(0, targets.length).forEach((log) => (sum += log)));
     for (const { targets } of together) {
       words += targets.length;
       ends += targets.at(-1) === Vocabulary.END ? 1 : 0;
@@ -61,39 +68,4 @@ export async function referenceFit<State>(
 
 function targetsOf(words: readonly number[], maxLength: number): readonly number[] {
   return words.length > maxLength ? words.slice(0, maxLength) : [...words, Vocabulary.END];
-}
-
-/** @param captions the longest first. */
-async function sumOfLogProbabilities<State>(
-  stepper: Stepper<State>,
-  features: Float32Array,
-  captions: readonly { readonly targets: readonly number[] }[],
-): Promise<number> {
-  let state: State = await stepper.start(features, captions.length);
-  let going = captions.length;
-  let sum = 0;
-  for (let t = 0; ; t++) {
-    const tokens = Int32Array.from({ length: going }, (_, row) =>
-      t === 0 ? Vocabulary.START : captions[row].targets[t - 1],
-    );
-    const next = await stepper.step(state, tokens);
-    stepper.dispose?.(state);
-    state = next.state;
-    for (let row = 0; row < going; row++) {
-      sum += next.logProbabilities[row * stepper.vocabularySize + captions[row].targets[t]];
-    }
-    const still = captions.slice(0, going).filter(({ targets }) => targets.length > t + 1).length;
-    if (still === 0) break;
-    if (still < going) {
-      const gathered = stepper.gather(
-        state,
-        Int32Array.from({ length: still }, (_, row) => row),
-      );
-      stepper.dispose?.(state);
-      state = gathered;
-      going = still;
-    }
-  }
-  stepper.dispose?.(state);
-  return sum;
 }

@@ -28,6 +28,8 @@ export class Vocabulary {
   static readonly START = 1;
   static readonly END = 2;
   static readonly UNK = 3;
+  /** How many words are none: `<pad>`, `<start>`, `<end>` and `<unk>`. */
+  static readonly SPECIALS = specials.length;
 
   private readonly ids: ReadonlyMap<string, number>;
 

@@ -123,7 +123,7 @@ export function liveCurves(title = 'Training') {
   const steps: LossPoint[] = [];
   const epochs: EpochRecord[] = [];
   const place = new LiveDisplay(700);
-  const figure = () => lossCurves(thinned(steps), epochs, { title });
+  const figure = () => lossCurves(thinned(steps, 400), epochs, { title });
   return {
     steps,
     epochs,
@@ -140,9 +140,9 @@ export function liveCurves(title = 'Training') {
   };
 }
 
-/** At most some 400 points, each the mean of those that it stands for. */
-function thinned(points: readonly LossPoint[]): readonly LossPoint[] {
-  const group = Math.ceil(points.length / 400);
+/** At most so many points, each the mean of those that it stands for. */
+export function thinned(points: readonly LossPoint[], most: number): readonly LossPoint[] {
+  const group = Math.ceil(points.length / most);
   if (group <= 1) return points;
   return Array.from({ length: Math.ceil(points.length / group) }, (_, i) => {
     const some = points.slice(i * group, (i + 1) * group);

@@ -1,6 +1,7 @@
 import type { CalibrationBin } from '../../metrics/calibration.js';
 import type { HistoryRecord } from '../../train/history.js';
 import type { EpochRecord, StepRecord } from '../../train/trainer.js';
+import { thinned } from '../curves.js';
 import { Figure } from '../figure.js';
 import type { Axis, ScatterTrace, Trace } from '../spec.js';
 import { palette } from '../theme.js';
@@ -16,7 +17,7 @@ export function trainingCurves(history: readonly HistoryRecord[]): Figure | unde
   if (steps.length + epochs.length === 0) return undefined;
   const data: Trace[] = [
     steps.length > 0
-      ? curve('training', thinned(steps), palette.sky, 'lines', 1.3)
+      ? curve('training', thinned(steps, 200), palette.sky, 'lines', 1.3)
       : curve('training', epochs, palette.sky),
     ...(validated.length > 0
       ? [
@@ -122,13 +123,4 @@ function curve(
     line: { color, width },
     marker: { color, size: 6 },
   };
-}
-
-/** At most some 200 points, each the mean of those that it stands for. */
-function thinned(points: readonly { readonly step: number; readonly loss: number }[]) {
-  const group = Math.max(1, Math.ceil(points.length / 200));
-  return Array.from({ length: Math.ceil(points.length / group) }, (_, i) => {
-    const some = points.slice(i * group, (i + 1) * group);
-    return { step: some.at(-1)!.step, loss: some.reduce((sum, { loss }) => sum + loss, 0) / some.length };
-  });
 }
