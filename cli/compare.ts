@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 import {
   CaptionerError,
   compareResults,
-  openDataset,
   readJson,
   readReferences,
   readResults,
@@ -10,6 +9,7 @@ import {
   type PhotoDifference,
   type ResultComparison,
 } from '../lib/index.js';
+import { openGiven } from './dataset.js';
 import { defineCommand, wholeNumber } from './options.js';
 import { runCommand } from './run.js';
 
@@ -49,11 +49,13 @@ Each score's difference with its 95 % interval and p by paired bootstrap (Koehn 
     .option('--show <n>', 'Photos to show of those where <b> is better, and as many where it is worse.', wholeNumber, 3)
     .option('--json', 'Print the comparison as JSON, scores as fractions.')
     .action(
-      runCommand(async ({ options }, a: string, b: string) => {
+      runCommand(async ({ options, warn }, a: string, b: string) => {
         const { data, references, onlyCommon, resamples, show, json } = options as CompareOptions;
         if (resamples < 1) throw new CaptionerError('bad-option', '--resamples must be 1 or more.');
         const comparison = compareResults(readResults(a), readResults(b), {
-          ...((data !== undefined || references !== undefined) && { references: await readGiven(data, references) }),
+          ...((data !== undefined || references !== undefined) && {
+            references: await readGiven(warn, data, references),
+          }),
           onlyCommon,
           resamples,
         });
@@ -68,12 +70,16 @@ Each score's difference with its 95 % interval and p by paired bootstrap (Koehn 
     );
 }
 
-async function readGiven(data?: string, file?: string): Promise<Map<string, readonly string[]>> {
+async function readGiven(
+  warn: (line: string) => void,
+  data?: string,
+  file?: string,
+): Promise<Map<string, readonly string[]>> {
   if (data !== undefined && file !== undefined) {
     throw new CaptionerError('bad-option', 'The references come from --data or from --references, not from both.');
   }
   if (data !== undefined) {
-    return new Map((await openDataset(data)).photos.map(({ id, captions }) => [id, captions]));
+    return new Map((await openGiven({ data }, warn)).photos.map(({ id, captions }) => [id, captions]));
   }
   return readReferences(readJson(file!));
 }

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { ConvNetConfig, DistillationConfig, Encoder, openDataset } from '../lib/index.js';
+import { ConvNetConfig, DistillationConfig, Encoder } from '../lib/index.js';
 import type { EpochRecord } from '../lib/training.js';
+import { openGiven } from './dataset.js';
 import { addConfigOptions, defineCommand } from './options.js';
-import { problemLines } from './problems.js';
 import { duration } from './progress.js';
 import { runCommand } from './run.js';
 
@@ -39,8 +39,7 @@ Of data sets with splits, the train photos are learned from and the dev photos m
       const { data, out, name, resume, json } = options as DistillOptions;
       const { training } = config.read();
       const given = config.given();
-      const manifests = await Promise.all(data.map((each) => openDataset(each)));
-      for (const line of manifests.flatMap(({ problems }) => problemLines(problems))) warn(`captioner: ${line}`);
+      const manifests = await Promise.all(data.map((each) => openGiven({ data: each }, warn)));
       const teacher = await Encoder.load(training.teacher, { progress, signal });
       const { distill } = await import('../lib/training.js');
       let rows = 0;

@@ -7,7 +7,6 @@ import {
   findCheckpoint,
   loadCheckpoint,
   metricsOf,
-  openDataset,
   openFeatures,
   SearchConfig,
   scoreNames,
@@ -16,13 +15,12 @@ import {
   type Evaluation,
   type Split,
 } from '../lib/index.js';
+import { addDatasetOptions, openGiven, type DatasetFlags } from './dataset.js';
 import { addConfigOptions, checkpointFolders, defineCommand } from './options.js';
 import { runCommand } from './run.js';
 
-interface EvaluateOptions {
+interface EvaluateOptions extends DatasetFlags {
   checkpoint: string[];
-  data: string;
-  photos?: string;
   features: string;
   split: Split;
   beam: number[];
@@ -32,34 +30,34 @@ interface EvaluateOptions {
 
 /** `captioner evaluate`: a checkpoint and a data set in, scores out. */
 export function evaluateCommand(): Command {
-  const command = defineCommand(
-    'evaluate',
-    `Captions the photos of a split and scores the captions: BLEU-1 to 4, ROUGE-L and CIDEr-D, with 95 % intervals by bootstrap over the photos; perplexity of the references; how varied the captions are; how well their probability tells good ones. What goes wrong without an error (one caption for all, features that carry nothing or were made otherwise than in training, unknown words) is said on stderr.
+  const command = addDatasetOptions(
+    defineCommand(
+      'evaluate',
+      `Captions the photos of a split and scores the captions: BLEU-1 to 4, ROUGE-L and CIDEr-D, with 95 % intervals by bootstrap over the photos; perplexity of the references; how varied the captions are; how well their probability tells good ones. What goes wrong without an error (one caption for all, features that carry nothing or were made otherwise than in training, unknown words) is said on stderr.
 
 Hyperparameters and the width of the beam are chosen on dev; test is for the final score alone.`,
-    [
-      ['captioner evaluate --checkpoint runs/first --data flickr8k --features features/flickr8k', 'scores on test'],
       [
-        'captioner evaluate --checkpoint runs/first --data flickr8k --features features/flickr8k --split dev --beam 1,3,5',
-        'choose a beam',
+        ['captioner evaluate --checkpoint runs/first --data flickr8k --features features/flickr8k', 'scores on test'],
+        [
+          'captioner evaluate --checkpoint runs/first --data flickr8k --features features/flickr8k --split dev --beam 1,3,5',
+          'choose a beam',
+        ],
+        [
+          'captioner evaluate --checkpoint runs/a,runs/b --data flickr8k --features features/flickr8k',
+          'two captioners as one',
+        ],
+        [
+          'captioner evaluate --checkpoint runs/first --data flickr8k --features features/flickr8k --out results/first',
+          'keep captions and scores, and a page with both to look at: report.html',
+        ],
       ],
-      [
-        'captioner evaluate --checkpoint runs/a,runs/b --data flickr8k --features features/flickr8k',
-        'two captioners as one',
-      ],
-      [
-        'captioner evaluate --checkpoint runs/first --data flickr8k --features features/flickr8k --out results/first',
-        'keep captions and scores, and a page with both to look at: report.html',
-      ],
-    ],
+    ),
   )
     .requiredOption(
       '--checkpoint <folder>',
       'Trained captioner or training run; several, with commas between or the flag again, caption together.',
       checkpointFolders,
     )
-    .requiredOption('--data <data>', 'Data set: flickr8k, coco, a folder or a list (.csv, .jsonl, .json of COCO).')
-    .option('--photos <folder>', 'Folder of its photos, where they are not beside the list.')
     .requiredOption('--features <folder>', 'Features of its photos, as captioner extract made them.')
     .addOption(new Option('--split <split>', 'Photos to caption.').choices(['train', 'dev', 'test']).default('test'))
     .option('--beam <widths>', 'Widths of the beam, with commas between; 1 is greedy search.', beamWidths, [3])
@@ -76,11 +74,12 @@ Hyperparameters and the width of the beam are chosen on dev; test is for the fin
 
   return command.action(
     runCommand(async ({ options, progress, signal, warn }) => {
-      const { checkpoint: given, data, photos, features: folder, split, beam, out, json } = options as EvaluateOptions;
+      const chosen = options as EvaluateOptions;
+      const { checkpoint: given, data, features: folder, split, beam, out, json } = chosen;
       const { search } = config.read();
       const [found, ...others] = given.map((folder) => findCheckpoint(folder));
       const [checkpoint, ...ensemble] = [found, ...others].map((folder) => loadCheckpoint(folder));
-      const manifest = splitPhotos(await openDataset(data, { photos }));
+      const manifest = splitPhotos(await openGiven(chosen, warn));
       const features = openFeatures(folder);
       const request = { checkpoint, ensemble, manifest, features, split, beams: beam, search, progress, signal };
       const evaluations = await evaluateCaptioner(request);

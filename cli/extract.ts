@@ -4,21 +4,18 @@ import {
   extractFeatures,
   ExtractionConfig,
   isInShard,
-  openDataset,
   parseShard,
   shardPath,
   type Manifest,
   type Shard,
 } from '../lib/index.js';
+import { addDatasetOptions, openGiven, type DatasetFlags } from './dataset.js';
 import { addConfigOptions, defineCommand, wholeNumber } from './options.js';
-import { problemLines } from './problems.js';
 import { duration } from './progress.js';
 import { runCommand } from './run.js';
 
-interface ExtractOptions {
-  data: string;
+interface ExtractOptions extends DatasetFlags {
   features: string;
-  photos?: string;
   shard?: string;
   threads?: number;
   json?: true;
@@ -26,34 +23,34 @@ interface ExtractOptions {
 
 /** `captioner extract`: photos in, features out. */
 export function extractCommand(): Command {
-  const command = defineCommand(
-    'extract',
-    `Computes the features of a data set's photos with a pretrained network, for training and evaluation.
+  const command = addDatasetOptions(
+    defineCommand(
+      'extract',
+      `Computes the features of a data set's photos with a pretrained network, for training and evaluation.
 
 Photos that can't be decoded are skipped, listed, and tried again the next time. A run that was stopped, or killed, goes on where it was when the same command is given again; features that are there already are not computed again.`,
-    [
-      ['captioner extract --data flickr8k --features features/flickr8k', 'Flickr8k'],
-      ['captioner extract --data my.csv --features features/my --encoder resnet50', 'your own photos, another encoder'],
       [
-        'captioner extract --data photos/ --features features/my --precision fp16',
-        'a folder of photos, in half the space',
+        ['captioner extract --data flickr8k --features features/flickr8k', 'Flickr8k'],
+        [
+          'captioner extract --data my.csv --features features/my --encoder resnet50',
+          'your own photos, another encoder',
+        ],
+        [
+          'captioner extract --data photos/ --features features/my --precision fp16',
+          'a folder of photos, in half the space',
+        ],
+        [
+          'captioner extract --data my.jsonl --features features/my --encoder my-cnn.onnx',
+          'with an ONNX classifier of your own',
+        ],
+        [
+          'captioner extract --data coco --features features/coco --shard 2/8',
+          'an eighth, into features/coco.2-of-8; captioner merge joins them',
+        ],
       ],
-      [
-        'captioner extract --data my.jsonl --features features/my --encoder my-cnn.onnx',
-        'with an ONNX classifier of your own',
-      ],
-      [
-        'captioner extract --data coco --features features/coco --shard 2/8',
-        'an eighth, into features/coco.2-of-8; captioner merge joins them',
-      ],
-    ],
+    ),
   )
-    .requiredOption(
-      '--data <data>',
-      'Data set: a folder or .json of Flickr8k, COCO or Karpathy’s splits, a .csv or .jsonl file, or a folder of photos.',
-    )
     .requiredOption('--features <folder>', 'Folder for the features: made, or completed if it is there.')
-    .option('--photos <folder>', 'Folder that the files of a list are relative to. (default: that of the list)')
     .option(
       '--shard <i/n>',
       'Only the i-th of n parts of the photos, into a folder of its own: --features with .i-of-n behind it.',
@@ -68,12 +65,12 @@ Photos that can't be decoded are skipped, listed, and tried again the next time.
 
   return command.action(
     runCommand(async ({ options, progress, signal, warn }) => {
-      const { data, features, photos, shard: part, threads, json } = options as ExtractOptions;
+      const chosen = options as ExtractOptions;
+      const { features, shard: part, threads, json } = chosen;
       const { extraction } = config.read();
       const shard = part === undefined ? undefined : parseShard(part);
       const folder = shard ? shardPath(features, shard) : features;
-      const manifest = onlyShard(await openDataset(data, { photos }), shard);
-      for (const line of problemLines(manifest.problems)) warn(`captioner: ${line}`);
+      const manifest = onlyShard(await openGiven(chosen, warn), shard);
       const encoder = await Encoder.load(extraction.encoder, {
         progress,
         signal,

@@ -13,8 +13,8 @@ import {
   type PhotoCounts,
   type ProgressReporter,
 } from '../lib/index.js';
+import { problemLines } from './dataset.js';
 import { defineCommand } from './options.js';
-import { problemLines } from './problems.js';
 import { runCommand } from './run.js';
 
 /** `captioner info`: what is in a data set, a feature store or a checkpoint. */

@@ -1,20 +1,11 @@
 import type { Command } from 'commander';
-import {
-  defaultCheckpoint,
-  lastDataset,
-  openDataset,
-  openFeatures,
-  ReinforcementConfig,
-  splitPhotos,
-} from '../lib/index.js';
+import { defaultCheckpoint, lastDataset, openFeatures, ReinforcementConfig, splitPhotos } from '../lib/index.js';
+import { addDatasetOptions, openGiven, type DatasetFlags } from './dataset.js';
 import { epochTable, outcomeJson, outcomeLine } from './epochs.js';
 import { addConfigOptions, defineCommand } from './options.js';
-import { problemLines } from './problems.js';
 import { runCommand } from './run.js';
 
-interface ReinforceOptions {
-  data: string;
-  photos?: string;
+interface ReinforceOptions extends DatasetFlags {
   features: string;
   checkpoint?: string;
   out: string;
@@ -24,21 +15,21 @@ interface ReinforceOptions {
 
 /** `captioner reinforce`: a trained captioner, a data set and its features in, checkpoints out. */
 export function reinforceCommand(): Command {
-  const command = defineCommand(
-    'reinforce',
-    `Trains a trained captioner's decoder on the scores of its own captions: self-critical sequence training.
+  const command = addDatasetOptions(
+    defineCommand(
+      'reinforce',
+      `Trains a trained captioner's decoder on the scores of its own captions: self-critical sequence training.
 
 Of each photo, captions are drawn at random; those with a better CIDEr than the others become likelier. The loss that is shown is minus the mean CIDEr of what was drawn. The folder of the run gets \`best\`, \`last\` and \`history.jsonl\`; \`best\` is the epoch whose captions of the dev photos have the best CIDEr, or what the run began with, where none is better. Ctrl-C saves and stops; --resume goes on.`,
-    [
       [
-        'captioner reinforce --data flickr8k --features features/flickr8k --checkpoint runs/first --out runs/better',
-        'go on from a trained captioner',
+        [
+          'captioner reinforce --data flickr8k --features features/flickr8k --checkpoint runs/first --out runs/better',
+          'go on from a trained captioner',
+        ],
+        ['captioner evaluate --data flickr8k --features features/flickr8k --checkpoint runs/better', 'how good it is'],
       ],
-      ['captioner evaluate --data flickr8k --features features/flickr8k --checkpoint runs/better', 'how good it is'],
-    ],
+    ),
   )
-    .requiredOption('--data <data>', 'Data set: flickr8k, coco, a folder or a list (.csv, .jsonl, .json of COCO).')
-    .option('--photos <folder>', 'Folder of its photos, where they are not beside the list.')
     .requiredOption('--features <folder>', "Features of its photos by the checkpoint's encoder.")
     .option('--checkpoint <folder>', 'Trained captioner to begin with. (default: the one that comes with the package)')
     .requiredOption('-o, --out <folder>', 'Folder of the run.')
@@ -48,10 +39,10 @@ Of each photo, captions are drawn at random; those with a better CIDEr than the 
 
   return command.action(
     runCommand(async ({ options, progress, signal, warn }) => {
-      const { data, photos, features: folder, checkpoint, out, resume, json } = options as ReinforceOptions;
+      const chosen = options as ReinforceOptions;
+      const { features: folder, checkpoint, out, resume, json } = chosen;
       config.read(); // checks a config file before anything is loaded
-      const manifest = splitPhotos(await openDataset(data, { photos }));
-      for (const line of problemLines(manifest.problems)) warn(`captioner: ${line}`);
+      const manifest = splitPhotos(await openGiven(chosen, warn));
       const features = openFeatures(folder);
       const { reinforceCaptioner } = await import('../lib/training.js');
       const outcome = await reinforceCaptioner({

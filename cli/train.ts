@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 import {
   CaptionerError,
   DecoderConfig,
-  openDataset,
   openFeatures,
   readJson,
   splitPhotos,
@@ -10,13 +9,12 @@ import {
   Vocabulary,
   VocabularyConfig,
 } from '../lib/index.js';
+import { addDatasetOptions, openGiven, type DatasetFlags } from './dataset.js';
 import { epochTable, outcomeJson, outcomeLine } from './epochs.js';
 import { addConfigOptions, defineCommand } from './options.js';
 import { runCommand } from './run.js';
 
-interface TrainOptions {
-  data: string;
-  photos?: string;
+interface TrainOptions extends DatasetFlags {
   features: string;
   out: string;
   vocabulary?: string;
@@ -26,19 +24,22 @@ interface TrainOptions {
 
 /** `captioner train`: a data set and its features in, checkpoints out. */
 export function trainCommand(): Command {
-  const command = defineCommand(
-    'train',
-    `Trains a captioner on the features of a data set's photos.
+  const command = addDatasetOptions(
+    defineCommand(
+      'train',
+      `Trains a captioner on the features of a data set's photos.
 
 The folder of the run gets \`best\` (the epoch whose captions of the dev photos have the best CIDEr), \`last\` (to resume from) and \`history.jsonl\`. Ctrl-C saves and stops; --resume goes on, also after a crash, and ends in the same weights as a run that was never stopped.`,
-    [
-      ['captioner train --data flickr8k --features features/flickr8k --out runs/first', 'train with the defaults'],
-      ['captioner train --data my.csv --features features/my --out runs/my --epochs 30 --hidden-size 256', 'your own'],
-      ['captioner train --data flickr8k --features features/flickr8k --out runs/first --resume', 'go on'],
-    ],
+      [
+        ['captioner train --data flickr8k --features features/flickr8k --out runs/first', 'train with the defaults'],
+        [
+          'captioner train --data my.csv --features features/my --out runs/my --epochs 30 --hidden-size 256',
+          'your own',
+        ],
+        ['captioner train --data flickr8k --features features/flickr8k --out runs/first --resume', 'go on'],
+      ],
+    ),
   )
-    .requiredOption('--data <data>', 'Data set: flickr8k, coco, a folder or a list (.csv, .jsonl, .json of COCO).')
-    .option('--photos <folder>', 'Folder of its photos, where they are not beside the list.')
     .requiredOption('--features <folder>', 'Features of its photos, as captioner extract made them.')
     .requiredOption('-o, --out <folder>', 'Folder of the run.')
     .option('--vocabulary <file>', 'Vocabulary that captioner vocab wrote. (default: built from the training captions)')
@@ -52,7 +53,8 @@ The folder of the run gets \`best\` (the epoch whose captions of the dev photos 
 
   return command.action(
     runCommand(async ({ options, progress, signal, warn }) => {
-      const { data, photos, features: folder, out, vocabulary: file, resume, json } = options as TrainOptions;
+      const chosen = options as TrainOptions;
+      const { features: folder, out, vocabulary: file, resume, json } = chosen;
       config.read(); // checks a config file before anything is loaded
       const given = config.given();
       if (file !== undefined && Object.keys(given.vocabulary).length > 0) {
@@ -61,10 +63,7 @@ The folder of the run gets \`best\` (the epoch whose captions of the dev photos 
           'A vocabulary that is given (--vocabulary) is not built: leave out its options.',
         );
       }
-      const manifest = splitPhotos(await openDataset(data, { photos }));
-      for (const { source, line, message } of manifest.problems) {
-        warn(`captioner: ${source}${line === undefined ? '' : `:${line}`}: ${message}`);
-      }
+      const manifest = splitPhotos(await openGiven(chosen, warn));
       const features = openFeatures(folder);
       const { trainCaptioner } = await import('../lib/training.js');
       const {

@@ -3,20 +3,17 @@ import type { Command } from 'commander';
 import {
   droppedWords,
   loadVectors,
-  openDataset,
   splitPhotos,
   tokenize,
   Vocabulary,
   VocabularyConfig,
   type ProgressReporter,
 } from '../lib/index.js';
+import { addDatasetOptions, openGiven, type DatasetFlags } from './dataset.js';
 import { addConfigOptions, defineCommand, wholeNumber } from './options.js';
-import { problemLines } from './problems.js';
 import { runCommand } from './run.js';
 
-interface VocabOptions {
-  data: string;
-  photos?: string;
+interface VocabOptions extends DatasetFlags {
   out?: string;
   vectors?: string;
   show: number;
@@ -24,19 +21,19 @@ interface VocabOptions {
 }
 
 export function vocabCommand(): Command {
-  const command = defineCommand(
-    'vocab',
-    `Counts the words of the training captions: which a captioner will know, and what becomes <unk>.
+  const command = addDatasetOptions(
+    defineCommand(
+      'vocab',
+      `Counts the words of the training captions: which a captioner will know, and what becomes <unk>.
 
 Training builds the same vocabulary by itself: this is for looking at it, and for choosing --min-count.`,
-    [
-      ['captioner vocab --data data/flickr8k', 'the vocabulary of Flickr8k'],
-      ['captioner vocab --data my.csv --min-count 2 --out vocab.json', 'write it to a file'],
-      ['captioner vocab --data my.csv --vectors wink', 'which words have pretrained vectors'],
-    ],
+      [
+        ['captioner vocab --data data/flickr8k', 'the vocabulary of Flickr8k'],
+        ['captioner vocab --data my.csv --min-count 2 --out vocab.json', 'write it to a file'],
+        ['captioner vocab --data my.csv --vectors wink', 'which words have pretrained vectors'],
+      ],
+    ),
   )
-    .requiredOption('--data <data>', 'Data set: flickr8k, coco, a folder or a list (.csv, .jsonl, .json of COCO).')
-    .option('--photos <folder>', 'Folder of its photos, where they are not beside the list.')
     .option('--out <file>', 'Write the vocabulary to this JSON file.')
     .option('--vectors <source>', "Look words up in pretrained vectors: 'wink', or a text file of GloVe or word2vec.")
     .option('--show <n>', 'How many of the most frequent, and of the dropped words to list.', wholeNumber, 20)
@@ -45,14 +42,16 @@ Training builds the same vocabulary by itself: this is for looking at it, and fo
 
   return command.action(
     runCommand(async ({ options, progress, warn }) => {
-      const { data, photos: folderOfPhotos, out, vectors: source, show, json } = options as VocabOptions;
+      const chosen = options as VocabOptions;
+      const { out, vectors: source, show, json } = chosen;
       const { vocabulary: limits } = config.read();
-      const { photos, problems } = splitPhotos(await openDataset(data, { photos: folderOfPhotos }));
-      for (const line of problemLines(problems)) warn(`captioner: ${line}`);
+      const { photos } = splitPhotos(await openGiven(chosen, warn));
       const captions = photos.filter(({ split }) => split === 'train').flatMap((photo) => photo.captions.map(tokenize));
       const vocabulary = Vocabulary.build(captions, limits);
       const dropped = droppedWords(captions, vocabulary);
-      const words = vocabulary.words.slice(4).map((word, i) => [word, vocabulary.counts[4 + i]] as const);
+      const words = vocabulary.words
+        .map((word, id) => [word, vocabulary.counts[id]] as const)
+        .slice(Vocabulary.SPECIALS);
       const report = {
         captions: captions.length,
         size: vocabulary.size,
@@ -134,7 +133,7 @@ function describe({
   if (vectors) {
     const { dimension, missingWords, missing, replacedWords, replaced } = vectors;
     lines.push(
-      `${number(size - 4 - missingWords)} words have a vector of ${dimension}, ${number(missingWords)} don't: ${missing.join(', ')}`,
+      `${number(size - Vocabulary.SPECIALS - missingWords)} words have a vector of ${dimension}, ${number(missingWords)} don't: ${missing.join(', ')}`,
       `${number(replacedWords)} dropped words have a similar known one: ${replaced.map((pair) => pair.join(' -> ')).join(', ')}`,
     );
   }

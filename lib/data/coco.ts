@@ -3,8 +3,7 @@ import { z } from 'zod';
 import { CaptionerError } from '../errors.js';
 import { checked, readLists } from './caption-json.js';
 import type { Manifest, Photo, Problem, Split } from './manifest.js';
-import type { OwnDataOptions } from './own-data.js';
-import { missingPhotos, PhotoListing } from './photo-listing.js';
+import { missingPhotos, PhotoListing, type DatasetOptions } from './photo-listing.js';
 
 const Id = z.union([z.int(), z.string()]);
 const Image = z.object({ id: Id, file_name: z.string().min(1) });
@@ -25,7 +24,7 @@ const splitOf: Record<string, Split> = { train: 'train', val: 'dev', test: 'test
  * @param files lists that make one data set.
  * @throws CaptionerError `not-found`: no such list, or none of its photos is there. `bad-input`: it is no JSON of this format.
  */
-export function openCoco(files: readonly string[], options: OwnDataOptions = {}): Manifest {
+export function openCoco(files: readonly string[], options: DatasetOptions = {}): Manifest {
   const listing = new PhotoListing();
   const photos = new Map<string, Photo>();
   const problems: Problem[] = [];
@@ -105,7 +104,7 @@ function readList(file: string, problems: Problem[]): CocoList {
 }
 
 /** Where the photos of a list may be. */
-function candidates(file: string, subset: string | undefined, { photos }: OwnDataOptions): string[] {
+function candidates(file: string, subset: string | undefined, { photos }: DatasetOptions): string[] {
   const [beside, above] = [path.dirname(path.resolve(file)), path.dirname(path.dirname(path.resolve(file)))];
   const roots =
     photos === undefined

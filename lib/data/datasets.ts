@@ -7,9 +7,10 @@ import { openCoco } from './coco.js';
 import { flickr8kTokens, openFlickr8k } from './flickr8k.js';
 import { openKarpathy } from './karpathy.js';
 import type { Manifest } from './manifest.js';
-import { openCsv, openJsonLines, type OwnDataOptions } from './own-data.js';
+import { openCsv, openJsonLines } from './own-data.js';
+import type { DatasetOptions } from './photo-listing.js';
 
-export type DatasetOptions = OwnDataOptions;
+export type { DatasetOptions };
 
 /**
  * Data sets that are known by name where they lie in a usual place. COCO's photos of 2014 have two usual ways to split them: the official
@@ -72,7 +73,7 @@ function openJson(file: string, options: DatasetOptions): Manifest {
 }
 
 async function openFolder(folder: string, options: DatasetOptions): Promise<Manifest> {
-  if (flickr8kTokens(folder)) return openFlickr8k(folder);
+  if (flickr8kTokens(folder)) return openFlickr8k(folder, options);
   const { karpathy, coco } = captionJsonFiles(folder);
   if (karpathy.length > 1) {
     throw new CaptionerError('bad-input', `${folder} holds several data sets: name one of ${karpathy.join(', ')}.`);
@@ -80,7 +81,12 @@ async function openFolder(folder: string, options: DatasetOptions): Promise<Mani
   if (karpathy.length) return openKarpathy(karpathy[0], options);
   // The names of test photos come in the same format, without captions.
   const captioned = coco.filter((file) => !path.basename(file).startsWith('image_info'));
-  return captioned.length ? openCoco(captioned, options) : await openPhotos(folder);
+  if (captioned.length) return openCoco(captioned, options);
+  if (options.photos === undefined) return await openPhotos(folder);
+  throw new CaptionerError(
+    'bad-option',
+    `${folder} has no list of photos to look for in ${options.photos}: name one of them.`,
+  );
 }
 
 /** Photos without captions. */

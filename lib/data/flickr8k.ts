@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { CaptionerError } from '../errors.js';
 import type { Manifest, Photo, Problem, Split } from './manifest.js';
+import type { DatasetOptions } from './photo-listing.js';
 
 /** Where a Flickr8k folder's parts are. */
 interface Flickr8kFiles {
@@ -39,8 +40,8 @@ export function flickr8kTokens(folder: string): string | undefined {
  *
  * @throws CaptionerError `not-found` when the captions or the photos are missing.
  */
-export function openFlickr8k(folder: string): Manifest {
-  const files = findFiles(folder);
+export function openFlickr8k(folder: string, options: DatasetOptions = {}): Manifest {
+  const files = findFiles(folder, options);
   const problems: Problem[] = [];
   const present = new Set(readdirSync(files.photos));
   const captions = readCaptions(files.tokens, present, problems);
@@ -57,19 +58,20 @@ export function openFlickr8k(folder: string): Manifest {
   return { name: 'flickr8k', photos, problems };
 }
 
-function findFiles(folder: string): Flickr8kFiles {
+function findFiles(folder: string, options: DatasetOptions): Flickr8kFiles {
   const tokens = flickr8kTokens(folder);
   if (!tokens) throw new CaptionerError('not-found', `There is no Flickr8k.token.txt in ${folder}.`);
-  const photos = flickr8kPhotoFolders.map((name) => path.join(folder, name)).find((candidate) => existsSync(candidate));
+  const names = options.photos === undefined ? flickr8kPhotoFolders : [path.resolve(options.photos)];
+  const photos = names.map((name) => path.resolve(folder, name)).find((candidate) => existsSync(candidate));
   if (!photos) {
     throw new CaptionerError(
       'not-found',
-      `There are no photos in ${folder}: they are looked for in ${flickr8kPhotoFolders.join(', ')}.`,
+      `There are no photos in ${folder}: they are looked for in ${names.join(', ')}.`,
     );
   }
   return {
     tokens,
-    photos: path.resolve(photos),
+    photos,
     splits: splitFiles.flatMap(([split, name]) => {
       const file = path.join(path.dirname(tokens), name);
       return existsSync(file) ? [[split, file] as const] : [];

@@ -4,8 +4,7 @@ import { CaptionerError } from '../errors.js';
 import { checked, readLists } from './caption-json.js';
 import { flickr8kPhotoFolders } from './flickr8k.js';
 import type { Manifest, Photo, Problem, Split } from './manifest.js';
-import type { OwnDataOptions } from './own-data.js';
-import { missingPhotos, PhotoListing } from './photo-listing.js';
+import { missingPhotos, PhotoListing, type DatasetOptions } from './photo-listing.js';
 
 const Image = z.object({
   filepath: z.string().optional(),
@@ -28,7 +27,7 @@ const splitOf: Record<string, Split> = { train: 'train', restval: 'train', val: 
  *
  * @throws CaptionerError `not-found`: no such list, or none of its photos is there. `bad-input`: it is no JSON of this format.
  */
-export function openKarpathy(file: string, options: OwnDataOptions = {}): Manifest {
+export function openKarpathy(file: string, options: DatasetOptions = {}): Manifest {
   const problems: Problem[] = [];
   const problem = (message: string) => problems.push({ source: file, message });
   const { images, dataset } = readLists(file, ['images']);
@@ -61,7 +60,7 @@ export function openKarpathy(file: string, options: OwnDataOptions = {}): Manife
 function findPhotos(
   file: string,
   ids: readonly string[],
-  { photos }: OwnDataOptions,
+  { photos }: DatasetOptions,
   problem: (message: string) => void,
 ): Map<string, string> {
   const [beside, above] = [path.dirname(path.resolve(file)), path.dirname(path.dirname(path.resolve(file)))];

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { CaptionerError } from '../errors.js';
 import { readText } from '../files.js';
 import { splits, type Manifest, type Photo, type Problem, type Split } from './manifest.js';
+import type { DatasetOptions } from './photo-listing.js';
 
 /** What one row of a CSV, or one line of JSON lines, says. */
 interface Row {
@@ -10,11 +11,6 @@ interface Row {
   readonly file: string;
   readonly captions: readonly string[];
   readonly split?: string;
-}
-
-export interface OwnDataOptions {
-  /** The folder that the files' names are relative to: that of the list, where it is left out. */
-  readonly photos?: string;
 }
 
 /** Other people's words for our splits. */
@@ -47,7 +43,7 @@ const columnNames: Record<string, 'file' | 'caption' | 'split'> = {
  *
  * @throws CaptionerError `not-found`: no such list, or none of its photos is there. `bad-input`: it has no header with `file`.
  */
-export async function openCsv(list: string, options: OwnDataOptions = {}): Promise<Manifest> {
+export async function openCsv(list: string, options: DatasetOptions = {}): Promise<Manifest> {
   const problems: Problem[] = [];
   const [header, ...records] = await readRecords(list, problems);
   const columns = header?.fields.map((name) => columnNames[name.toLowerCase()]) ?? [];
@@ -118,7 +114,7 @@ async function readRecords(list: string, problems: Problem[]): Promise<CsvRecord
  *
  * @throws CaptionerError `not-found`: no such list, or none of its photos is there.
  */
-export function openJsonLines(list: string, options: OwnDataOptions = {}): Manifest {
+export function openJsonLines(list: string, options: DatasetOptions = {}): Manifest {
   const problems: Problem[] = [];
   const rows: Row[] = [];
   for (const [i, text] of readText(list).split(/\r?\n/).entries()) {
@@ -153,7 +149,7 @@ function gather(
   rows: readonly Row[],
   captioned: boolean,
   problems: Problem[],
-  { photos: folder = path.dirname(list) }: OwnDataOptions,
+  { photos: folder = path.dirname(list) }: DatasetOptions,
 ): Manifest {
   const photos = new Map<string, Photo & { captions: string[]; split?: Split }>();
   let missing = 0;

@@ -1,6 +1,12 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 
+/** How a data set is opened. */
+export interface DatasetOptions {
+  /** The folder that the photos' names are relative to. Default: that of the list, or one near it, as is usual for the format. */
+  readonly photos?: string;
+}
+
 /** Tells which photos are there. It lists each folder once: a data set may name a hundred thousand photos. */
 export class PhotoListing {
   private readonly folders = new Map<string, ReadonlySet<string>>();

@@ -62,6 +62,17 @@ describe('a Flickr8k folder', () => {
     expect(manifest.photos[3]).to.not.have.property('split');
   });
 
+  it('may have its photos elsewhere', async () => {
+    write({
+      ...Object.fromEntries(Object.entries(texts).map(([name, text]) => [`lists/${name}`, text])),
+      ...photosIn('x'),
+    });
+    const manifest = await open('lists', { photos: path.join(folder, 'x') });
+    expect(manifest.photos[0].file).to.equal(path.join(folder, 'x', 'a.jpg'));
+    expect((await failure(open('lists'))).message).to.contain('There are no photos in');
+    expect(await failure(open('x', { photos: folder }))).to.include({ code: 'bad-option' });
+  });
+
   for (const name of ['Flicker8k_Dataset', 'Flickr8k_Dataset', 'Flickr8k_Dataset/Flicker8k_Dataset']) {
     it(`is found as its archives unpack: Flickr8k_text beside ${name}`, async () => {
       const moved = Object.fromEntries(Object.entries(texts).map(([file, text]) => [`Flickr8k_text/${file}`, text]));
