@@ -87,10 +87,10 @@ async function fetchDataset(
 }
 
 async function fetchEncoder(encoder: RegisteredEncoder, { warn, progress, signal }: Run): Promise<Downloaded> {
-  const { from, file } = encoderSource(encoder);
-  if (from === 'download') warn(`${encoder.name}: ${encoder.licence} licence`);
+  const { isHere, file } = encoderSource(encoder);
+  if (!isHere) warn(`${encoder.name}: ${encoder.licence} licence`);
   const place = await encoderFile(encoder, { progress, signal });
-  return { name: encoder.name, place, fetched: from === 'download' ? [file.path.split('/').at(-1)!] : [] };
+  return { name: encoder.name, place, fetched: isHere ? [] : [file.path.split('/').at(-1)!] };
 }
 
 /** What can be downloaded, and whether it is here. */
@@ -107,7 +107,7 @@ function list({ to, json }: DownloadOptions): void {
       name: encoder.name,
       what: `encoder, ${encoder.dimension.toLocaleString('en')} features`,
       bytes: encoder.file.bytes,
-      here: encoderSource(encoder).from !== 'download',
+      here: encoderSource(encoder).isHere,
       licence: encoder.licence,
     })),
   ];

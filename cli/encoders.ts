@@ -6,8 +6,7 @@ import { runCommand } from './run.js';
 /** What there is to know about an encoder, and where it would come from. */
 function describe(encoder: RegisteredEncoder) {
   const { name, file, dimension, inputSize, licence } = encoder;
-  const { from, location, file: chosen } = encoderSource(encoder);
-  const isLocal = from === 'cache' || (from === 'mirror' && !/^https?:/i.test(location));
+  const { from, location, isHere, file: chosen } = encoderSource(encoder);
   return {
     name,
     dimension,
@@ -16,7 +15,7 @@ function describe(encoder: RegisteredEncoder) {
     bytes: chosen.bytes,
     sha256: chosen.sha256,
     /** Whether it is on this machine. */
-    cached: isLocal,
+    cached: isHere,
     from,
     location,
     url: file.url,

@@ -3,7 +3,7 @@ import { mkdir, rename, rm, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { CaptionerError, explainFileError } from '../errors.js';
 import { acquireLock } from './lock.js';
-import { fetchFile, type FetchOptions } from './mirror.js';
+import { fetchFile, mirrorFolder, type FetchOptions } from './mirror.js';
 import type { PublishedArchive, PublishedDataset } from './published-datasets.js';
 import { unzip } from './unzip.js';
 
@@ -36,8 +36,9 @@ export function missingArchives(dataset: PublishedDataset, folder = 'data'): Pub
 }
 
 /** Where a mirror that is a folder has a data set unpacked, `data/flickr8k` for instance: there it is used as it is. */
-export function mirroredDataset(dataset: PublishedDataset, mirror = process.env.CAPTIONER_MIRROR): string | undefined {
-  const folder = mirror && !/^https?:/i.test(mirror) ? path.join(mirror, 'data', dataset.folder) : undefined;
+export function mirroredDataset(dataset: PublishedDataset, mirror?: string): string | undefined {
+  const home = mirrorFolder(mirror);
+  const folder = home && path.join(home, 'data', dataset.folder);
   return folder !== undefined && existsSync(folder) ? folder : undefined;
 }
 

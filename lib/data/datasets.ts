@@ -7,6 +7,7 @@ import { openCoco } from './coco.js';
 import { flickr8kTokens, openFlickr8k } from './flickr8k.js';
 import { openKarpathy } from './karpathy.js';
 import type { Manifest } from './manifest.js';
+import { mirrorFolder } from './mirror.js';
 import { openCsv, openJsonLines } from './own-data.js';
 import type { DatasetOptions } from './photo-listing.js';
 
@@ -109,7 +110,7 @@ function resolveName(pathOrName: string): string {
 }
 
 function usualPlaces(name: string): string[] {
-  const mirror = process.env.CAPTIONER_MIRROR;
-  const inMirror = mirror && !/^https?:/i.test(mirror) ? [path.join(mirror, 'data', knownNames[name])] : [];
+  const mirror = mirrorFolder();
+  const inMirror = mirror === undefined ? [] : [path.join(mirror, 'data', knownNames[name])];
   return [path.resolve(name), path.resolve('data', knownNames[name]), ...inMirror];
 }

@@ -36,6 +36,8 @@ export interface FileSource<F extends RemoteFile = PublishedFile> {
   readonly from: 'mirror' | 'cache' | 'download';
   /** A path, or the URL that would be downloaded. */
   readonly location: string;
+  /** Whether it is on this machine: a mirror may be a URL. */
+  readonly isHere: boolean;
   readonly file: F;
 }
 
@@ -116,10 +118,16 @@ function localFiles<F extends RemoteFile>(files: readonly F[], options: FetchOpt
       ? []
       : places(files).map(({ place, file }): FileSource<F> => ({
           from: 'mirror',
+          isHere: true,
           location: path.join(mirror, place),
           file,
         }))),
-    ...files.map((file): FileSource<F> => ({ from: 'cache', location: path.join(cache, file.path), file })),
+    ...files.map((file): FileSource<F> => ({
+      from: 'cache',
+      isHere: true,
+      location: path.join(cache, file.path),
+      file,
+    })),
   ];
 }
 
@@ -130,11 +138,12 @@ function remoteFiles<F extends RemoteFile>(files: readonly F[], options: FetchOp
       ? []
       : places(files).map(({ place, file }): FileSource<F> => ({
           from: 'mirror',
+          isHere: false,
           location: `${mirror.replace(/\/+$/, '')}/${place}`,
           file,
         }))),
     ...files.flatMap((file): FileSource<F>[] =>
-      file.url === undefined ? [] : [{ from: 'download', location: file.url, file }],
+      file.url === undefined ? [] : [{ from: 'download', isHere: false, location: file.url, file }],
     ),
   ];
 }
@@ -145,6 +154,12 @@ function places<F extends RemoteFile>(files: readonly F[]): { place: string; fil
     { place: file.path, file },
     ...(file.path.includes('/') ? [{ place: path.posix.basename(file.path), file }] : []),
   ]);
+}
+
+/** The mirror, where it is a folder. @param mirror `CAPTIONER_MIRROR` where it is left out. */
+export function mirrorFolder(mirror?: string): string | undefined {
+  const named = mirrorOf({ mirror });
+  return named === undefined || isUrl(named) ? undefined : named;
 }
 
 function mirrorOf({ mirror = process.env.CAPTIONER_MIRROR }: FetchOptions): string | undefined {
