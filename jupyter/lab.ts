@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -58,6 +58,8 @@ function installLab(): string | undefined {
       return undefined;
     }
   }
+  // JupyterLab runs scripts of its own by Node. Without this they would be taken for modules, as those of the project around them are.
+  writeFileSync(path.join(root, '.venv', 'package.json'), '{ "type": "commonjs" }\n');
   return path.join(binaries, 'jupyter-lab');
 }
 

@@ -13,7 +13,8 @@ async function main(): Promise<void> {
     .option('--no-write', 'leave the notebooks as they are')
     .addHelpText(
       'after',
-      '\nThe data: CAPTIONER_PRESET=tiny needs nothing but the project; flickr8k needs the data set.',
+      '\nThe data: CAPTIONER_PRESET=tiny (default) needs nothing but the project. flickr8k needs the data set, whose photos may not be passed on\n' +
+        'with the project: then the notebooks stay as they are, and --html shows what came out.',
     )
     .parse();
   const options = program.opts<{ html: string | boolean; write: boolean }>();
@@ -21,10 +22,15 @@ async function main(): Promise<void> {
   const named = program.args.map((name) => all.find((file) => path.basename(file).startsWith(`${name}-`)) ?? name);
   const files = named.length > 0 ? named : all;
   const pages = typeof options.html === 'string' ? options.html : path.join(root, 'notebooks', 'html');
+  const { CAPTIONER_PRESET: preset = 'tiny' } = process.env;
+  const write = options.write && preset === 'tiny';
   let failures = 0;
   for (const file of files) {
     const began = performance.now();
-    const { notebook, failed } = await executeNotebook(readNotebook(file));
+    const { notebook, failed } = await executeNotebook(readNotebook(file), {
+      ...process.env,
+      CAPTIONER_PRESET: preset,
+    });
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
     if (failed) {
       failures++;
@@ -33,7 +39,7 @@ async function main(): Promise<void> {
       continue;
     }
     console.log(`✓ ${path.relative('', file)}  ${seconds} s`);
-    if (options.write) writeNotebook(file, withoutScripts(notebook));
+    if (write) writeNotebook(file, withoutScripts(notebook));
     if (options.html) {
       mkdirSync(pages, { recursive: true });
       const page = path.join(pages, `${path.basename(file, '.ipynb')}.html`);

@@ -58,6 +58,7 @@ export {
   type ExtractionRequest,
   type PhotoEncoder,
 } from './data/extraction.js';
+export { photoFeatures } from './data/photo-features.js';
 export { mergeFeatures, type MergeReport, type MergeRequest } from './data/merge.js';
 export { isInShard, lackingShards, parseShard, shardPath, type Shard } from './data/shard.js';
 export { Encoder, type EncoderOptions } from './model/encoder.js';
@@ -89,13 +90,4 @@ export { alarmThresholds, type Check } from './metrics/checks.js';
 export { referenceFit, type ReferenceFit } from './metrics/perplexity.js';
 export { reportCaptions, type CaptionReport, type EvaluatedPhoto } from './metrics/report.js';
 export { modelCard, type TestReport } from './train/card.js';
-export {
-  encoderAtHand,
-  lessonCheckpoint,
-  lessonPreset,
-  openLesson,
-  openSamples,
-  projectFolder,
-  type LessonData,
-  type Preset,
-} from './lesson.js';
+export { lessonPreset, openLesson, openSamples, projectFolder, type LessonData, type Preset } from './lesson.js';

@@ -1,16 +1,16 @@
 import { expect } from 'chai';
 import { CaptionerError } from '../lib/errors.js';
 import { evaluateCaptioner, type EvaluationRequest } from '../lib/evaluation.js';
-import { lessonCheckpoint, openSamples } from '../lib/lesson.js';
+import { storedCheckpoint, storedSamples } from './fixtures/stored-samples.js';
 import { loadCheckpoint } from '../lib/model/checkpoint.js';
 
 describe('evaluateCaptioner, with other searches and several captioners', function () {
   this.timeout(300_000).slow(20_000);
 
   const evaluate = async (values: Partial<EvaluationRequest>) => {
-    const { manifest, features } = await openSamples();
+    const { manifest, features } = await storedSamples();
     const photos = manifest.photos.map((photo) => ({ ...photo, split: 'test' as const }));
-    const checkpoint = loadCheckpoint(lessonCheckpoint);
+    const checkpoint = loadCheckpoint(storedCheckpoint);
     const request = { manifest: { ...manifest, photos }, features, checkpoint, split: 'test' as const, beams: [3] };
     const [{ predictions, fit }] = await evaluateCaptioner({ ...request, ...values });
     features.close();
@@ -19,7 +19,7 @@ describe('evaluateCaptioner, with other searches and several captioners', functi
 
   it('scores an ensemble of the same captioner as that captioner', async () => {
     const alone = await evaluate({});
-    const twice = await evaluate({ ensemble: [loadCheckpoint(lessonCheckpoint)] });
+    const twice = await evaluate({ ensemble: [loadCheckpoint(storedCheckpoint)] });
     expect(twice.captions).to.deep.equal(alone.captions);
     expect(twice.perplexity).to.be.closeTo(alone.perplexity, 1e-3);
   });

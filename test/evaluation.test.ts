@@ -8,7 +8,7 @@ import { openFeatures } from '../lib/data/features.js';
 import { CaptionerError } from '../lib/errors.js';
 import { evaluateCaptioner, type Evaluation } from '../lib/evaluation.js';
 import { metricsOf, writeEvaluation } from '../lib/evaluation-files.js';
-import { lessonCheckpoint, openSamples } from '../lib/lesson.js';
+import { storedCheckpoint, storedSamples } from './fixtures/stored-samples.js';
 import { parsePhotoStatistics, referencesChecksum, statisticsOf } from '../lib/metrics/photo-statistics.js';
 import { scoreNames } from '../lib/metrics/statistics.js';
 import { loadCheckpoint } from '../lib/model/checkpoint.js';
@@ -22,9 +22,9 @@ describe('evaluateCaptioner, on the sample photos', function () {
   let scratch: string;
   let evaluations: Evaluation[];
   const samples = async () => {
-    const { manifest, features } = await openSamples();
+    const { manifest, features } = await storedSamples();
     const photos = manifest.photos.map((photo) => ({ ...photo, split: 'test' as const }));
-    return { manifest: { ...manifest, photos }, features, checkpoint: loadCheckpoint(lessonCheckpoint) };
+    return { manifest: { ...manifest, photos }, features, checkpoint: loadCheckpoint(storedCheckpoint) };
   };
 
   before(async () => {
@@ -62,7 +62,7 @@ describe('evaluateCaptioner, on the sample photos', function () {
   it('says how varied and how well calibrated the captions are', () => {
     const [, { diversity, calibration, checks, distinct }] = evaluations;
     expect(distinct / 7).to.be.closeTo(diversity.distinctCaptions, 1e-12);
-    expect(diversity.vocabulary).to.be.closeTo(diversity.words / (loadCheckpoint(lessonCheckpoint).vocabulary.size - 4), 1e-12); // prettier-ignore
+    expect(diversity.vocabulary).to.be.closeTo(diversity.words / (loadCheckpoint(storedCheckpoint).vocabulary.size - 4), 1e-12); // prettier-ignore
     expect(diversity, 'there are no training captions among the samples').not.to.have.property('novel');
     expect(calibration.perWord.bins).to.have.length(7);
     expect(checks.map(({ name }) => name)).to.deep.equal([
@@ -156,7 +156,7 @@ describe("evaluateCaptioner, on some of Flickr8k's dev photos", function () {
     await extractFeatures({ manifest: { ...all, photos: dev }, encoder, folder: scratch });
     await encoder.release();
     const features = openFeatures(scratch);
-    const checkpoint = loadCheckpoint(lessonCheckpoint);
+    const checkpoint = loadCheckpoint(storedCheckpoint);
     const manifest = { ...all, photos: [...train, ...dev] };
     const [{ scores, intervals, fit, checks, calibration, diversity }] = await evaluateCaptioner({
       ...{ checkpoint, manifest, features, split: 'dev', beams: [3] },

@@ -4,9 +4,8 @@ import path from 'node:path';
 import { expect } from 'chai';
 import { HistogramEncoder } from '../../lib/data/histogram-encoder.js';
 import { shapesDataset } from '../../lib/data/shapes.js';
-import { CaptionerError } from '../../lib/errors.js';
 import { decodePhoto } from '../../lib/images/photo.js';
-import { lessonPreset, openSamples } from '../../lib/lesson.js';
+import { openSamples } from '../../lib/lesson.js';
 import { cosine } from '../../lib/viz.js';
 
 describe('the data set of shapes', () => {
@@ -35,11 +34,19 @@ describe('the data set of shapes', () => {
     const { photos } = await shapesDataset(path.join(folder, 'a'), { photos: 40, seed: 3 });
     const single = photos.filter(({ captions }) => / in the middle/.test(captions.join(' ')));
     expect(single.length).to.be.greaterThan(5);
-    const near: Record<string, [number, number, number]> = { red: [210, 59, 51], blue: [43, 98, 184], green: [47, 154, 82], yellow: [238, 197, 47], purple: [138, 68, 168], orange: [239, 138, 43] };
+    const near: Record<string, [number, number, number]> = {
+      red: [210, 59, 51],
+      blue: [43, 98, 184],
+      green: [47, 154, 82],
+      yellow: [238, 197, 47],
+      purple: [138, 68, 168],
+      orange: [239, 138, 43],
+    };
     for (const { file, captions } of single) {
       const rgb = await decodePhoto(file, 96);
       const middle = 3 * (48 * 96 + 48);
-      const distance = (colour: [number, number, number]) => Math.hypot(...colour.map((value, c) => value - rgb[middle + c]));
+      const distance = (colour: [number, number, number]) =>
+        Math.hypot(...colour.map((value, c) => value - rgb[middle + c]));
       const seen = Object.keys(near).sort((a, b) => distance(near[a]) - distance(near[b]))[0];
       expect(captions.join(' ')).to.contain(seen);
     }
@@ -49,33 +56,13 @@ describe('the data set of shapes', () => {
 describe('HistogramEncoder', () => {
   it('finds pictures of the same colours alike, and gives numbers for any photo', async () => {
     const encoder = new HistogramEncoder();
-    const { manifest } = await openSamples();
-    const photos = await Promise.all(manifest.photos.map(({ file }) => decodePhoto(file, encoder.inputSize)));
+    const samples = await openSamples();
+    const photos = await Promise.all(samples.photos.map(({ file }) => decodePhoto(file, encoder.inputSize)));
     const features = await encoder.features([photos[0], photos[0], photos[3]]);
     expect(features).to.have.length(3 * encoder.identity.dimension);
     expect(features.every((value) => Number.isFinite(value) && value >= 0)).to.be.true;
     const row = (i: number) => features.subarray(i * encoder.identity.dimension, (i + 1) * encoder.identity.dimension);
     expect(cosine(row(0), row(1))).to.be.closeTo(1, 1e-6);
     expect(cosine(row(0), row(2))).to.be.lessThan(0.95);
-  });
-});
-
-describe('lessons', () => {
-  it('refuse a preset that there is not', async () => {
-    const before = process.env.CAPTIONER_PRESET;
-    process.env.CAPTIONER_PRESET = 'huge';
-    const error = await lessonPreset().catch((thrown: unknown) => thrown);
-    if (before === undefined) delete process.env.CAPTIONER_PRESET;
-    else process.env.CAPTIONER_PRESET = before;
-    expect(error).to.be.instanceOf(CaptionerError);
-    expect((error as CaptionerError).message).to.contain('tiny or flickr8k');
-  });
-
-  it('have five captions for each sample photo, and features of all', async () => {
-    const { manifest, features } = await openSamples();
-    expect(manifest.problems).to.deep.equal([]);
-    expect(manifest.photos.map(({ id, captions }) => [features.has(id), captions.length])).to.deep.equal(
-      manifest.photos.map(() => [true, 5]),
-    );
   });
 });

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
 import type { Browser } from 'playwright-core';
 import { evaluateCaptioner, type Evaluation } from '../../lib/evaluation.js';
-import { lessonCheckpoint, openSamples } from '../../lib/lesson.js';
+import { storedCheckpoint, storedSamples } from '../fixtures/stored-samples.js';
 import type { EvaluatedPhoto } from '../../lib/metrics/report.js';
 import { loadCheckpoint } from '../../lib/model/checkpoint.js';
 import { choosePhotos } from '../../lib/viz/report/cards.js';
@@ -18,7 +18,7 @@ describe('report of an evaluation', function () {
   this.timeout(300_000);
   let evaluations: Evaluation[];
   let files: ReadonlyMap<string, string>;
-  const history = path.join(lessonCheckpoint, 'history.jsonl');
+  const history = path.join(storedCheckpoint, 'history.jsonl');
   const report = (change: Partial<Parameters<typeof evaluationReport>[0]> = {}) =>
     evaluationReport({
       ...{ title: 'Samples', split: 'test', evaluations, history, config: { decoder: { cell: 'lstm' } } },
@@ -27,10 +27,10 @@ describe('report of an evaluation', function () {
     });
 
   before(async () => {
-    const { manifest, features } = await openSamples();
+    const { manifest, features } = await storedSamples();
     const photos = manifest.photos.map((photo) => ({ ...photo, split: 'test' as const }));
     files = new Map(photos.map(({ id, file }) => [id, file]));
-    const checkpoint = loadCheckpoint(lessonCheckpoint);
+    const checkpoint = loadCheckpoint(storedCheckpoint);
     evaluations = await evaluateCaptioner({
       ...{ manifest: { ...manifest, photos }, features, checkpoint, split: 'test', beams: [1, 3] },
     });

@@ -138,7 +138,7 @@ export function drawHeatmap(trace: HeatmapTrace, { x, y }: Plane): string {
   const values = trace.z.flat();
   const low = trace.zmin ?? Math.min(...values);
   const high = trace.zmax ?? Math.max(...values);
-  const finer = trace.zsmooth === 'best' ? 6 : 1;
+  const finer = trace.zsmooth === 'best' ? Math.ceil(42 / Math.max(rows, columns)) : 1;
   const at = (row: number, column: number) => {
     const [r, c] = [clamp(row, rows - 1), clamp(column, columns - 1)];
     const [r0, c0] = [Math.floor(r), Math.floor(c)];
@@ -162,9 +162,9 @@ export function drawHeatmap(trace: HeatmapTrace, { x, y }: Plane): string {
       const half = 0.5 / finer;
       const fill = colourAt(trace.colorscale, (at(r, c) - low) / (high - low || 1));
       if (channels(fill)[3] === 0) continue;
-      const [x0, x1] = [position(trace.x, x, c - half), position(trace.x, x, c + half)];
-      const [y0, y1] = [position(trace.y, y, r - half), position(trace.y, y, r + half)];
-      svg += `<rect x="${round(Math.min(x0, x1))}" y="${round(Math.min(y0, y1))}" width="${round(Math.abs(x1 - x0) + (channels(fill)[3] === 1 ? 0.3 : 0))}" height="${round(Math.abs(y1 - y0) + (channels(fill)[3] === 1 ? 0.3 : 0))}" fill="${fill}"/>`;
+      const [left, right] = [c - half, c + half].map((edge) => halfPixel(position(trace.x, x, edge))).sort(ascending);
+      const [top, bottom] = [r - half, r + half].map((edge) => halfPixel(position(trace.y, y, edge))).sort(ascending);
+      svg += `<rect x="${left}" y="${top}" width="${right - left}" height="${bottom - top}" fill="${fill}"/>`;
     }
   }
   return `<g shape-rendering="crispEdges"${trace.opacity === undefined ? '' : ` opacity="${trace.opacity}"`}>${svg}</g>`;
@@ -175,6 +175,15 @@ export function legendColour(trace: ScatterTrace | BarTrace, colour: Colour): Co
   const marker = trace.marker?.color;
   if (trace.type === 'scatter' && trace.mode.includes('lines')) return trace.line?.color ?? colour;
   return typeof marker === 'string' ? marker : Array.isArray(marker) ? palette.grey : colour;
+}
+
+/** Neighbouring cells share their edges to the half pixel: translucent ones neither overlap nor leave a seam. */
+function halfPixel(value: number): number {
+  return Math.round(2 * value) / 2;
+}
+
+function ascending(a: number, b: number): number {
+  return a - b;
 }
 
 function clamp(value: number, most: number): number {
