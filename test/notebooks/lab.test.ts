@@ -99,11 +99,11 @@ describe('JupyterLab in a browser', function () {
 
 /** Opens a notebook, runs all of its cells, and gives the outputs of each when the kernel is idle again. */
 async function runAll(page: Page, url: string) {
-  await page.goto(url, { timeout: 120_000 });
+  await page.goto(url, { timeout: 300_000 });
   await page.waitForFunction(
     () => !!(window as unknown as LabWindow).jupyterapp?.shell.currentWidget?.content?.model,
     undefined,
-    { timeout: 120_000 },
+    { timeout: 300_000 },
   );
   await page.evaluate(async () => {
     const { commands, shell } = (window as unknown as LabWindow).jupyterapp;
