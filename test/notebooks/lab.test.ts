@@ -78,18 +78,15 @@ describe('JupyterLab in a browser', function () {
       copyFileSync(path.join(root, 'notebooks', `${file}.ipynb`), path.join(folder, `${file}.ipynb`));
       const page = await browser.newPage({ viewport: { width: 1300, height: 1000 } });
       try {
-        const outputs = await runAll(page, `${server.url}/lab/tree/${path.relative(root, folder)}/${file}.ipynb`);
+        const outputs = await runAll(page, `${server.url}/lab/tree/${path.relative(root, folder)}/${file}.ipynb?reset`);
         const errors = outputs.flat().filter(({ output_type }) => output_type === 'error');
         expect(errors.map(({ ename, evalue }) => `${ename}: ${evalue}`)).to.deep.equal([]);
         const code = readNotebook(path.join(root, 'notebooks', `${file}.ipynb`)).cells.filter(
           ({ cell_type }) => cell_type === 'code',
         );
         expect(outputs).to.have.length(code.length);
-        // Figures are drawn when they come into view.
-        await page.locator('.jp-OutputArea-output img[src^="data:"], .js-plotly-plot').first().scrollIntoViewIfNeeded();
-        const figure = page.locator('.jp-OutputArea .js-plotly-plot .main-svg').first();
-        await figure.waitFor({ state: 'attached', timeout: 60_000 });
         if (process.env.SNAPSHOT_PICTURES) await pictures(page, path.join(process.env.SNAPSHOT_PICTURES, file));
+        expect(await hasFigure(page), 'a figure by Plotly').to.equal(true);
       } finally {
         await page.close();
       }
@@ -97,7 +94,7 @@ describe('JupyterLab in a browser', function () {
   }
 });
 
-/** Opens a notebook, runs all of its cells, and gives the outputs of each when the kernel is idle again. */
+/** Opens a notebook (`?reset`: alone, without those that were open before), runs all of its cells, and gives the outputs of each when the kernel is idle again. */
 async function runAll(page: Page, url: string) {
   await page.goto(url, { timeout: 300_000 });
   await page.waitForFunction(
@@ -117,6 +114,21 @@ async function runAll(page: Page, url: string) {
       .toJSON()
       .cells.flatMap(({ cell_type, outputs = [] }) => (cell_type === 'code' ? [outputs] : []));
   });
+}
+
+/** Scrolls through the notebook until Plotly has drawn a figure: outputs are put into the page, and drawn, when they come into view. */
+async function hasFigure(page: Page): Promise<boolean> {
+  const panel = page.locator('.jp-WindowedPanel-outer').first();
+  const figures = page.locator('.jp-OutputArea .js-plotly-plot .main-svg');
+  // Heights of cells that were not seen yet are guesses, so the first time some may be passed over.
+  for (let time = 0; time < 3; time++) {
+    for (let top = 0; top < (await panel.evaluate((element) => element.scrollHeight)); top += 600) {
+      await panel.evaluate((element, to) => (element.scrollTop = to), top);
+      await page.waitForTimeout(800);
+      if ((await figures.count()) > 0) return true;
+    }
+  }
+  return false;
 }
 
 /** Screenshots of the whole notebook, page by page. */
