@@ -7,11 +7,18 @@ import { checkEncoder, libraryVersion, type CheckpointConfig } from '../model/ch
 import { Decoder } from '../model/decoder.js';
 import { exportDecoder } from '../model/export-decoder.js';
 import { Random } from '../random.js';
-import { loadVectors, type WordVectors } from '../text/vectors.js';
 import { Vocabulary } from '../text/vocabulary.js';
 import { bucketLengths, examplesOf, type CaptionedPhoto } from './batches.js';
 import { CaptionerTask } from './captioner-task.js';
-import { buildVocabulary, encodePhotos, featureStatistics, tokenizeData, type TokenizedData } from './data.js';
+import {
+  buildVocabulary,
+  datasetCounts,
+  decoderVectors,
+  encodePhotos,
+  featureStatistics,
+  tokenizeData,
+  type TokenizedData,
+} from './data.js';
 import { History } from './history.js';
 import { checkUnchanged, openRun, runFolders, type PastRun } from './run-folder.js';
 import { runTask, type RunOptions } from './run-task.js';
@@ -83,7 +90,7 @@ async function prepare(options: CaptionerTrainingOptions, data: TokenizedData, p
   const training = parseConfig(TrainingConfig, { ...past?.config.training, ...options.training });
   const wanted = parseConfig(DecoderConfig, past?.config.decoder ?? options.decoder);
   const vocabulary = chooseVocabulary(options, data, past);
-  const vectors = wanted.embeddings === 'scratch' ? undefined : await vectorsOf(vocabulary, wanted, options);
+  const vectors = await decoderVectors(vocabulary, wanted, options.progress);
   const decoderConfig = vectors ? { ...wanted, embeddingSize: vectors.dimension } : wanted;
 
   const dev = training.validatePhotos > 0 ? data.dev.slice(0, training.validatePhotos) : data.dev;
@@ -103,12 +110,7 @@ async function prepare(options: CaptionerTrainingOptions, data: TokenizedData, p
     vocabulary: past?.config.vocabulary ?? vocabularyConfig(options),
     vocabularySize: vocabulary.size,
     training,
-    dataset: {
-      name: manifest.name,
-      photos: photos.length,
-      captions: photos.reduce((sum, { captions }) => sum + captions.length, 0),
-      devPhotos: dev.length,
-    },
+    dataset: datasetCounts(manifest, photos, dev),
     trained: { epochs: 0, steps: 0 },
     scores: {},
   };
@@ -138,14 +140,6 @@ async function prepare(options: CaptionerTrainingOptions, data: TokenizedData, p
   const history = new History(runFolders(out).history, past?.history);
   const parts = { out, config, vocabulary, graphs, photos, features, buckets, validation, history, slots: past?.slots };
   return { parts, makeDecoder };
-}
-
-function vectorsOf(
-  vocabulary: Vocabulary,
-  { vectors: source }: DecoderConfig,
-  { progress }: CaptionerTrainingOptions,
-): Promise<WordVectors> {
-  return loadVectors(vocabulary, { source, ...(progress && { progress }) });
 }
 
 /** The decoder as ONNX files: only the 'onnx' backend writes them, and their weights do not matter. */

@@ -1,10 +1,12 @@
-import { parseConfig, VocabularyConfig } from '../config.js';
+import { parseConfig, VocabularyConfig, type DecoderConfig } from '../config.js';
 import type { FeatureStore } from '../data/features.js';
 import type { Manifest, Photo, Split } from '../data/manifest.js';
 import { CaptionerError } from '../errors.js';
+import type { CheckpointConfig } from '../model/checkpoint.js';
+import type { ProgressReporter } from '../progress.js';
 import { tokenize } from '../text/tokenizer.js';
 import { Vocabulary } from '../text/vocabulary.js';
-import type { WordVectors } from '../text/vectors.js';
+import { loadVectors, type WordVectors } from '../text/vectors.js';
 import type { CaptionedPhoto } from './batches.js';
 
 /** A photo and the words of its captions. */
@@ -68,6 +70,25 @@ const captioned = ({ photos }: Manifest, split: Split) =>
 export function buildVocabulary({ train }: TokenizedData, config: Partial<VocabularyConfig> = {}): Vocabulary {
   const captions = train.flatMap((photo) => photo.captions);
   return Vocabulary.build(captions, parseConfig(VocabularyConfig, config));
+}
+
+/** The pretrained vectors that a decoder's config asks for; undefined where its embeddings are learned from scratch. */
+export async function decoderVectors(
+  vocabulary: Vocabulary,
+  { embeddings, vectors: source }: Pick<DecoderConfig, 'embeddings' | 'vectors'>,
+  progress?: ProgressReporter,
+): Promise<WordVectors | undefined> {
+  return embeddings === 'scratch' ? undefined : loadVectors(vocabulary, { source, ...(progress && { progress }) });
+}
+
+/** What a checkpoint says of the data it learned from. @param dev the photos that epochs are judged by. */
+export function datasetCounts(
+  { name }: Manifest,
+  photos: readonly CaptionedPhoto[],
+  dev: readonly unknown[],
+): CheckpointConfig['dataset'] {
+  const captions = photos.reduce((sum, photo) => sum + photo.captions.length, 0);
+  return { name, photos: photos.length, captions, devPhotos: dev.length };
 }
 
 /** Words to ids; with `vectors`, a word outside the vocabulary becomes the most similar one inside it. */

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { useBackend } from '../backend/index.js';
 import { FinetuneConfig, parseConfig } from '../config.js';
-import type { Manifest } from '../data/manifest.js';
 import { CaptionerError } from '../errors.js';
 import {
   checkEncoder,
@@ -15,33 +14,19 @@ import {
 import { Decoder } from '../model/decoder.js';
 import { readEncoder } from '../model/encoder-source.js';
 import { TrainableEncoder } from '../model/trainable-encoder.js';
-import { loadVectors } from '../text/vectors.js';
 import { bucketLengths, examplesOf } from './batches.js';
 import type { TrainingOutcome } from './captioner-training.js';
-import { encodePhotos, tokenizePhotos } from './data.js';
+import { runContinued, type ContinuedRunOptions } from './continued-run.js';
+import { datasetCounts, decoderVectors, encodePhotos, tokenizePhotos } from './data.js';
 import { encoderWeights, FinetuneTask, type FinetuneTaskParts } from './finetune-task.js';
 import { History } from './history.js';
 import { longest } from './photo-batches.js';
 import { checkUnchanged, openRun, runFolders, type PastRun } from './run-folder.js';
-import { runTask, type RunOptions } from './run-task.js';
-import { freshState, type TrainerState } from './trainer.js';
 
-export interface FinetuningOptions extends RunOptions {
-  /** The data set; its photos' files are read. */
-  readonly manifest: Manifest;
-  /** Folder of the trained captioner to begin with: a checkpoint or a training run. */
-  readonly checkpoint: string;
-  /** Path of its encoder's ONNX file, where it shall not be looked for or downloaded by its name. */
+/** Options of {@link finetuneCaptioner}; the photos' files are read, and each checkpoint gets its `encoder.onnx`. */
+export interface FinetuningOptions extends ContinuedRunOptions<FinetuneConfig> {
+  /** Path of the checkpoint's encoder, an ONNX file, where it shall not be looked for or downloaded by its name. */
   readonly encoder?: string;
-  /** Folder of the run: gets the checkpoints `last` and `best`, each with its `encoder.onnx`, and `history.jsonl`. */
-  readonly out: string;
-  readonly config?: Partial<FinetuneConfig>;
-  /** Go on with the run in `out` where it stopped, with the hyperparameters it has; start one where there is none. */
-  readonly resume?: boolean;
-  /** Told, in a sentence, what is odd and no error. */
-  readonly warn?: (line: string) => void;
-  /** Told the dev scores of the captioner that the run begins with. */
-  readonly onStart?: (scores: Readonly<Record<string, number>>) => void;
 }
 
 /**
@@ -56,27 +41,10 @@ export interface FinetuningOptions extends RunOptions {
  *   trained), `mismatch` (another encoder, a run that was begun otherwise), `not-found`, `numeric`, `interrupted`.
  */
 export async function finetuneCaptioner(options: FinetuningOptions): Promise<TrainingOutcome> {
-  const { out, progress, signal } = options;
-  const past = openRun(out, options.resume ?? false, 'finetune');
+  const past = openRun(options.out, options.resume ?? false, 'finetune');
   const config = parseConfig(FinetuneConfig, { ...past?.config.finetuned?.config, ...options.config });
   await useBackend(config.backend);
-  const task = new FinetuneTask(await prepare(options, config, past));
-  try {
-    let state: TrainerState | undefined = past?.state;
-    if (!state) {
-      progress?.start('Captioning the dev photos as they are captioned now', 0, 'photos');
-      const scores = await task.validate(signal).finally(() => progress?.stop());
-      options.onStart?.(scores);
-      // Where there is nothing to score, the first epoch is the best so far.
-      const begun = { best: task.goal(scores, 0), bestScores: scores };
-      state = { ...freshState(), ...(scores.CIDEr !== undefined && begun) };
-    }
-    const end = await runTask(task, task.history, config, options, { state, resumed: past !== undefined });
-    const { best } = runFolders(out);
-    return { best, config: loadCheckpoint(best).config, state: end };
-  } finally {
-    await task.dispose();
-  }
+  return runContinued(new FinetuneTask(await prepare(options, config, past)), config, options, past);
 }
 
 async function prepare(
@@ -106,10 +74,7 @@ async function prepare(
   if (data.dev.length === 0)
     warn('There are no dev photos: the epoch with the least training loss is kept as the best.');
 
-  const vectors =
-    decoderConfig.embeddings === 'scratch'
-      ? undefined
-      : await loadVectors(vocabulary, { source: decoderConfig.vectors, ...(progress && { progress }) });
+  const vectors = await decoderVectors(vocabulary, decoderConfig, progress);
   const files = new Map(manifest.photos.map(({ id, file }) => [id, file]));
   const withFile = (photos: Parameters<typeof encodePhotos>[0]) =>
     encodePhotos(photos, vocabulary, vectors).map((photo) => ({ ...photo, file: files.get(photo.id)! }));
@@ -122,12 +87,7 @@ async function prepare(
   const most = devLengths.reduce((a, b) => Math.max(a, b), Math.max(...lengths));
   const buckets = [...new Set([...bucketLengths(lengths, 3), most])];
 
-  const dataset = {
-    name: manifest.name,
-    photos: photos.length,
-    captions: photos.reduce((sum, { captions }) => sum + captions.length, 0),
-    devPhotos: dev.length,
-  };
+  const dataset = datasetCounts(manifest, photos, dev);
   if (past) checkUnchanged(out, past.config, { finetuning: options.config }, dataset);
 
   const source = await readEncoder(

@@ -1,43 +1,29 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { useBackend } from '../backend/index.js';
 import { parseConfig, ReinforcementConfig, type DecoderConfig } from '../config.js';
 import type { FeatureStore } from '../data/features.js';
-import type { Manifest } from '../data/manifest.js';
 import {
   checkEncoder,
   encoderOf,
   findCheckpoint,
   libraryVersion,
   loadCheckpoint,
+  ownEncoder,
   type Checkpoint,
 } from '../model/checkpoint.js';
 import { Decoder } from '../model/decoder.js';
-import { loadVectors } from '../text/vectors.js';
 import { bucketLengths, examplesOf } from './batches.js';
 import type { TrainingOutcome } from './captioner-training.js';
-import { encodePhotos, tokenizeData } from './data.js';
+import { runContinued, type ContinuedRunOptions } from './continued-run.js';
+import { datasetCounts, decoderVectors, encodePhotos, tokenizeData } from './data.js';
 import { History } from './history.js';
 import { ReinforcementTask, type ReinforcementTaskParts } from './reinforcement-task.js';
 import { checkUnchanged, openRun, runFolders, type PastRun } from './run-folder.js';
-import { runTask, type RunOptions } from './run-task.js';
-import { freshState, type TrainerState } from './trainer.js';
 import { Validation } from './validation.js';
 
-export interface ReinforcementOptions extends RunOptions {
-  readonly manifest: Manifest;
+export interface ReinforcementOptions extends ContinuedRunOptions<ReinforcementConfig> {
   /** Of the manifest's photos, by the encoder that the checkpoint was trained with. */
   readonly features: FeatureStore;
-  /** Folder of the trained captioner to begin with: a checkpoint or a training run. */
-  readonly checkpoint: string;
-  /** Folder of the run: gets the checkpoints `last` and `best`, and `history.jsonl`. */
-  readonly out: string;
-  readonly config?: Partial<ReinforcementConfig>;
-  /** Go on with the run in `out` where it stopped, with the hyperparameters it has; start one where there is none. */
-  readonly resume?: boolean;
-  /** Told, in a sentence, what is odd and no error. */
-  readonly warn?: (line: string) => void;
-  /** Told the dev scores of the captioner that the run begins with. */
-  readonly onStart?: (scores: Readonly<Record<string, number>>) => void;
 }
 
 /**
@@ -52,27 +38,10 @@ export interface ReinforcementOptions extends RunOptions {
  *   other photos, a run that was begun otherwise), `numeric`, `interrupted`.
  */
 export async function reinforceCaptioner(options: ReinforcementOptions): Promise<TrainingOutcome> {
-  const { out, progress, signal } = options;
-  const past = openRun(out, options.resume ?? false, 'reinforce');
+  const past = openRun(options.out, options.resume ?? false, 'reinforce');
   const config = parseConfig(ReinforcementConfig, { ...past?.config.reinforced?.config, ...options.config });
   await useBackend(config.backend);
-  const task = new ReinforcementTask(await prepare(options, config, past));
-  try {
-    let state: TrainerState | undefined = past?.state;
-    if (!state) {
-      progress?.start('Captioning the dev photos as they are captioned now', 0, 'photos');
-      const scores = await task.validate(signal).finally(() => progress?.stop());
-      options.onStart?.(scores);
-      // Where there is nothing to score, the first epoch is the best so far.
-      state = { ...freshState(), ...(scores.CIDEr !== undefined && { best: scores.CIDEr, bestScores: scores }) };
-    }
-    const begun = { state, resumed: past !== undefined };
-    const end = await runTask(task, task.history, config, options, begun);
-    const { best } = runFolders(out);
-    return { best, config: loadCheckpoint(best).config, state: end };
-  } finally {
-    task.dispose();
-  }
+  return runContinued(new ReinforcementTask(await prepare(options, config, past)), config, options, past);
 }
 
 async function prepare(
@@ -94,22 +63,14 @@ async function prepare(
     );
   }
   if (data.dev.length === 0) warn('There are no dev photos: the epoch with the highest reward is kept as the best.');
-  const vectors =
-    decoder.embeddings === 'scratch'
-      ? undefined
-      : await loadVectors(vocabulary, { source: decoder.vectors, ...(progress && { progress }) });
+  const vectors = await decoderVectors(vocabulary, decoder, progress);
   const photos = encodePhotos(data.train, vocabulary, vectors);
   const dev = encodePhotos(
     config.validatePhotos > 0 ? data.dev.slice(0, config.validatePhotos) : data.dev,
     vocabulary,
     vectors,
   );
-  const dataset = {
-    name: manifest.name,
-    photos: photos.length,
-    captions: photos.reduce((sum, { captions }) => sum + captions.length, 0),
-    devPhotos: dev.length,
-  };
+  const dataset = datasetCounts(manifest, photos, dev);
   if (past) checkUnchanged(out, past.config, { reinforcement: options.config }, dataset);
 
   const devLengths = dev.flatMap((photo) => examplesOf(photo, config.maxLength).map(({ targets }) => targets.length));
@@ -118,7 +79,8 @@ async function prepare(
     bucketLengths(devLengths, 3),
     { maxLength: config.maxLength, batchSize: config.photosPerBatch * config.samples },
   );
-  const encoder = encoderOf(folder, start.config);
+  encoderOf(folder, start.config); // refuses a checkpoint that has lost its own
+  const encoder = ownEncoder(folder);
   const sizes = { featureSize: features.dimension, vocabularySize: vocabulary.size };
   return {
     out,
@@ -127,7 +89,7 @@ async function prepare(
       captioner: libraryVersion(),
       reinforced: { config, trained: { epochs: 0, steps: 0 }, dataset },
     },
-    ...(existsSync(encoder) && { encoder: readFileSync(encoder) }),
+    ...(encoder !== undefined && { encoder: readFileSync(encoder) }),
     decoder: new Decoder(config.dropout ? decoder : withoutDropout(decoder), sizes, { weights }),
     buckets: lengthsOf(config.maxLength),
     ...{ vocabulary, graphs, photos, features, validation },
