@@ -168,7 +168,9 @@ async function load({ url }: Server, clients: number, duration?: number, amount?
   };
 }
 
-/** Resident memory of a server. */
+/** Resident memory of a server and of its workers. */
 function megabytes({ child }: Server): number {
-  return Math.round(Number(execFileSync('ps', ['-o', 'rss=', '-p', String(child.pid)]).toString()) / 1024);
+  const pid = String(child.pid);
+  const sizes = execFileSync('ps', ['-o', 'rss=', '-p', pid, '--ppid', pid]).toString().trim().split('\n');
+  return Math.round(sizes.reduce((sum, kilobytes) => sum + Number(kilobytes), 0) / 1024);
 }

@@ -1,6 +1,6 @@
 /** What the service answers, as JSON. The page reads these types, too: so this file imports nothing. */
 
-/** An error as it is answered, and as it goes from thread to thread. */
+/** An error as it is answered, and as it goes from process to process. */
 export interface PlainError {
   readonly code: string;
   readonly message: string;
@@ -68,7 +68,7 @@ export interface Readiness {
   readonly status: 'ready' | 'not-ready';
   readonly error?: PlainError;
   readonly model?: AnsweredModel;
-  /** Threads that caption. */
+  /** Processes that caption. */
   readonly workers: number;
   readonly limits: {
     readonly maxFiles: number;

@@ -32,7 +32,7 @@ export function plainError(error: unknown): PlainError {
   return { code: 'internal', message: 'Something went wrong on our side. The log says what.' };
 }
 
-/** An error that came from another thread. */
+/** An error that came from another process. */
 export function serviceError({ code, message }: PlainError): ServiceError {
   return new ServiceError(statusOfCode(code), code, message);
 }

@@ -103,7 +103,7 @@ export class Crew {
     // Not there any more: it was dismissed.
     if (!this.workers.delete(worker)) return;
     this.done();
-    this.options.onTrouble(new Error('A thread that captions has ended unexpectedly; another one takes its place.'));
+    this.options.onTrouble(new Error('A process that captions has ended unexpectedly; another one takes its place.'));
     this.hireUntilReady();
   }
 

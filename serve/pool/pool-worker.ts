@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import { fork, type ChildProcess } from 'node:child_process';
 import type { PlainError } from '../answers.js';
 import { ServiceError } from '../errors.js';
 import type { FromWorker, ModelInfo, Outcome, Stages, ToWorker, Work, WorkerSettings } from './messages.js';
@@ -9,7 +9,7 @@ export interface BatchResult {
   readonly stages?: Stages;
 }
 
-/** The thread ended, or was ended, before it had answered. */
+/** The process ended, or was ended, before it had answered. */
 export class WorkerDied extends Error {
   override readonly name = 'WorkerDied';
 }
@@ -21,49 +21,58 @@ export class LoadFailed extends ServiceError {
   }
 }
 
-/** One thread with a captioner in it, which does one batch at a time. */
+/**
+ * One process with a captioner in it, which does one batch at a time. A process, and not a thread: native code decodes and computes, and
+ * where it fails, or is ended in the middle of it, the process ends that it is in.
+ */
 export class PoolWorker {
   /** Settles when the captioner is loaded and has captioned a trial photo, or can't. */
   readonly ready: Promise<ModelInfo>;
-  /** Settles when the thread has ended, for whatever reason. */
+  /** Settles when the process has ended, for whatever reason. */
   readonly ended: Promise<void>;
   busy = false;
 
-  private readonly thread: Worker;
+  private readonly child: ChildProcess;
   private waiting?: { resolve: (result: BatchResult) => void; reject: (error: WorkerDied) => void };
 
   constructor(settings: WorkerSettings) {
-    this.thread = startThread(settings);
+    this.child = startProcess(settings);
     let reason = 'it ended';
-    this.thread.on('error', (error: Error) => (reason = error.message));
     this.ended = new Promise((resolve) => {
-      this.thread.once('exit', () => {
+      const end = (why: string) => {
+        reason = why;
         this.waiting?.reject(new WorkerDied(reason));
         resolve();
+      };
+      this.child.once('error', ({ message }) => {
+        end(message);
+      });
+      this.child.once('exit', (code, signal) => {
+        end(signal ? `it ended by ${signal}` : `it ended with code ${code}`);
       });
     });
     this.ready = new Promise((resolve, reject) => {
-      this.thread.on('message', (message: FromWorker) => {
+      this.child.on('message', (message: FromWorker) => {
         if (message.type === 'ready') resolve(message.model);
         if (message.type === 'failed') reject(new LoadFailed(message.error));
         if (message.type === 'done') this.waiting?.resolve(message);
       });
       void this.ended.then(() => {
-        const message = `The thread that captions could not start: ${reason}.`;
+        const message = `The process that captions could not start: ${reason}.`;
         reject(new LoadFailed({ code: 'internal', message }));
       });
     });
     this.ready.catch(() => undefined); // whoever waits sees it
   }
 
-  /** @throws WorkerDied when the thread ends before it answers. */
+  /** @throws WorkerDied when the process ends before it answers. */
   async run(work: readonly Work[]): Promise<BatchResult> {
     this.busy = true;
     try {
       return await new Promise<BatchResult>((resolve, reject) => {
         this.waiting = { resolve, reject };
         const message: ToWorker = { work };
-        this.thread.postMessage(message);
+        this.child.send(message, () => undefined); // what can't be sent has ended, which is seen above
       });
     } finally {
       this.waiting = undefined;
@@ -71,17 +80,15 @@ export class PoolWorker {
     }
   }
 
-  /** Ends the thread, whatever it does. */
+  /** Ends the process, whatever it does. */
   async stop(): Promise<void> {
-    await this.thread.terminate();
+    this.child.kill('SIGKILL');
+    await this.ended;
   }
 }
 
 /** worker.js beside this file, or worker.ts where tsx runs the sources. */
-function startThread(settings: WorkerSettings): Worker {
-  const options = { workerData: settings, name: 'captioner' };
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.js', import.meta.url), options);
-  const file = JSON.stringify(new URL('./worker.ts', import.meta.url).href);
-  const start = `import('tsx/esm/api').then(({ register }) => { register(); return import(${file}); });`;
-  return new Worker(start, { ...options, eval: true });
+function startProcess(settings: WorkerSettings): ChildProcess {
+  const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
+  return fork(new URL(file, import.meta.url), [JSON.stringify(settings)], { serialization: 'advanced' });
 }

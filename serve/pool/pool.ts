@@ -46,7 +46,7 @@ export interface PoolStatus {
 export type Order = Omit<Work, 'kind'>;
 
 /**
- * Captions photos on threads of their own, several at a time: photos that wait are taken together by the next worker that is free.
+ * Captions photos in processes of their own, several at a time: photos that wait are taken together by the next worker that is free.
  * What was accepted is answered: with captions, or with the error that kept it from having any.
  */
 export class CaptionPool {
@@ -279,7 +279,7 @@ export class CaptionPool {
   private tryAgain(job: Job): void {
     if (job.settled) return;
     if (job.suspect) {
-      const message = 'The thread that captioned this photo has ended, twice. Try another photo.';
+      const message = 'The process that captioned this photo has ended, twice. Try another photo.';
       job.settle(new ServiceError(500, 'worker-died', message));
       return;
     }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { parentPort, workerData } from 'node:worker_threads';
 import {
   Captioner,
   CaptionerError,
@@ -12,13 +11,16 @@ import type { PlainError } from '../answers.js';
 import { plainError } from '../errors.js';
 import type { FromWorker, ModelInfo, Outcome, Stages, ToWorker, Work, WorkerSettings } from './messages.js';
 
-/** The thread that captions: it loads a captioner, says so, and then does one batch after the other. */
+/** The process that captions: it loads a captioner, says so, and then does one batch after the other. */
 
-const settings = workerData as WorkerSettings;
-const port = parentPort!;
+const settings = JSON.parse(process.argv[2]) as WorkerSettings;
 const answer = (message: FromWorker) => {
-  port.postMessage(message);
+  process.send!(message, () => undefined);
 };
+
+// The service says when to end; signals for it reach all of its processes. Without the service there is nothing to do.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined);
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 
 /** A photo of 2 x 2 pixels, as PNG. */
 const trialPhoto = Buffer.from(
@@ -57,7 +59,7 @@ function fingerprintOf({ checkpoint: { weights, vocabulary } }: Captioner, { ide
 
 try {
   const { captioner, encoder, model } = await load();
-  port.on('message', ({ work }: ToWorker) => {
+  process.on('message', ({ work }: ToWorker) => {
     void perform(captioner, encoder, work);
   });
   answer({ type: 'ready', model });

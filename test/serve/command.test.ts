@@ -32,6 +32,7 @@ describe('captioner serve', function () {
       ['--import', 'tsx', 'cli/main.ts', 'serve', '--checkpoint', checkpoint, ...args],
       {
         env: { ...process.env, DEBUG: '', ...env },
+        detached: true, // a group of processes that signals can be sent to
       },
     );
     children.push(child);
@@ -75,6 +76,26 @@ describe('captioner serve', function () {
     // Those that had come before the signal are answered; who comes later finds no service.
     for (const answer of answers ?? []) expect(answer.status).to.be.oneOf([200, 503]);
     for (const line of log) expect(JSON.parse(line)).to.have.property('level');
+  });
+
+  it('finishes what it has accepted when all of its processes are told to end, as by Ctrl-C', async () => {
+    const { child, url, log } = await start(['--batch', '1']);
+    const form = new FormData();
+    for (let i = 0; i < 20; i++) form.append('photo', new Blob([new Uint8Array(photo)]));
+    const answering = fetch(`${url}/caption`, { method: 'POST', body: form });
+    while (!/captioner_photos_running 1/.test(await (await fetch(`${url}/metrics`)).text()));
+    process.kill(-child.pid!, 'SIGINT');
+    const [answer, [code]] = await Promise.all([answering, once(child, 'exit')]);
+    const { images } = (await answer.json()) as { images: { captions?: unknown[] }[] };
+    expect(images.filter(({ captions }) => captions?.length === 1)).to.have.length(20);
+    expect(code).to.equal(0);
+    expect(log.join('\n')).not.to.include('ended unexpectedly');
+  });
+
+  it('leaves no process behind when it is killed', async () => {
+    const { child } = await start(['--workers', '2']);
+    child.kill('SIGKILL');
+    await once(child, 'close'); // all that hold its output open have ended
   });
 
   it('takes keys from the environment', async () => {
