@@ -9,14 +9,21 @@ import { CaptionerError } from './errors.js';
 
 const fraction = () => z.number().min(0).max(1);
 
+/** Which views of a photo its features are the mean of: see `viewsOfPhoto`. */
+export const PhotoViews = z.enum(['one', 'mirror', 'crops']);
+export type PhotoViews = z.output<typeof PhotoViews>;
+
 /** How photos become features. */
 export const ExtractionConfig = z.strictObject({
   encoder: z
     .string()
     .default('mobilenetv2')
     .describe('Pretrained CNN: a name of the registry (`captioner encoders`) or the path of an ONNX classifier.'),
+  views: PhotoViews.default('one').describe(
+    'What the features of a photo are the mean of: the photo alone; mirror: also its mirror image, in twice the time; crops: the photo, its four corners and its middle, each also mirrored, in twelve times the time.',
+  ),
   precision: z.enum(['fp32', 'fp16']).default('fp32').describe('How features are stored on disk.'),
-  batchSize: z.int().min(1).max(1024).default(2).describe('Photos per run of the encoder.'),
+  batchSize: z.int().min(1).max(1024).default(2).describe('Photos, or views of photos, per run of the encoder.'),
 });
 export type ExtractionConfig = z.output<typeof ExtractionConfig>;
 
@@ -89,6 +96,17 @@ export const TrainingConfig = z.strictObject({
     .default(0)
     .describe('Decoupled weight decay per step, times the learning rate.'),
   labelSmoothing: fraction().max(0.9).default(0).describe('Probability spread evenly over all words in the target.'),
+  scheduledSampling: fraction()
+    .default(0)
+    .describe(
+      "Share of people's words that the decoder is not fed, but words that it draws itself: it rises over the run from nothing to this (Bengio et al. 2015).",
+    ),
+  averageDecay: fraction()
+    .max(0.99999)
+    .default(0)
+    .describe(
+      'Judge and keep a moving average of the weights, of which each step leaves this share: 0.999 is the mean of about the last 1,000 steps; 0 keeps the weights as they are.',
+    ),
   validatePhotos: z
     .int()
     .min(0)
@@ -185,6 +203,7 @@ export const ReinforcementConfig = z.strictObject({
   warmupSteps: z.int().min(0).default(50).describe(TrainingConfig.shape.warmupSteps.description!),
   clipNorm: TrainingConfig.shape.clipNorm,
   weightDecay: TrainingConfig.shape.weightDecay,
+  averageDecay: TrainingConfig.shape.averageDecay,
   validatePhotos: TrainingConfig.shape.validatePhotos,
   patience: TrainingConfig.shape.patience,
   saveEvery: TrainingConfig.shape.saveEvery,

@@ -1,5 +1,7 @@
 import { batchesPerEpoch, planEpoch, readBatch, type Batch, type BatchPlan } from './batches.js';
+import { Random } from '../random.js';
 import { DecoderTask, type DecoderTaskParts } from './decoder-task.js';
+import { ScheduledSampling } from './scheduled-sampling.js';
 import { learningRateAt } from './schedule.js';
 import { storedFeatures, TrainingStep } from './step.js';
 import type { StepResult, TrainerState } from './trainer.js';
@@ -10,6 +12,7 @@ export class CaptionerTask extends DecoderTask<BatchPlan> {
   readonly epochs: number;
   readonly batchesPerEpoch: number;
   private readonly training: TrainingStep<Batch>;
+  private readonly sampling: ScheduledSampling;
 
   constructor(parts: DecoderTaskParts) {
     const { config, decoder, photos } = parts;
@@ -17,6 +20,7 @@ export class CaptionerTask extends DecoderTask<BatchPlan> {
     this.epochs = config.training.epochs;
     this.batchesPerEpoch = batchesPerEpoch(photos, config.training);
     this.training = new TrainingStep(decoder, storedFeatures, this.optimizer, config.training);
+    this.sampling = new ScheduledSampling(decoder);
   }
 
   plan(epoch: number): BatchPlan[] {
@@ -26,8 +30,11 @@ export class CaptionerTask extends DecoderTask<BatchPlan> {
 
   async step(plan: BatchPlan, step: number): Promise<StepResult> {
     const { features, config } = this.parts;
-    const learningRate = learningRateAt(step, this.epochs * this.batchesPerEpoch, config.training);
-    const batch = readBatch(plan, features, config.training.batchSize);
+    const { batchSize, scheduledSampling, seed } = config.training;
+    const steps = this.epochs * this.batchesPerEpoch;
+    const learningRate = learningRateAt(step, steps, config.training);
+    const share = (scheduledSampling * step) / steps;
+    const batch = await this.sampling.mix(readBatch(plan, features, batchSize), share, new Random(seed, step, 4));
     return { ...(await this.training.learn(batch, step, learningRate)), learningRate, count: batch.words };
   }
 
@@ -37,6 +44,7 @@ export class CaptionerTask extends DecoderTask<BatchPlan> {
 
   override dispose(): void {
     this.training.dispose();
+    this.sampling.dispose();
     super.dispose();
   }
 }

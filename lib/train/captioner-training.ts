@@ -1,6 +1,6 @@
 import { useBackend } from '../backend/index.js';
 import { DecoderConfig, parseConfig, TrainingConfig, VocabularyConfig } from '../config.js';
-import type { FeatureStore } from '../data/features.js';
+import { plainIdentity, type FeatureStore } from '../data/features.js';
 import type { Manifest } from '../data/manifest.js';
 import { CaptionerError } from '../errors.js';
 import { checkEncoder, libraryVersion, type CheckpointConfig } from '../model/checkpoint.js';
@@ -105,7 +105,7 @@ async function prepare(options: CaptionerTrainingOptions, data: TokenizedData, p
   const config: CheckpointConfig = {
     format: 1,
     captioner: libraryVersion(),
-    encoder: { name: features.encoder.name, sha256: features.encoder.sha256, dimension: features.dimension },
+    encoder: plainIdentity({ ...features.encoder, dimension: features.dimension }),
     decoder: decoderConfig,
     vocabulary: past?.config.vocabulary ?? vocabularyConfig(options),
     vocabularySize: vocabulary.size,

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { viewsOf } from '../data/features.js';
+import { viewCounts } from '../images/photo-views.js';
 import { byScore } from '../metrics/bootstrap.js';
 import { scoreNames } from '../metrics/statistics.js';
 import { lastDataset, type CheckpointConfig } from '../model/checkpoint.js';
@@ -22,7 +24,7 @@ export function modelCard(config: CheckpointConfig, report?: TestReport, about =
   const rows = Object.entries(scores).map(([name, score]) => `| ${name} | ${score.toFixed(3)} |`);
   return `# A captioner of photos
 
-Features of \`${encoder.name}\` (${encoder.dimension} numbers a photo, sha256 \`${encoder.sha256.slice(0, 12)}…\`), and a decoder that writes English captions:
+Features of \`${encoder.name}\` (${encoder.dimension} numbers a photo, sha256 \`${encoder.sha256.slice(0, 12)}…\`)${averaged(config)}, and a decoder that writes English captions:
 ${decoder.layers === 1 ? 'one layer' : `${decoder.layers} layers`} of ${decoder.cell.toUpperCase()} with ${decoder.hiddenSize} units, word embeddings of ${decoder.embeddingSize} numbers, ${vocabularySize} words.
 
     captioner caption --checkpoint <this folder> photo.jpg
@@ -41,6 +43,12 @@ function testTable({ split, photos, beams }: TestReport): string {
     line([beam, ...scoreNames.map((name) => (100 * scores[name]).toFixed(1))]),
   );
   return `## Scores on ${photos} ${split} photos, x 100\n\n${[line(['beam', ...scoreNames]), line(['beam', ...scoreNames].map(() => '---')), ...rows].join('\n')}\n`;
+}
+
+/** What the features are the mean of, where it is more than the photo. */
+function averaged({ encoder }: CheckpointConfig): string {
+  const views = viewsOf(encoder);
+  return views === 'one' ? '' : `, the mean over ${viewCounts[views]} views of each photo (\`${views}\`)`;
 }
 
 /** The second phase of training, where there was one. */

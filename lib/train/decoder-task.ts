@@ -1,8 +1,8 @@
 import type { FeatureStore } from '../data/features.js';
 import { saveCheckpoint, type CheckpointConfig } from '../model/checkpoint.js';
-import type { Decoder } from '../model/decoder.js';
+import { Decoder } from '../model/decoder.js';
 import type { Weights } from '../model/safetensors.js';
-import { weightsOf } from '../model/variables.js';
+import { weightsOf, type Variables } from '../model/variables.js';
 import type { Vocabulary } from '../text/vocabulary.js';
 import type { CaptionedPhoto } from './batches.js';
 import { modelCard } from './card.js';
@@ -43,21 +43,26 @@ export abstract class DecoderTask<Plan> implements TrainingTask<Plan> {
   protected abstract trained(state: TrainerState): Partial<CheckpointConfig>;
 
   protected readonly optimizer: Adam;
+  /** What is judged and kept: the decoder that learns, or one whose weights are its moving average. */
+  private readonly judged: Decoder;
   private readonly validating: ValidationStep;
 
   constructor(
     protected readonly parts: DecoderTaskParts,
-    optimizing: OptimizerConfig,
+    optimizing: OptimizerConfig & { readonly averageDecay: number },
   ) {
-    this.optimizer = new Adam(trainableVariables(parts.decoder.variables), optimizing, parts.slots);
-    this.validating = new ValidationStep(parts.decoder);
+    const { decoder, slots } = parts;
+    this.judged = optimizing.averageDecay > 0 ? averageOf(decoder, slots) : decoder;
+    const averages = this.judged === decoder ? {} : { averages: this.judged.variables };
+    this.optimizer = new Adam(trainableVariables(decoder.variables), { ...optimizing, ...averages }, slots);
+    this.validating = new ValidationStep(this.judged);
   }
 
   async validate(signal?: AbortSignal): Promise<Readonly<Record<string, number>>> {
-    const { validation, graphs, decoder } = this.parts;
+    const { validation, graphs } = this.parts;
     if (validation.empty) return {};
     const loss = await validation.loss(this.validating, signal);
-    const scores = await validation.scores(graphs, weightsOf(decoder.variables), signal);
+    const scores = await validation.scores(graphs, weightsOf(this.judged.variables), signal);
     return { loss, perplexity: Math.exp(loss), ...scores };
   }
 
@@ -73,17 +78,35 @@ export abstract class DecoderTask<Plan> implements TrainingTask<Plan> {
       ...this.trained(state),
       scores: best ? state.bestScores : {},
     };
-    const checkpoint = { config, vocabulary, graphs, weights: weightsOf(decoder.variables) };
+    const checkpoint = { config, vocabulary, graphs };
     const about = { card: modelCard(config), history: history.bytes(), encoder };
     const folders = runFolders(out);
-    if (best) saveCheckpoint(folders.best, checkpoint, about);
-    const resume = { slots: weightsOf(this.optimizer.slots), state };
-    saveCheckpoint(folders.last, checkpoint, { ...about, resume });
+    if (best) saveCheckpoint(folders.best, { ...checkpoint, weights: weightsOf(this.judged.variables) }, about);
+    const slots = weightsOf({ ...this.optimizer.slots, ...(this.judged !== decoder && averageSlots(this.judged)) });
+    const last = { ...checkpoint, weights: weightsOf(decoder.variables) };
+    saveCheckpoint(folders.last, last, { ...about, resume: { slots, state } });
   }
 
   dispose(): void {
     this.validating.dispose();
     this.optimizer.dispose();
     this.parts.decoder.dispose();
+    if (this.judged !== this.parts.decoder) this.judged.dispose();
   }
+}
+
+/** Names of the averages among what resuming needs. */
+const prefix = 'average/';
+
+/** A decoder for the moving average of another one's weights: as it was saved, or, to begin with, its weights. */
+function averageOf({ config, sizes, variables }: Decoder, slots: Weights = new Map()): Decoder {
+  const weights = [...weightsOf(variables)].map(([name, now]): [string, { data: Float32Array }] => [
+    name,
+    slots.get(prefix + name) ?? now,
+  ]);
+  return new Decoder(config, sizes, { weights: new Map(weights) });
+}
+
+function averageSlots({ variables }: Decoder): Variables {
+  return Object.fromEntries(Object.entries(variables).map(([name, variable]) => [prefix + name, variable]));
 }

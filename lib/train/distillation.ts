@@ -1,9 +1,9 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { useBackend } from '../backend/index.js';
-import { ConvNetConfig, DistillationConfig, parseConfig } from '../config.js';
+import { ConvNetConfig, DistillationConfig, parseConfig, PhotoViews } from '../config.js';
 import type { PhotoEncoder, PhotoFile } from '../data/extraction.js';
-import type { FeatureStore } from '../data/features.js';
+import { plainIdentity, viewsOf, type FeatureStore } from '../data/features.js';
 import type { Manifest } from '../data/manifest.js';
 import { CaptionerError } from '../errors.js';
 import { decodePhoto } from '../images/photo.js';
@@ -52,7 +52,12 @@ const RunConfig = z.strictObject({
   /** Version of the library that wrote it. */
   captioner: z.string(),
   name: z.string(),
-  teacher: z.strictObject({ name: z.string(), sha256: z.string(), dimension: z.int().min(1) }),
+  teacher: z.strictObject({
+    name: z.string(),
+    sha256: z.string(),
+    dimension: z.int().min(1),
+    views: PhotoViews.optional(),
+  }),
   network: ConvNetConfig,
   training: DistillationConfig,
   data: z.strictObject({ names: z.array(z.string()), photos: z.int(), devPhotos: z.int() }),
@@ -114,7 +119,7 @@ export async function distill(options: DistillationOptions): Promise<Distillatio
           kind: 'distillation',
           captioner: libraryVersion(),
           name,
-          teacher: { ...teacher.identity },
+          teacher: plainIdentity(teacher.identity),
           network,
           training,
           data: {
@@ -242,4 +247,7 @@ function refuseOther(
   }
   const { identity } = now.teacher;
   if (past.teacher.sha256 !== identity.sha256) throw differs(out, 'the teacher', past.teacher.name, identity.name);
+  if (viewsOf(past.teacher) !== viewsOf(identity)) {
+    throw differs(out, "the teacher's views", viewsOf(past.teacher), viewsOf(identity));
+  }
 }

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { FinetuneConfig } from '../config.js';
 import { sha256OfBytes } from '../data/checksum.js';
+import { viewsOf } from '../data/features.js';
 import { saveCheckpoint, type CheckpointConfig } from '../model/checkpoint.js';
 import type { Decoder } from '../model/decoder.js';
 import { describeEncoder } from '../model/encoder-source.js';
@@ -120,9 +121,11 @@ export class FinetuneTask implements TrainingTask<PhotoPlan> {
 
   /** The dev photos go through the encoder as it would be saved, on ONNX Runtime. */
   async validate(signal?: AbortSignal): Promise<Readonly<Record<string, number>>> {
-    const { dev, vocabulary, buckets, graphs, decoder, encoderName } = this.parts;
+    const { dev, vocabulary, buckets, graphs, decoder, encoderName, config: checkpoint } = this.parts;
     if (dev.length === 0) return {};
-    const encoder = await Encoder.open(describeEncoder(this.exported(), encoderName));
+    // They are seen as the captioner will see photos; those to learn from, in one random view each.
+    const views = viewsOf(checkpoint.encoder);
+    const encoder = await Encoder.open(describeEncoder(this.exported(), encoderName), { views });
     try {
       const features = await featuresOf(dev, encoder, this.skip, signal);
       const photos = dev.filter(({ id }) => features.has(id));
@@ -149,6 +152,7 @@ export class FinetuneTask implements TrainingTask<PhotoPlan> {
     const config: CheckpointConfig = {
       ...this.parts.config,
       encoder: {
+        ...this.parts.config.encoder,
         name: encoderName,
         sha256: sha256OfBytes(bytes),
         dimension: encoder.dimension,

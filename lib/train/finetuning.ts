@@ -101,7 +101,7 @@ async function prepare(
     layers: config.trainableLayers,
     ...(past && { weights: encoderWeights(past.slots) }),
   });
-  checkEncoder(start.config, { ...source, dimension: encoder.dimension }, 'The features');
+  checkEncoder(start.config, { ...startEncoder, sha256: source.sha256, dimension: encoder.dimension }, 'The features');
   const from = past?.config.finetuned?.from ?? startEncoder;
   const sizes = { featureSize: encoder.dimension, vocabularySize: vocabulary.size };
   return {

@@ -13,6 +13,9 @@ export type OptimizerConfig = Pick<TrainingConfig, 'optimizer' | 'clipNorm' | 'w
   readonly epsilon?: number;
   /** Share of the learning rate that a weight learns at, by its name. Default: 1 for all. */
   readonly share?: (name: string) => number;
+  /** Variables that follow those trained, by the same names, as moving averages: each step leaves `averageDecay` of them. */
+  readonly averages?: Variables;
+  readonly averageDecay?: number;
 };
 
 /** What changes from step to step, as numbers that the step takes as inputs (a compiled step would freeze them). */
@@ -23,6 +26,8 @@ export interface OptimizerScalars {
   readonly epsilon: number;
   /** What weight decay leaves of a weight. */
   readonly keep: number;
+  /** How far an average goes towards its weight. */
+  readonly follow: number;
 }
 
 /**
@@ -31,6 +36,8 @@ export interface OptimizerScalars {
  *
  *     m <- b1 m + (1 - b1) g        v <- b2 v + (1 - b2) g²        (AMSGrad: u <- max(u, v), used in place of v)
  *     w <- (1 - rate * decay) w - rate * m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + epsilon)
+ *
+ * Averages (Polyak and Juditsky 1992) follow w exponentially; over the first steps they follow faster, as they know little yet.
  *
  * AMSGrad's maximum is taken before the bias correction, as PyTorch does. The slots hold the sums m / (1 - b1) and v / (1 - b2):
  * then all constants gather in the two scalars `stepSize` and `epsilon`, and each weight is passed over fewer times.
@@ -71,19 +78,25 @@ export class Adam {
   /** @param step counted from 1. */
   scalars(step: number, learningRate: number): OptimizerScalars {
     const { beta1, beta2 } = this;
-    const { epsilon = 1e-8, weightDecay } = this.config;
+    const { epsilon = 1e-8, weightDecay, averageDecay = 0 } = this.config;
     const second = Math.sqrt((1 - beta2) / (1 - beta2 ** step));
     return {
       stepSize: (learningRate * (1 - beta1)) / (1 - beta1 ** step) / second,
       epsilon: epsilon / second,
       keep: 1 - learningRate * weightDecay,
+      follow: 1 - Math.min(averageDecay, step / (9 + step)),
     };
   }
 
   /** {@link scalars} as tensors, for the inputs of a compiled step. */
   inputs(step: number, learningRate: number): Record<keyof OptimizerScalars, tf.Scalar> {
-    const { stepSize, epsilon, keep } = this.scalars(step, learningRate);
-    return { stepSize: tf.scalar(stepSize), epsilon: tf.scalar(epsilon), keep: tf.scalar(keep) };
+    const { stepSize, epsilon, keep, follow } = this.scalars(step, learningRate);
+    return {
+      stepSize: tf.scalar(stepSize),
+      epsilon: tf.scalar(epsilon),
+      keep: tf.scalar(keep),
+      follow: tf.scalar(follow),
+    };
   }
 
   /**
@@ -94,7 +107,7 @@ export class Adam {
    */
   minimize(
     lossOf: () => tf.Scalar,
-    { stepSize, epsilon, keep }: Readonly<Record<string, tf.Tensor>>,
+    { stepSize, epsilon, keep, follow }: Readonly<Record<string, tf.Tensor>>,
   ): { loss: tf.Scalar; gradientNorm: tf.Scalar } {
     const trained = Object.entries(this.variables);
     const { value: loss, grads } = tf.variableGrads(
@@ -102,7 +115,7 @@ export class Adam {
       trained.map(([, variable]) => variable),
     );
     const gradients = Object.fromEntries(trained.map(([name, variable]) => [name, grads[variable.name]]));
-    const scalars = { stepSize, epsilon, keep } as Record<keyof OptimizerScalars, tf.Scalar>;
+    const scalars = { stepSize, epsilon, keep, follow } as Record<keyof OptimizerScalars, tf.Scalar>;
     return { loss, gradientNorm: this.apply(gradients, scalars) };
   }
 
@@ -115,10 +128,10 @@ export class Adam {
    */
   apply(
     gradients: Readonly<Record<string, tf.Tensor>>,
-    { stepSize, epsilon, keep }: Readonly<Record<keyof OptimizerScalars, tf.Scalar>>,
+    { stepSize, epsilon, keep, follow }: Readonly<Record<keyof OptimizerScalars, tf.Scalar>>,
   ): tf.Scalar {
     const { variables, slots, beta1, beta2 } = this;
-    const { optimizer, clipNorm, weightDecay, share = () => 1 } = this.config;
+    const { optimizer, clipNorm, weightDecay, share = () => 1, averages } = this.config;
     const norm = tf.sqrt(tf.addN(Object.values(gradients).map((g) => tf.sum(tf.square(g))))); // []
     const scale = clipNorm > 0 ? tf.minimum(tf.div(clipNorm, norm), 1) : undefined; // []
     for (const [name, w] of Object.entries(variables)) {
@@ -139,6 +152,8 @@ export class Adam {
         const left = part === 1 ? keep : tf.add(tf.mul(keep, part), 1 - part);
         w.assign(tf.sub(tf.mul(w, left), step));
       } else w.assign(tf.sub(w, step));
+      const average = averages?.[name];
+      average?.assign(tf.add(average, tf.mul(tf.sub(w, average), follow)));
     }
     return norm as tf.Scalar;
   }

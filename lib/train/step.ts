@@ -115,7 +115,8 @@ function lossOf(decoder: Decoder, features: tf.Tensor2D, inputs: Tensors, labelS
   return crossEntropy(logits, targets as tf.Tensor1D, weights as tf.Tensor1D, labelSmoothing); // []
 }
 
-function captionTensors({ length: T, tokens, targets, weights }: CaptionBatch): Tensors {
+/** A batch's captions as tensors: words read [T, B], words to say [T * B], their weights [T * B]. */
+export function captionTensors({ length: T, tokens, targets, weights }: CaptionBatch): Tensors {
   return {
     tokens: tf.tensor2d(tokens, [T, tokens.length / T], 'int32'),
     targets: tf.tensor1d(targets, 'int32'),

@@ -31,6 +31,15 @@ describe('trainCaptioner', () => {
     return error as CaptionerError;
   };
 
+  it('keeps averaged weights as the best, and goes on from those that learn', async () => {
+    const plain = await train({ training: short });
+    const averaged = await train({ training: { ...short, averageDecay: 0.9 }, out: at('averaged') });
+    const kernel = (folder: string) => loadCheckpoint(folder).weights.get('output/kernel')!.data;
+    expect(kernel(at('averaged', 'last'))).to.deep.equal(kernel(at('run', 'last')));
+    expect(kernel(averaged.best)).not.to.deep.equal(kernel(plain.best));
+    expect(averaged.state.bestScores.loss).to.be.below(Math.log(20));
+  });
+
   it('learns to caption photos that it has not seen, and keeps the best', async () => {
     const epochs: number[] = [];
     const { best, state } = await train({

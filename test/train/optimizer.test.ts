@@ -22,14 +22,16 @@ const gradientsOf = (step: number) => ({
 
 function advance(adam: Adam, step: number, learningRate: number, gradients = gradientsOf(step)): number {
   return tf.tidy(() => {
-    const { stepSize, epsilon, keep } = adam.scalars(step, learningRate);
-    const scalars = { stepSize: tf.scalar(stepSize), epsilon: tf.scalar(epsilon), keep: tf.scalar(keep) };
-    return adam.apply(gradients, scalars).dataSync()[0];
+    return adam.apply(gradients, adam.inputs(step, learningRate)).dataSync()[0];
   });
 }
 
 /** The formulas of the class's description, one number at a time. */
-function reference(steps: number, config: Required<OptimizerConfig>, rateOf: (step: number) => number) {
+function reference(
+  steps: number,
+  config: Required<Omit<OptimizerConfig, 'averages' | 'averageDecay'>>,
+  rateOf: (step: number) => number,
+) {
   const w = { 'a/kernel': [...normal(6, 1)], 'a/bias': [...normal(3, 2)] };
   const memory = new Map<string, { m: number; v: number; u: number }>();
   for (let t = 1; t <= steps; t++) {
@@ -103,6 +105,20 @@ describe('Adam', () => {
       adam.dispose();
     });
   }
+
+  it('lets averages follow the weights, faster at first', () => {
+    const [variables, averages] = [weights(), weights()];
+    const adam = new Adam(variables, { ...plain, averages, averageDecay: 0.6 });
+    const expected = averages['a/kernel'].dataSync<'float32'>().slice();
+    for (let step = 1; step <= 25; step++) {
+      advance(adam, step, 0.1);
+      const left = Math.min(0.6, step / (9 + step));
+      variables['a/kernel'].dataSync().forEach((w, i) => (expected[i] = left * expected[i] + (1 - left) * w));
+    }
+    averages['a/kernel'].dataSync().forEach((a, i) => expect(a).to.be.closeTo(expected[i], 1e-5));
+    tf.dispose([...Object.values(variables), ...Object.values(averages)]);
+    adam.dispose();
+  });
 
   it('reports the norm of the gradients before clipping, and leaves small ones alone', () => {
     const [one, two] = [weights(), weights()];

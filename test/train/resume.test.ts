@@ -53,6 +53,7 @@ describe('a run that was stopped', () => {
         training: { optimizer: 'amsgrad', captions: 'random', epochs: 9, weightDecay: 0.01, warmupSteps: 5 },
       },
     ],
+    ['scheduled sampling, averaged weights', { decoder: {}, training: { scheduledSampling: 0.6, averageDecay: 0.9 } }],
   ];
   for (const [what, change] of variants) {
     it(`by kill -9 at any moment ends in the weights of one that never was: ${what}`, async () => {
