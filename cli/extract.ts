@@ -40,6 +40,10 @@ Photos that can't be decoded are skipped, listed, and tried again the next time.
           'a folder of photos, in half the space',
         ],
         [
+          'captioner extract --data flickr8k --features features/mirror --views mirror',
+          'the mean of each photo and its mirror image: what is trained on it captions photos that way, too',
+        ],
+        [
           'captioner extract --data my.jsonl --features features/my --encoder my-cnn.onnx',
           'with an ONNX classifier of your own',
         ],
@@ -75,6 +79,7 @@ Photos that can't be decoded are skipped, listed, and tried again the next time.
         progress,
         signal,
         threads,
+        views: extraction.views,
         batchSize: extraction.batchSize,
       });
       const { stored, added, skipped, seconds } = await extractFeatures({

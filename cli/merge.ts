@@ -7,7 +7,7 @@ import { runCommand } from './run.js';
 export function mergeCommand(): Command {
   return defineCommand(
     'merge',
-    `Joins folders of features into one. They must come from the same encoder, in the same precision.
+    `Joins folders of features into one. They must come from the same encoder and be of the same views, in the same precision.
 
 Features that are there already are not copied again: after another run of a shard, the same command adds what is new.`,
     [

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { defaultCheckpoint, type CaptionedPhoto } from './captioner.js';
 import type { SearchConfig } from './config.js';
+import { viewsOf } from './data/features.js';
 import { acquireLock } from './data/lock.js';
 import { completeSearch } from './decode/complete-search.js';
 import { CaptionerError, explainFileError } from './errors.js';
@@ -23,8 +24,12 @@ export function captionKey(
   const hash = createHash('sha256').update(JSON.stringify(completeSearch(search)));
   for (const folder of [checkpoints].flat()) {
     const { config, vocabulary, weights } = loadCheckpoint(findCheckpoint(folder));
+    const views = viewsOf(config.encoder);
+    // Where there is one view nothing is said of it: keys from before there were more stay what they are.
     hash
-      .update(JSON.stringify([config.encoder.sha256, config.decoder, vocabulary.words]))
+      .update(
+        JSON.stringify([config.encoder.sha256, config.decoder, vocabulary.words, ...(views === 'one' ? [] : [views])]),
+      )
       .update(encodeSafetensors(weights));
   }
   return hash.digest('hex').slice(0, 12);

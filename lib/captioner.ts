@@ -9,7 +9,7 @@ import { probability, type Hypothesis } from './decode/stepper.js';
 import { CaptionerError } from './errors.js';
 import { decodePhoto } from './images/photo.js';
 import { checkEncoder, encoderOf, findCheckpoint, loadCheckpoint, type Checkpoint } from './model/checkpoint.js';
-import type { FeatureStore } from './data/features.js';
+import { viewsOf, type FeatureStore } from './data/features.js';
 import { Encoder } from './model/encoder.js';
 import { silent, type ProgressReporter } from './progress.js';
 
@@ -100,7 +100,7 @@ export class Captioner {
     const [{ config }] = checkpoints;
     const source = options.encoder ?? encoderOf(found[0], config);
     const loadEncoder = async () => {
-      const encoder = await Encoder.load(source, options);
+      const encoder = await Encoder.load(source, { ...options, views: viewsOf(config.encoder) });
       checkEncoder(config, encoder.identity, 'The features');
       return encoder;
     };
@@ -158,7 +158,7 @@ export class Captioner {
 
   /**
    * Captions photos from their stored features, without their files and without the encoder.
-   * @throws CaptionerError `mismatch` when the features come from another encoder; `bad-option`; what `signal` was aborted with.
+   * @throws CaptionerError `mismatch` when the features come from another encoder, or are of other views; `bad-option`; what `signal` was aborted with.
    */
   async *captionsOfFeatures(
     features: FeatureStore,

@@ -26,6 +26,7 @@ export * from './captioner.js';
 export { explainPhoto, type ExplainOptions, type Explanation } from './explain.js';
 export { occlusion, type OcclusionMap, type OcclusionOptions } from './occlusion.js';
 export { decodePhoto, defaultMaxPixels, normalise, type PhotoOptions } from './images/photo.js';
+export { decodedSize, viewsOfPhoto } from './images/photo-views.js';
 export { findPhotos } from './images/find.js';
 export { openDataset, type DatasetOptions } from './data/datasets.js';
 export {
@@ -48,6 +49,7 @@ export { summarise, type DatasetSummary, type PhotoCounts } from './data/summary
 export {
   openFeatures,
   readSkipped,
+  viewsOf,
   type EncoderIdentity,
   type FeatureStore,
   type SkippedPhoto,

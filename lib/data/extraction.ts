@@ -4,12 +4,12 @@ import { decodePhoto } from '../images/photo.js';
 import type { View } from '../images/view.js';
 import { silent, type ProgressReporter } from '../progress.js';
 import { FeatureWriter } from './feature-writer.js';
-import type { EncoderIdentity, SkippedPhoto } from './features.js';
+import { viewsOf, type EncoderIdentity, type SkippedPhoto } from './features.js';
 
 /** What turns photos into features: `Encoder`, or a stand-in of the same shape. */
 export interface PhotoEncoder {
   readonly identity: EncoderIdentity;
-  /** Width and height of the photos it wants. */
+  /** Width and height of the photos it wants; of those it makes the views whose features it averages. */
   readonly inputSize: number;
   /** RGB bytes, [S, S, 3] each -> [N, D] */
   features(photos: readonly Uint8Array[]): Promise<Float32Array>;
@@ -28,6 +28,7 @@ export interface ExtractionRequest {
   readonly encoder: PhotoEncoder;
   /** The feature store: made where there is none, completed where there is one. */
   readonly folder: string;
+  /** Encoder and views are those of `encoder`. */
   readonly config?: Partial<ExtractionConfig>;
   readonly progress?: ProgressReporter;
   /** Aborting stops after the batch at work, with everything saved. */
@@ -58,12 +59,13 @@ type Decoded = { readonly id: string } & ({ readonly rgb: Uint8Array } | { reado
  *
  * Photos are decoded on sharp's threads while the encoder computes.
  *
- * @throws CaptionerError `mismatch`: the folder's features are of another encoder or precision. `interrupted`: `signal` was
- *   aborted. And what {@link FeatureWriter} throws.
+ * @throws CaptionerError `mismatch`: the folder's features are of another encoder, other views or another precision, or `config` has
+ *   other views than the encoder. `interrupted`: `signal` was aborted. And what {@link FeatureWriter} throws.
  */
 export async function extractFeatures(request: ExtractionRequest): Promise<ExtractionReport> {
   const { manifest, encoder, folder, progress = silent, signal } = request;
   const { precision, batchSize } = parseConfig(ExtractionConfig, request.config ?? {});
+  refuseOtherViews(encoder, request.config?.views);
   refuseDuplicates(manifest.photos);
   const writer = FeatureWriter.open(folder, encoder.identity, precision);
   let complete = false;
@@ -115,6 +117,14 @@ export async function extractFeatures(request: ExtractionRequest): Promise<Extra
     progress.stop();
     writer.close(complete);
   }
+}
+
+function refuseOtherViews({ identity }: PhotoEncoder, wanted = viewsOf(identity)): void {
+  if (wanted === viewsOf(identity)) return;
+  throw new CaptionerError(
+    'mismatch',
+    `Features of the views '${wanted}' are wanted, but ${identity.name} was loaded for '${viewsOf(identity)}': load it with views: '${wanted}'.`,
+  );
 }
 
 function refuseDuplicates(photos: readonly { id: string }[]): void {

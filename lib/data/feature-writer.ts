@@ -19,6 +19,7 @@ import { writeAll } from '../files.js';
 import {
   differingField,
   indexLine,
+  plainIdentity,
   readIndex,
   readMeta,
   readSkipped,
@@ -55,15 +56,14 @@ export class FeatureWriter {
   /**
    * Makes the store, or opens it and cuts off what an interrupted run left unfinished.
    *
-   * @throws CaptionerError `mismatch`: its features come from another encoder or have another precision. `bad-input`: the
+   * @throws CaptionerError `mismatch`: its features come from another encoder, of other views, or have another precision. `bad-input`: the
    *   folder holds other things, or another process is writing there. `corrupt`: it can't be repaired.
    */
   static open(folder: string, encoder: EncoderIdentity, precision: Precision): FeatureWriter {
-    const { name, sha256, dimension } = encoder;
     const meta: StoreMeta = {
       format: 'captioner-features',
       version: 1,
-      encoder: { name, sha256, dimension },
+      encoder: plainIdentity(encoder),
       precision,
     };
     try {

@@ -2,13 +2,14 @@ import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } fro
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
+import { PhotoViews } from '../config.js';
 import { CaptionerError } from '../errors.js';
 import { decodeRow, precisions, rowBytes, type Precision } from './rows.js';
 
 /**
  * A feature store: the features of a data set's photos, in a folder.
  *
- * - `meta.json`: the format's version, the encoder, the precision and the dimension.
+ * - `meta.json`: the format's version, the encoder, its views of a photo where it is not `one`, the precision and the dimension.
  * - `features.bin`: a row a photo, little-endian fp32 or fp16, one after the other.
  * - `index.jsonl`: a line a row, `{"id": "photo.jpg", "crc32": "0f3c…"}`, written after its row.
  * - `skipped.jsonl`: photos that could not be decoded, `{"id": …, "reason": …}`.
@@ -23,19 +24,34 @@ export const storeFiles = {
   lock: 'lock',
 } as const;
 
-/** Who made features: they mean something only to a decoder that was trained on those of the same network. */
+/** Who made features: they mean something only to a decoder that was trained on those of the same network and the same views. */
 export interface EncoderIdentity {
   readonly name: string;
   /** Of the network's file. */
   readonly sha256: string;
   /** Length of a feature vector. */
   readonly dimension: number;
+  /** Views of a photo that they are the mean of; `one` where it is left out. */
+  readonly views?: PhotoViews | undefined;
+}
+
+/** The views of a photo that features are the mean of. */
+export const viewsOf = ({ views = 'one' }: Pick<EncoderIdentity, 'views'>): PhotoViews => views;
+
+/** An identity as it is written to files: nothing else, and no word of views where there is one alone. */
+export function plainIdentity({ name, sha256, dimension, views = 'one' }: EncoderIdentity): EncoderIdentity {
+  return { name, sha256, dimension, ...(views !== 'one' && { views }) };
 }
 
 const StoreMeta = z.object({
   format: z.literal('captioner-features'),
   version: z.literal(1),
-  encoder: z.object({ name: z.string(), sha256: z.string(), dimension: z.int().positive() }),
+  encoder: z.object({
+    name: z.string(),
+    sha256: z.string(),
+    dimension: z.int().positive(),
+    views: PhotoViews.optional(),
+  }),
   precision: z.enum(precisions),
 });
 export type StoreMeta = z.output<typeof StoreMeta>;
@@ -96,8 +112,10 @@ export function differingField(
   a: Pick<FeatureStore, 'precision' | 'encoder'>,
   b: Pick<FeatureStore, 'precision' | 'encoder'>,
 ): { readonly field: string; readonly a: string; readonly b: string } | undefined {
-  const fieldsOf = ({ precision, encoder: { name, dimension, sha256 } }: typeof a) => {
-    return { precision, 'encoder.name': name, 'encoder.dimension': `${dimension}`, 'encoder.sha256': sha256 };
+  const fieldsOf = ({ precision, encoder }: typeof a) => {
+    const { name, dimension, sha256 } = encoder;
+    const network = { 'encoder.name': name, 'encoder.dimension': `${dimension}`, 'encoder.sha256': sha256 };
+    return { precision, ...network, 'encoder.views': viewsOf(encoder) };
   };
   const wanted: Record<string, string> = fieldsOf(b);
   const other = Object.entries(fieldsOf(a)).find(([field, value]) => value !== wanted[field]);

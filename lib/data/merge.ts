@@ -6,7 +6,7 @@ import { FeatureWriter } from './feature-writer.js';
 import { differingField, openFeatures, readSkipped, type FeatureStore } from './features.js';
 
 export interface MergeRequest {
-  /** Feature stores of the same encoder and precision: shards of a data set, or several data sets. */
+  /** Feature stores of the same encoder, views and precision: shards of a data set, or several data sets. */
   readonly sources: readonly string[];
   /** The store that gets all their rows: made where there is none, completed where there is one. */
   readonly folder: string;
@@ -30,7 +30,7 @@ const batchRows = 256;
 /**
  * Copies the rows of several feature stores into one, in the order of the sources. A photo that several have is taken from the first.
  *
- * @throws CaptionerError `mismatch`: a source has another encoder or precision. `not-found`, `corrupt`: it is no finished store.
+ * @throws CaptionerError `mismatch`: a source has another encoder, other views or another precision. `not-found`, `corrupt`: it is no finished store.
  *   `bad-input`: a source is `folder` itself. What `signal` was aborted with.
  */
 export async function mergeFeatures({

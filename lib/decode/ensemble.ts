@@ -1,3 +1,4 @@
+import { viewsOf } from '../data/features.js';
 import { CaptionerError } from '../errors.js';
 import type { Checkpoint } from '../model/checkpoint.js';
 import { isSameNetwork } from '../model/encoders.js';
@@ -96,6 +97,13 @@ function checkSameWork(first: Checkpoint, other: Checkpoint): void {
       'mismatch',
       `Checkpoints caption together only when they have the same encoder: one has '${ours.name}' (sha256 ${ours.sha256.slice(0, 12)}), ` +
         `another '${theirs.name}' (sha256 ${theirs.sha256.slice(0, 12)}).`,
+    );
+  }
+  if (viewsOf(ours) !== viewsOf(theirs)) {
+    throw new CaptionerError(
+      'mismatch',
+      `Checkpoints caption together only when they have features of the same views of a photo: one has '${viewsOf(ours)}', another ` +
+        `'${viewsOf(theirs)}'.`,
     );
   }
   const [here, there] = [first.vocabulary.words, other.vocabulary.words];

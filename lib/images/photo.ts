@@ -71,6 +71,16 @@ export async function decodePhoto(
   }
 }
 
+/** A square of RGB bytes, [from, from, 3], in another size, [to, to, 3], as {@link decodePhoto} resizes photos. */
+export async function resizeSquare(rgb: Uint8Array, from: number, to: number): Promise<Uint8Array> {
+  const sharp = await loadSharp();
+  const data = await sharp(rgb, { raw: { width: from, height: from, channels: 3 } })
+    .resize(to, to, { fit: 'fill' })
+    .raw({ depth: 'uchar' })
+    .toBuffer();
+  return new Uint8Array(data.buffer, data.byteOffset, data.length);
+}
+
 /**
  * Normalises a photo as its encoder was trained: (x / 255 - mean) / std for each channel, channels first.
  *

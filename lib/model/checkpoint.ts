@@ -2,9 +2,16 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { z } from 'zod';
-import { DecoderConfig, FinetuneConfig, ReinforcementConfig, TrainingConfig, VocabularyConfig } from '../config.js';
+import {
+  DecoderConfig,
+  FinetuneConfig,
+  PhotoViews,
+  ReinforcementConfig,
+  TrainingConfig,
+  VocabularyConfig,
+} from '../config.js';
 import { CaptionerError } from '../errors.js';
-import type { EncoderIdentity } from '../data/features.js';
+import { viewsOf, type EncoderIdentity } from '../data/features.js';
 import { Vocabulary } from '../text/vocabulary.js';
 import { isSameNetwork } from './encoders.js';
 import { completeFolder, readFolderFile, replaceFolder } from './folder.js';
@@ -14,7 +21,13 @@ import { checksumOf, decodeSafetensors, safetensorsParts, type Weights } from '.
 /** The version of the checkpoint format that this library writes and reads. */
 const formatVersion = 1;
 
-const Encoder = z.strictObject({ name: z.string(), sha256: z.string(), dimension: z.int().min(1) });
+/** Checkpoints of earlier versions have no views, which is `one`. */
+const Encoder = z.strictObject({
+  name: z.string(),
+  sha256: z.string(),
+  dimension: z.int().min(1),
+  views: PhotoViews.optional(),
+});
 const Dataset = z.strictObject({ name: z.string(), photos: z.int(), captions: z.int(), devPhotos: z.int() });
 const Trained = z.strictObject({ epochs: z.int(), steps: z.int() });
 const Scores = z.record(z.string(), z.number());
@@ -24,7 +37,7 @@ export const CheckpointConfig = z.strictObject({
   format: z.literal(formatVersion),
   /** Version of the library that wrote it. */
   captioner: z.string(),
-  /** The CNN that the features come from. */
+  /** The CNN that the features come from, and which views of a photo they are the mean of. */
   encoder: Encoder,
   decoder: DecoderConfig,
   vocabulary: VocabularyConfig,
@@ -189,13 +202,20 @@ export function loadResumeState(folder: string): ResumeState<unknown> {
 }
 
 /**
- * Checks that features come from the encoder that a checkpoint was trained with.
+ * Checks that features come from the encoder that a checkpoint was trained with, and are of the same views of a photo.
  * @param source whose features these are, for the message.
  * @throws CaptionerError `mismatch`
  */
 export function checkEncoder(config: CheckpointConfig, encoder: EncoderIdentity, source: string): void {
   const ours = config.encoder;
-  if (isSameNetwork(encoder, ours)) return;
+  if (isSameNetwork(encoder, ours)) {
+    if (viewsOf(encoder) === viewsOf(ours)) return;
+    throw new CaptionerError(
+      'mismatch',
+      `${source} are of the views '${viewsOf(encoder)}' of each photo, but the checkpoint was trained with '${viewsOf(ours)}'. Use features that ` +
+        `captioner extract --views ${viewsOf(ours)} made, or a checkpoint trained on these.`,
+    );
+  }
   const field = encoder.dimension === ours.dimension ? 'sha256' : 'dimension';
   const described = ({ name, [field]: value }: EncoderIdentity) => `'${name}' (${field} ${String(value).slice(0, 12)})`;
   throw new CaptionerError(

@@ -1,8 +1,9 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import { ExtractionConfig, parseConfig } from '../config.js';
+import { ExtractionConfig, parseConfig, type PhotoViews } from '../config.js';
 import { CaptionerError } from '../errors.js';
-import type { EncoderIdentity } from '../data/features.js';
+import { plainIdentity, type EncoderIdentity } from '../data/features.js';
 import { normalise } from '../images/photo.js';
+import { decodedSize, viewCounts, viewsOfPhoto, wholeView } from '../images/photo-views.js';
 import type { ProgressReporter } from '../progress.js';
 import { readEncoder, type EncoderSource } from './encoder-source.js';
 import { imagenet, type Normalisation } from './encoders.js';
@@ -21,6 +22,8 @@ export interface EncoderOptions {
    * hold what passes between layers, and take less memory. Default: that of `ExtractionConfig`.
    */
   readonly batchSize?: number;
+  /** What the features of a photo are the mean of: see `viewsOfPhoto`. Default: `one`, the photo alone. */
+  readonly views?: PhotoViews;
   /** For networks that aren't in the registry and were not trained with ImageNet's mean and deviation. */
   readonly normalisation?: Normalisation;
 }
@@ -32,8 +35,10 @@ export class Encoder {
 
   private constructor(
     readonly identity: EncoderIdentity,
-    /** Width and height of the photos it takes, in pixels. */
-    readonly inputSize: number,
+    /** What the features of a photo are the mean of. */
+    readonly views: PhotoViews,
+    /** Width and height of what the network sees, in pixels. */
+    private readonly size: number,
     private readonly network: LoadedNetwork['network'],
     private readonly normalisation: Normalisation,
     private readonly batchSize: number,
@@ -65,15 +70,22 @@ export class Encoder {
         ? await loadHeadless(bytes, file, known, options.threads)
         : await loadClassifier(bytes, file, registered, options.threads);
     const { dimension, inputSize } = { ...network, ...known };
+    const { views, batchSize } = parseConfig(ExtractionConfig, { views: options.views, batchSize: options.batchSize });
     return new Encoder(
-      { name, sha256, dimension },
+      plainIdentity({ name, sha256, dimension, views }),
+      views,
       inputSize,
       network,
       known ?? options.normalisation ?? imagenet,
-      network.batch === 'one' ? 1 : parseConfig(ExtractionConfig, { batchSize: options.batchSize }).batchSize,
+      network.batch === 'one' ? 1 : batchSize,
       session,
       (data, shape) => new ort.Tensor('float32', data, shape),
     );
+  }
+
+  /** Width and height of the photos it takes, in pixels: for `crops`, more than the network sees at a time. */
+  get inputSize(): number {
+    return decodedSize(this.views, this.size);
   }
 
   /** Length of a feature vector. */
@@ -87,11 +99,26 @@ export class Encoder {
   }
 
   /**
-   * Pooled features.
+   * Pooled features, the mean over the views of each photo.
    * @param photos RGB bytes, [S, S, 3] each, as `decodePhoto` gives them for `inputSize`.
    * @returns [N, D]
    */
   async features(photos: readonly Uint8Array[]): Promise<Float32Array> {
+    if (this.views === 'one') return await this.pooled(photos);
+    const means = new Float32Array(photos.length * this.dimension); // [N, D]
+    const count = viewCounts[this.views];
+    const together = Math.ceil(this.batchSize / count);
+    for (let first = 0; first < photos.length; first += together) {
+      const some = photos.slice(first, first + together);
+      const seen = await Promise.all(some.map((photo) => viewsOfPhoto(photo, this.size, this.views)));
+      const features = await this.pooled(seen.flat()); // [some * count, D]
+      means.set(meansOfRows(features, count, this.dimension), first * this.dimension);
+    }
+    return means;
+  }
+
+  /** The network's features of what it sees, [N, D]. */
+  private async pooled(photos: readonly Uint8Array[]): Promise<Float32Array> {
     const features = new Float32Array(photos.length * this.dimension); // [N, D]
     await this.run(photos, this.network.features, (output, first, count) => {
       if (output.length !== count * this.dimension) {
@@ -106,7 +133,7 @@ export class Encoder {
   }
 
   /**
-   * The map before pooling: C features at each of h x w places.
+   * The map before pooling: C features at each of h x w places. Of the whole photo, whatever other views there are.
    * @param photos as for {@link Encoder.features}
    * @throws CaptionerError `unsupported` when the network has none.
    */
@@ -121,7 +148,8 @@ export class Encoder {
     }
     let data = new Float32Array(0);
     let place: readonly number[] = [0, 0, 0];
-    await this.run(photos, this.network.map, (output, first, count, shape) => {
+    const whole = await Promise.all(photos.map((photo) => wholeView(photo, this.size, this.views)));
+    await this.run(whole, this.network.map, (output, first, count, shape) => {
       const size = output.length / count;
       if (first === 0) data = new Float32Array(photos.length * size);
       place = shape.slice(1);
@@ -141,18 +169,28 @@ export class Encoder {
     take: (data: Float32Array, first: number, count: number, shape: readonly number[]) => void,
   ): Promise<void> {
     const step = this.batchSize;
-    const size = 3 * this.inputSize ** 2;
+    const size = 3 * this.size ** 2;
     for (let first = 0; first < photos.length; first += step) {
       const count = Math.min(step, photos.length - first);
       const input = this.input && this.input.length >= count * size ? this.input : new Float32Array(count * size);
       this.input = undefined;
       for (let i = 0; i < count; i++) {
-        normalise(photos[first + i], this.inputSize, this.normalisation.mean, this.normalisation.std, input, i * size);
+        normalise(photos[first + i], this.size, this.normalisation.mean, this.normalisation.std, input, i * size);
       }
-      const tensor = this.createTensor(input.subarray(0, count * size), [count, 3, this.inputSize, this.inputSize]);
+      const tensor = this.createTensor(input.subarray(0, count * size), [count, 3, this.size, this.size]);
       const result = (await this.session.run({ [this.network.input]: tensor }, [output]))[output];
       this.input = input;
       take(result.data as Float32Array, first, count, result.dims);
     }
   }
+}
+
+/** The mean of each `count` rows that follow each other, [N * count, D] -> [N, D]. */
+function meansOfRows(rows: Float32Array, count: number, dimension: number): Float32Array {
+  return Float32Array.from({ length: rows.length / count }, (_, i) => {
+    const first = Math.floor(i / dimension) * count * dimension + (i % dimension);
+    let sum = 0;
+    for (let row = 0; row < count; row++) sum += rows[first + row * dimension];
+    return sum / count;
+  });
 }

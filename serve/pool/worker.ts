@@ -52,7 +52,10 @@ async function load(): Promise<{ captioner: Captioner; encoder: Encoder; model: 
 }
 
 function fingerprintOf({ checkpoint: { weights, vocabulary } }: Captioner, { identity }: Encoder): string {
-  const hash = createHash('sha256').update(identity.sha256).update(vocabulary.words.join(' '));
+  const hash = createHash('sha256')
+    .update(identity.sha256)
+    .update(identity.views ?? '')
+    .update(vocabulary.words.join(' '));
   for (const [name, { data }] of weights) hash.update(name).update(data);
   return hash.digest('hex').slice(0, 16);
 }

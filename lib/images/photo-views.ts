@@ -1,0 +1,81 @@
+import type { PhotoViews } from '../config.js';
+import { CaptionerError } from '../errors.js';
+import { resizeSquare } from './photo.js';
+
+/** Views of a photo, each of which a network sees. */
+export const viewCounts: Readonly<Record<PhotoViews, number>> = { one: 1, mirror: 2, crops: 12 };
+
+/** What is left over on each side of a crop in the middle. 256 pixels with crops of 224 are what networks for ImageNet are tested with. */
+const marginOf = (size: number): number => Math.max(1, Math.round(size / 14));
+
+/**
+ * Width and height in which a photo is decoded, for views of `size` x `size` pixels: those of a view, unless parts of the photo are cut
+ * out of it; then 8/7 of that, rounded to an even margin.
+ */
+export function decodedSize(views: PhotoViews, size: number): number {
+  return views === 'crops' ? size + 2 * marginOf(size) : size;
+}
+
+/**
+ * The views of a photo whose features are averaged (test-time augmentation).
+ *
+ * - `one`: the photo.
+ * - `mirror`: the photo and its mirror image.
+ * - `crops`: the photo, and the ten crops of Krizhevsky et al. 2012 (ImageNet classification with deep convolutional neural networks,
+ *   4.1): its four corners and its middle, 7/8 of its width and height; each of the six is followed by its mirror image.
+ *
+ * @param photo RGB bytes, [s, s, 3] of the {@link decodedSize} s.
+ * @param size width and height of each view.
+ * @returns RGB bytes, [size, size, 3] each; the photo as a whole is the first.
+ * @throws CaptionerError `bad-input`: a photo of another size.
+ */
+export async function viewsOfPhoto(photo: Uint8Array, size: number, views: PhotoViews): Promise<Uint8Array[]> {
+  const whole = await wholeView(photo, size, views);
+  if (views === 'one') return [whole];
+  if (views === 'mirror') return [whole, mirrorImage(whole, size)];
+  const margin = marginOf(size);
+  const places = [
+    [0, 0],
+    [2 * margin, 0],
+    [0, 2 * margin],
+    [2 * margin, 2 * margin],
+    [margin, margin],
+  ];
+  const crops = places.map(([left, top]) => cut(photo, decodedSize(views, size), left, top, size));
+  return [whole, ...crops].flatMap((view) => [view, mirrorImage(view, size)]);
+}
+
+/** The first of {@link viewsOfPhoto}, alone: the whole photo, [size, size, 3]. */
+export async function wholeView(photo: Uint8Array, size: number, views: PhotoViews): Promise<Uint8Array> {
+  const decoded = decodedSize(views, size);
+  if (photo.length !== 3 * decoded ** 2) {
+    throw new CaptionerError(
+      'bad-input',
+      `A photo of ${decoded} x ${decoded} pixels has ${3 * decoded ** 2} RGB bytes.`,
+    );
+  }
+  return decoded === size ? photo : await resizeSquare(photo, decoded, size);
+}
+
+/** A square of RGB bytes, [size, size, 3], with left and right exchanged. */
+export function mirrorImage(rgb: Uint8Array, size: number): Uint8Array {
+  const mirrored = new Uint8Array(rgb.length);
+  for (let row = 0; row < rgb.length; row += 3 * size) {
+    for (let from = row, to = row + 3 * size - 3; to >= row; from += 3, to -= 3) {
+      mirrored[to] = rgb[from];
+      mirrored[to + 1] = rgb[from + 1];
+      mirrored[to + 2] = rgb[from + 2];
+    }
+  }
+  return mirrored;
+}
+
+/** [width, width, 3] -> [size, size, 3] */
+function cut(rgb: Uint8Array, width: number, left: number, top: number, size: number): Uint8Array {
+  const part = new Uint8Array(3 * size * size);
+  for (let y = 0; y < size; y++) {
+    const start = 3 * ((top + y) * width + left);
+    part.set(rgb.subarray(start, start + 3 * size), 3 * size * y);
+  }
+  return part;
+}
