@@ -20,7 +20,7 @@ export const ExtractionConfig = z.strictObject({
     .default('mobilenetv2')
     .describe('Pretrained CNN: a name of the registry (`captioner encoders`) or the path of an ONNX classifier.'),
   views: PhotoViews.default('one').describe(
-    'What the features of a photo are the mean of: the photo alone; mirror: also its mirror image, in twice the time; crops: the photo, its four corners and its middle, each also mirrored, in twelve times the time.',
+    'What the features of a photo are the mean of. one: the photo alone; mirror: also its mirror image, in twice the time; crops: the photo, its four corners and its middle, each also mirrored, in twelve times the time.',
   ),
   precision: z.enum(['fp32', 'fp16']).default('fp32').describe('How features are stored on disk.'),
   batchSize: z.int().min(1).max(1024).default(2).describe('Photos, or views of photos, per run of the encoder.'),

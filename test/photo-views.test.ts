@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
 import { captionKey } from '../lib/caption-file.js';
-import { Captioner } from '../lib/captioner.js';
+import { Captioner, type Caption } from '../lib/captioner.js';
 import type { PhotoViews } from '../lib/config.js';
 import { extractFeatures } from '../lib/data/extraction.js';
 import { openFeatures, readMeta } from '../lib/data/features.js';
@@ -115,7 +115,7 @@ describe('views of photos, from extraction to captions', function () {
       if (views === 'crops') await train(views);
       const captioner = await Captioner.load(at(`run-${views}`), { encoder: at('cnn.onnx') });
       const features = openFeatures(at(views));
-      const stored = [];
+      const stored: Caption[] = [];
       for await (const { captions } of captioner.captionsOfFeatures(features)) stored.push(captions![0]);
       const seen = (await captioner.caption(files())).map(({ captions }) => captions![0]);
       expect(seen.map(({ caption }) => caption)).to.deep.equal(stored.map(({ caption }) => caption));

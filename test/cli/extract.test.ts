@@ -124,6 +124,60 @@ describe('captioner extract', function () {
   });
 });
 
+describe('captioner extract --views', function () {
+  this.timeout(120_000).slow(20_000);
+  let folder: string;
+  const at = (name: string) => path.join(folder, name);
+  before(async () => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
+    fs.writeFileSync(at('tiny.onnx'), resnetLike());
+    fs.writeFileSync(at('list.csv'), 'file,caption,split\na.png,a dog runs,train\nb.png,a cat sleeps,train\n');
+    const random = new Random(5);
+    for (const name of ['a.png', 'b.png']) {
+      const pixels = Uint8Array.from({ length: 3 * 20 * 20 }, () => random.integer(256));
+      await sharp(pixels, { raw: { width: 20, height: 20, channels: 3 } }).toFile(at(name));
+    }
+  });
+  after(() => fs.rmSync(folder, { recursive: true }));
+
+  const extract = (features: string, ...more: string[]) =>
+    captioner(['extract', '--data', at('list.csv'), '--encoder', at('tiny.onnx'), '--features', at(features), '-q', ...more]); // prettier-ignore
+  const train = (features: string, ...more: string[]) =>
+    captioner([
+      ...['train', '--data', at('list.csv'), '--features', at(features), '--out', at('run'), '-q', '--min-count', '1'],
+      ...['--hidden-size', '8', '--embedding-size', '8', ...more],
+    ]);
+
+  it('makes features that say what they are, and that a captioner of others refuses', async () => {
+    const help = (await captioner(['extract', '--help'])).stdout;
+    expect(help).to.match(/--views <views>[^]*one, mirror or crops; default one/);
+    const { code, stdout, stderr } = await extract('mirror', '--views', 'mirror', '--json');
+    expect(code, stderr).to.equal(0);
+    expect((JSON.parse(stdout) as { encoder: object }).encoder).to.include({ name: 'tiny', views: 'mirror' });
+    expect((await captioner(['info', at('mirror')])).stdout).to.match(/views +mirror/);
+    expect((await extract('one')).code).to.equal(0);
+    expect((await captioner(['info', at('one')])).stdout).not.to.contain('views');
+    const again = await extract('mirror', '--views', 'crops');
+    expect(again.code).to.equal(1);
+    expect(again.stderr).to.match(/^captioner: The features in .* have encoder\.views mirror, not crops\..*\n$/);
+    expect((await extract('none', '--views', 'mirrored')).stderr).to.contain('one, mirror, crops');
+
+    const trained = await train('mirror', '--epochs', '1');
+    expect(trained.code, trained.stderr).to.equal(0);
+    const resumed = await train('one', '--epochs', '2', '--resume');
+    expect(resumed.code).to.equal(1);
+    expect(resumed.stderr).to.contain("of the views 'one' of each photo, but the checkpoint was trained with 'mirror'");
+    const data = ['--data', at('list.csv'), '--split', 'train', '--checkpoint', at('run'), '-q'];
+    const evaluated = await captioner(['evaluate', ...data, '--features', at('one')]);
+    expect(evaluated.code).to.equal(1);
+    expect(evaluated.stderr).to.contain(
+      "of the views 'one' of each photo, but the checkpoint was trained with 'mirror'",
+    );
+    const fits = await captioner(['evaluate', ...data, '--features', at('mirror')]);
+    expect(fits.code, fits.stderr).to.equal(0);
+  });
+});
+
 describe('captioner info and captioner encoders', function () {
   this.timeout(60_000).slow(5000);
   let folder: string;

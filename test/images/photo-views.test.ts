@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { CaptionerError } from '../../lib/errors.js';
 import { decodePhoto } from '../../lib/images/photo.js';
 import { decodedSize, mirrorImage, viewCounts, viewsOfPhoto, wholeView } from '../../lib/images/photo-views.js';
@@ -22,7 +22,7 @@ describe('views of a photo', () => {
 
   it('are the photo and what a file of its mirror image is decoded to', async () => {
     // Resizing is symmetrical where the sizes are multiples of each other, but for rounding; else nearly.
-    const difference = async (image: () => sharp.Sharp, size: number) => {
+    const difference = async (image: () => Sharp, size: number) => {
       const photo = await decodePhoto(await image().png().toBuffer(), decodedSize('mirror', size));
       const [whole, mirrored, ...more] = await viewsOfPhoto(photo, size, 'mirror');
       expect(whole).to.equal(photo);

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { decodePhoto } from '../../lib/images/photo.js';
 import { Encoder } from '../../lib/model/encoder.js';
 import { Random } from '../../lib/random.js';
@@ -34,7 +34,7 @@ describe('an encoder of several views', () => {
   });
 
   const raw = (pixels: Uint8Array, width: number) => sharp(pixels, { raw: { width, height: width, channels: 3 } });
-  const bytes = async (image: sharp.Sharp) => new Uint8Array(await image.raw().toBuffer());
+  const bytes = async (image: Sharp) => new Uint8Array(await image.raw().toBuffer());
   const decoded = (photo: string, side: number) => decodePhoto(photo, side);
   const meanOf = (rows: Float32Array) =>
     Array.from({ length: channels }, (_, d) => {

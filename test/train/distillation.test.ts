@@ -120,6 +120,10 @@ describe('distill', () => {
     const wider = await refusal(small({ resume: true, network: { inputSize: 32, width: 8 } }));
     expect(wider.code).to.equal('mismatch');
     expect(wider.message).to.include('width 4, not 8');
+    const averaging = new StripeTeacher();
+    Object.assign(averaging.identity, { views: 'mirror' });
+    const otherViews = await refusal(small({ resume: true, teacher: averaging }));
+    expect(otherViews.message).to.include("the teacher's views one, not mirror");
     const teacher = new StripeTeacher();
     Object.assign(teacher.identity, { sha256: 'b'.repeat(64) });
     expect((await refusal(small({ resume: true, teacher }))).message).to.include('the teacher');
