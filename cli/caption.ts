@@ -5,6 +5,7 @@ import {
   CaptionFile,
   CaptionerError,
   findPhotos,
+  InferenceConfig,
   isInShard,
   openFeatures,
   parseShard,
@@ -68,19 +69,24 @@ export function captionCommand(): Command {
       'after',
       '\nExit codes: 0 all photos were captioned, 1 an error or no photo could be captioned, 2 some photos could not be.',
     );
-  const config = addConfigOptions(command, { search: SearchConfig }, { heading: 'Search:' });
+  const config = addConfigOptions(
+    command,
+    { search: SearchConfig, inference: InferenceConfig },
+    { heading: 'Search:' },
+  );
   return command.action(
     runCommand(async (run, files: string[]) => {
       const chosen = run.options as CaptionOptions;
       const format = formatOf(chosen);
-      const { search } = config.given();
+      const { search, inference } = config.given();
       const shard = chosen.shard === undefined ? undefined : parseShard(chosen.shard);
       const place = chosen.out === undefined || !shard ? chosen.out : shardPath(chosen.out, shard);
-      const file = place === undefined ? undefined : CaptionFile.open(place, captionKey(chosen.checkpoint, search));
+      const file =
+        place === undefined ? undefined : CaptionFile.open(place, captionKey(chosen.checkpoint, search, inference));
       const wanted = (name: string) => (!shard || isInShard(name, shard)) && !file?.has(name);
       let [count, failed] = [0, 0];
       try {
-        const started = await start(chosen, files, search, run, wanted);
+        const started = await start({ ...chosen, ...inference }, files, search, run, wanted);
         ({ count } = started);
         const printer = printers[format](count > 1);
         const write = (text: string) => text && !file && process.stdout.write(text);
@@ -111,13 +117,13 @@ export function captionCommand(): Command {
 
 /** Loads what is needed and begins to caption: photos, or the rows of a feature store. */
 async function start(
-  { checkpoint, encoder, features: folder, list, out }: CaptionOptions,
+  { checkpoint, encoder, features: folder, list, out, precision }: CaptionOptions & Partial<InferenceConfig>,
   files: readonly string[],
   search: Partial<SearchConfig>,
   { progress, signal }: Run,
   wanted: (name: string) => boolean,
 ): Promise<{ count: number; captions: AsyncIterable<CaptionedPhoto> }> {
-  const load = () => Captioner.load(checkpoint, { encoder, progress, signal });
+  const load = () => Captioner.load(checkpoint, { encoder, precision, progress, signal });
   // A bar is of no use, and in the way, where the captions themselves appear one after the other.
   const seen = { progress: process.stdout.isTTY && out === undefined ? undefined : progress, signal };
   if (folder === undefined) {

@@ -5,6 +5,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import {
   evaluateCaptioner,
   findCheckpoint,
+  InferenceConfig,
   loadCheckpoint,
   metricsOf,
   openFeatures,
@@ -68,7 +69,7 @@ Hyperparameters and the width of the beam are chosen on dev; test is for the fin
     .option('--json', 'Print the scores as JSON.');
   const config = addConfigOptions(
     command,
-    { search: SearchConfig.omit({ beam: true, n: true }) },
+    { search: SearchConfig.omit({ beam: true, n: true }), inference: InferenceConfig },
     { heading: 'Search:' },
   );
 
@@ -76,12 +77,23 @@ Hyperparameters and the width of the beam are chosen on dev; test is for the fin
     runCommand(async ({ options, progress, signal, warn }) => {
       const chosen = options as EvaluateOptions;
       const { checkpoint: given, data, features: folder, split, beam, out, json } = chosen;
-      const { search } = config.read();
+      const { search, inference } = config.read();
       const [found, ...others] = given.map((folder) => findCheckpoint(folder));
       const [checkpoint, ...ensemble] = [found, ...others].map((folder) => loadCheckpoint(folder));
       const manifest = splitPhotos(await openGiven(chosen, warn));
       const features = openFeatures(folder);
-      const request = { checkpoint, ensemble, manifest, features, split, beams: beam, search, progress, signal };
+      const request = {
+        checkpoint,
+        ensemble,
+        manifest,
+        features,
+        split,
+        beams: beam,
+        search,
+        ...inference,
+        progress,
+        signal,
+      };
       const evaluations = await evaluateCaptioner(request);
       features.close();
       for (const line of alarms(evaluations)) warn(line);
@@ -90,7 +102,7 @@ Hyperparameters and the width of the beam are chosen on dev; test is for the fin
         const history = existsSync(file) ? { history: file } : {};
         const config = {
           ...checkpoint.config,
-          evaluation: { data, split, search, ...(others.length > 0 && { ensemble: given }) },
+          evaluation: { data, split, search, ...inference, ...(others.length > 0 && { ensemble: given }) },
         };
         await writeEvaluation(out, evaluations, { split, config, ...history });
         const { evaluationReport } = await import('../lib/viz.js');

@@ -3,7 +3,7 @@ import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, r
 import path from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { defaultCheckpoint, type CaptionedPhoto } from './captioner.js';
-import type { SearchConfig } from './config.js';
+import type { InferenceConfig, SearchConfig } from './config.js';
 import { viewsOf } from './data/features.js';
 import { acquireLock } from './data/lock.js';
 import { completeSearch } from './decode/complete-search.js';
@@ -20,8 +20,10 @@ import { encodeSafetensors } from './model/safetensors.js';
 export function captionKey(
   checkpoints: string | readonly string[] = defaultCheckpoint(),
   search: Partial<SearchConfig> = {},
+  { precision = 'fp32' }: Partial<InferenceConfig> = {},
 ): string {
   const hash = createHash('sha256').update(JSON.stringify(completeSearch(search)));
+  if (precision !== 'fp32') hash.update(precision);
   for (const folder of [checkpoints].flat()) {
     const { config, vocabulary, weights } = loadCheckpoint(findCheckpoint(folder));
     const views = viewsOf(config.encoder);

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import type { SearchConfig } from './config.js';
+import type { InferenceConfig, SearchConfig } from './config.js';
 import { completeSearch } from './decode/complete-search.js';
 import { loadDecoder, type CaptionDecoder } from './decode/ensemble.js';
 import { searchCaptions, searchRules } from './decode/search.js';
@@ -29,7 +29,7 @@ export type CaptionedPhoto =
   | { readonly file: string; readonly captions: readonly Caption[]; readonly error?: undefined }
   | { readonly file: string; readonly captions?: undefined; readonly error: CaptionerError };
 
-export interface CaptionerOptions {
+export interface CaptionerOptions extends Partial<InferenceConfig> {
   /** Path of the encoder's ONNX file, where it shall not be looked for or downloaded by its name. */
   readonly encoder?: string;
   /** Sees the download of an encoder. */

@@ -72,6 +72,17 @@ export const DecoderConfig = z.strictObject({
 });
 export type DecoderConfig = z.output<typeof DecoderConfig>;
 
+/** How a trained decoder computes. */
+export const InferenceConfig = z.strictObject({
+  precision: z
+    .enum(['fp32', 'int8'])
+    .default('fp32')
+    .describe(
+      'In what the decoder multiplies its matrices: fp32, or int8, which is about twice as fast and now and then finds another caption.',
+    ),
+});
+export type InferenceConfig = z.output<typeof InferenceConfig>;
+
 /** How a decoder is trained. */
 export const TrainingConfig = z.strictObject({
   epochs: z.int().min(1).default(15).describe('Passes over the training photos.'),

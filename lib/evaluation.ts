@@ -1,4 +1,4 @@
-import { parseConfig, SearchConfig } from './config.js';
+import { parseConfig, SearchConfig, type InferenceConfig } from './config.js';
 import type { FeatureStore } from './data/features.js';
 import type { Manifest, Split } from './data/manifest.js';
 import { loadDecoder, type CaptionDecoder } from './decode/ensemble.js';
@@ -27,6 +27,7 @@ export interface EvaluationRequest {
   /** Widths of the beam, each evaluated. */
   readonly beams: readonly number[];
   readonly search?: Partial<Omit<SearchConfig, 'beam' | 'n'>>;
+  readonly precision?: InferenceConfig['precision'];
   /** Seed of the intervals and of the control with shuffled features. Default 1. */
   readonly seed?: number;
   readonly progress?: ProgressReporter;
@@ -54,14 +55,25 @@ export interface Evaluation extends CaptionReport {
  *   `bad-option`: a search that can't be made.
  */
 export async function evaluateCaptioner(request: EvaluationRequest): Promise<Evaluation[]> {
-  const { checkpoint, ensemble = [], features, split, beams, search, seed = 1, progress = silent, signal } = request;
+  const {
+    checkpoint,
+    ensemble = [],
+    features,
+    split,
+    beams,
+    search,
+    precision,
+    seed = 1,
+    progress = silent,
+    signal,
+  } = request;
   checkEncoder(checkpoint.config, features.encoder, 'The features');
   const searches = beams.map((beam) => parseConfig(SearchConfig, { ...search, beam, n: 1 }, 'the search'));
   for (const config of searches) searchRules(config, checkpoint.vocabulary); // wrong ones are told now, not after the perplexity
   const photos = photosToCaption(request);
   const scorer = new CaptionScorer(photos.map(({ words }) => words));
   const ids = photos.map(({ id }) => id);
-  const decoder = await loadDecoder([checkpoint, ...ensemble]);
+  const decoder = await loadDecoder([checkpoint, ...ensemble], { precision });
   try {
     const fit = await fitOfReferences(decoder, photos, request);
     const context = {

@@ -106,6 +106,8 @@ describe('a caption file', () => {
     // The defaults, said or not, are the same search.
     expect(captionKey(at('moved'), { beam: 3, n: 1 })).to.equal(key);
     const others = [captionKey(at('two')), captionKey([at('moved'), at('two')]), captionKey(at('moved'), { beam: 4 })];
-    expect(new Set([key, ...others]).size).to.equal(4);
+    others.push(captionKey(at('moved'), {}, { precision: 'int8' }));
+    expect(captionKey(at('moved'), {}, { precision: 'fp32' })).to.equal(key);
+    expect(new Set([key, ...others]).size).to.equal(5);
   });
 });

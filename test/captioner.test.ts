@@ -62,6 +62,27 @@ describe('the captioner with MobileNetV2 as its encoder', () => {
     expect(captions).to.deep.equal(expectedOfMobileNet);
   });
 
+  it('captions them nearly alike in 8 bits, each photo as if it were alone', async () => {
+    const features = openFeatures(`${samples}/features`);
+    const rows = Float32Array.from(features.ids.flatMap((id) => [...features.read(id)]));
+    const all = await captioner.captionFeatures(rows, features.ids.length);
+    const rough = await Captioner.load('checkpoints/mobilenetv2-flickr8k', { precision: 'int8' });
+    const together = await rough.captionFeatures(rows, features.ids.length);
+    let same = 0;
+    for (const [i, id] of features.ids.entries()) {
+      const [[alone]] = await rough.captionFeatures(features.read(id), 1);
+      expect(alone.caption).to.equal(together[i][0].caption);
+      expect(alone.logProbability).to.be.closeTo(together[i][0].logProbability, 1e-3);
+      if (alone.caption !== all[i][0].caption) continue;
+      same++;
+      expect(alone.logProbability).to.be.closeTo(all[i][0].logProbability, 0.1);
+      expect(alone.logProbability).not.to.equal(all[i][0].logProbability);
+    }
+    expect(same).to.be.at.least(features.ids.length - 2);
+    features.close();
+    await rough.release();
+  });
+
   it('stops between two batches when it is told', async () => {
     const features = openFeatures(`${samples}/features`);
     const signal = AbortSignal.abort(new Error('enough'));

@@ -12,6 +12,7 @@ export function optimize(graph: GraphBuilder, { portable = false } = {}): void {
   joinProductSums(graph);
   joinBiases(graph);
   joinSquares(graph);
+  joinLogSoftmax(graph);
   transposeAhead(graph);
   if (!portable) fuse(graph);
   dropUnused(graph);
@@ -128,6 +129,16 @@ function joinSquares(graph: GraphBuilder): void {
     const square = producers.get(squares);
     if (square?.opType !== 'Mul' || square.input![0] !== square.input![1] || !usedOnce(squares)) continue;
     Object.assign(node, { opType: 'ReduceSumSquare', input: [square.input![0], axes] });
+  }
+}
+
+/** The logarithm of a softmax as one operator: in one pass, and exact where a probability is too small to be a float. */
+function joinLogSoftmax(graph: GraphBuilder): void {
+  const { producers, usedOnce } = uses(graph);
+  for (const node of graph.nodes) {
+    const softmax = producers.get(node.input![0]);
+    if (node.opType !== 'Log' || softmax?.opType !== 'Softmax' || !usedOnce(node.input![0])) continue;
+    Object.assign(node, { opType: 'LogSoftmax', input: softmax.input, attribute: softmax.attribute });
   }
 }
 

@@ -58,6 +58,13 @@ interface Continuation extends NextWord {
   readonly bonus?: number;
 }
 
+/** A beginning and a word that may continue it, competing for a place. Most get none: only of those that do is a beginning made. */
+interface Candidate extends NextWord {
+  readonly id: number;
+  readonly from: Beginning;
+  readonly rank: number;
+}
+
 /**
  * Beam search for one photo's captions. With requirements it has `beam` places for the beginnings that have met none of the required
  * words, as many for those that have met one, and so on to those that have met all (the banks of Post and Vilar 2018,
@@ -79,34 +86,40 @@ export class BeamPhoto implements PhotoSearch {
   advance(next: NextWords): boolean {
     const { lengthPenalty } = this.options;
     const length = this.live[0].tokens.length;
-    const continued: Beginning[] = [];
-    const looked: { id: number; parent: number; word: NextWord; became: Beginning | Hypothesis }[] = [];
-    for (const beginning of this.live) {
-      for (const word of this.continuations(beginning, next)) {
-        const { token, logProbability, bonus = 0 } = word;
-        const id = this.ids.next++;
-        let became: Beginning | Hypothesis;
-        if (token === Vocabulary.END) {
-          this.finished.push((became = captionOf(beginning, lengthPenalty, logProbability)));
-        } else {
-          const rank = beginning.logProbability + logProbability + bonus;
-          continued.push((became = continuedBy(beginning, { id, token, logProbability, rank })));
-        }
-        if (this.observe) looked.push({ id, parent: beginning.id, word, became });
-      }
-    }
-    const goesOn = this.keepBest(continued, length);
-    this.observe?.(
-      looked.map(({ id, parent, word: { token, logProbability }, became }) => ({
-        id,
-        parent,
-        token,
-        logProbability,
-        score: lengthNormalized(became.logProbability, length + 1, lengthPenalty),
-        kept: (this.live as unknown[]).includes(became) || (this.finished as unknown[]).includes(became),
-        finished: token === Vocabulary.END,
-      })),
+    const candidates = this.live.flatMap((from) =>
+      this.continuations(from, next).map(({ token, logProbability, bonus = 0 }): Candidate => {
+        const rank = from.logProbability + logProbability + bonus;
+        return { id: this.ids.next++, from, token, logProbability, rank };
+      }),
     );
+    const captions = new Map<Candidate, Hypothesis>();
+    for (const candidate of candidates) {
+      if (candidate.token !== Vocabulary.END) continue;
+      captions.set(candidate, captionOf(candidate.from, lengthPenalty, candidate.logProbability));
+    }
+    this.finished.push(...captions.values());
+    const goesOn = this.keepBest(
+      candidates.filter(({ token }) => token !== Vocabulary.END),
+      length,
+    );
+    if (this.observe) {
+      const kept = new Set<unknown>([...this.live.map(({ id }) => id), ...this.finished]);
+      this.observe(
+        candidates.map((candidate) => {
+          const { id, from, token, logProbability } = candidate;
+          const caption = captions.get(candidate);
+          return {
+            id,
+            parent: from.id,
+            token,
+            logProbability,
+            score: lengthNormalized(from.logProbability + logProbability, length + 1, lengthPenalty),
+            kept: kept.has(caption ?? id),
+            finished: caption !== undefined,
+          };
+        }),
+      );
+    }
     return goesOn;
   }
 
@@ -137,13 +150,14 @@ export class BeamPhoto implements PhotoSearch {
   }
 
   /** Leaves the n best captions and the likeliest beginnings. @returns whether the search goes on. */
-  private keepBest(continued: Beginning[], length: number): boolean {
+  private keepBest(candidates: Candidate[], length: number): boolean {
     const { beam, n, maxLength, lengthPenalty } = this.options;
     this.finished = this.finished.sort(bestFirst).slice(0, n);
     // At the greatest length only <end> may follow, and without a continuation the beginnings stay as they are.
-    if (length === maxLength || (!continued.length && !this.finished.length)) return false;
-    continued.sort((a, b) => b.rank - a.rank || byTokens(a, b));
-    this.live = this.rules.requirements ? this.fillBanks(continued) : continued.slice(0, beam);
+    if (length === maxLength || (!candidates.length && !this.finished.length)) return false;
+    candidates.sort((a, b) => b.rank - a.rank || byTokens(a.from, b.from) || a.token - b.token);
+    const best = this.rules.requirements ? this.fillBanks(candidates) : candidates.slice(0, beam);
+    this.live = best.map((candidate) => continuedBy(candidate.from, candidate));
     if (!this.live.length) return false;
     if (this.finished.length < n) return true;
     // More words can only lower a log-probability, and divide it by at most the greatest length.
@@ -152,10 +166,10 @@ export class BeamPhoto implements PhotoSearch {
   }
 
   /** The best of those that have met as many of the required words, `beam` of each. */
-  private fillBanks(sorted: readonly Beginning[]): Beginning[] {
+  private fillBanks(sorted: readonly Candidate[]): Candidate[] {
     const taken = new Map<number, number>();
-    return sorted.filter(({ tokens }) => {
-      const bank = this.rules.requirements!.met(tokens);
+    return sorted.filter(({ from, token }) => {
+      const bank = this.rules.requirements!.met([...from.tokens, token]);
       const places = taken.get(bank) ?? 0;
       taken.set(bank, places + 1);
       return places < this.options.beam;

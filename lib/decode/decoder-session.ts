@@ -1,5 +1,7 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { exactSums, quantizeProducts } from '../backend/onnx/quantize.js';
 import { fillWeights } from '../backend/onnx/weights.js';
+import type { InferenceConfig } from '../config.js';
 import { CaptionerError } from '../errors.js';
 import { graphFiles } from '../model/checkpoint.js';
 import type { Weights } from '../model/safetensors.js';
@@ -7,6 +9,11 @@ import type { Stepper } from './stepper.js';
 
 /** The decoder's state by the names of its arrays, [rows, H] each. */
 export type SessionState = Readonly<Record<string, Tensor>>;
+
+export interface DecoderSessionOptions extends Partial<InferenceConfig> {
+  /** Threads of one run; all cores where it is left out. */
+  readonly threads?: number;
+}
 
 /** A trained decoder on ONNX Runtime alone: what captions when TensorFlow.js is not loaded. */
 export class DecoderSession implements Stepper<SessionState> {
@@ -26,7 +33,7 @@ export class DecoderSession implements Stepper<SessionState> {
   static async load(
     graphs: ReadonlyMap<string, Uint8Array>,
     weights: Weights,
-    { threads }: { threads?: number } = {},
+    { threads, precision = 'fp32' }: DecoderSessionOptions = {},
   ): Promise<DecoderSession> {
     const ort = await import('onnxruntime-node');
     const [start, step] = await Promise.all(
@@ -34,10 +41,12 @@ export class DecoderSession implements Stepper<SessionState> {
         const graph = graphs.get(name);
         if (!graph) throw new CaptionerError('corrupt', `The checkpoint lacks ${name}: copy the whole folder.`);
         try {
-          return await ort.InferenceSession.create(fillWeights(graph, weights), {
+          const model = fillWeights(graph, weights);
+          return await ort.InferenceSession.create(precision === 'int8' ? quantizeProducts(model) : model, {
             ...(threads !== undefined && { intraOpNumThreads: threads }),
-            enableCpuMemArena: false,
+            enableCpuMemArena: precision === 'int8', // many small arrays
             logSeverityLevel: 3,
+            ...(precision === 'int8' && exactSums),
           });
         } catch (cause) {
           if (cause instanceof CaptionerError) throw cause;

@@ -2,7 +2,7 @@ import { viewsOf } from '../data/features.js';
 import { CaptionerError } from '../errors.js';
 import type { Checkpoint } from '../model/checkpoint.js';
 import { isSameNetwork } from '../model/encoders.js';
-import { DecoderSession } from './decoder-session.js';
+import { DecoderSession, type DecoderSessionOptions } from './decoder-session.js';
 import type { Stepper } from './stepper.js';
 
 /** A decoder that captions, whatever it is made of. */
@@ -80,7 +80,7 @@ function meanOf(logs: readonly Float32Array[]): Float32Array {
  */
 export async function loadDecoder(
   checkpoints: readonly Checkpoint[],
-  options: { threads?: number } = {},
+  options: DecoderSessionOptions = {},
 ): Promise<CaptionDecoder> {
   for (const other of checkpoints.slice(1)) checkSameWork(checkpoints[0], other);
   const sessions = await Promise.all(

@@ -22,20 +22,26 @@ export function topWords(
   count: number,
   unknown = false,
 ): NextWord[] {
-  const best: NextWord[] = [];
+  // Plain numbers, not objects: of each row this looks at the whole vocabulary.
+  const tokens = new Int32Array(count);
+  const logs = new Float32Array(count);
   const offset = row * vocabularySize;
+  let found = 0;
   let worst = -Infinity; // what a word must exceed to be among the best
   for (let token = 0; token < vocabularySize; token++) {
     const logProbability = logProbabilities[offset + token];
     if (!(logProbability < Infinity)) throw noNumber(token, logProbability);
     if (logProbability <= worst || !isWritable(token, unknown)) continue;
-    if (best.length === count) best.pop();
-    let place = best.length;
-    while (place > 0 && best[place - 1].logProbability < logProbability) place--;
-    best.splice(place, 0, { token, logProbability });
-    if (best.length === count) worst = best[count - 1].logProbability;
+    let place = found < count ? found++ : count - 1;
+    for (; place > 0 && logs[place - 1] < logProbability; place--) {
+      logs[place] = logs[place - 1];
+      tokens[place] = tokens[place - 1];
+    }
+    logs[place] = logProbability;
+    tokens[place] = token;
+    if (found === count) worst = logs[count - 1];
   }
-  return best;
+  return Array.from({ length: found }, (_, i) => ({ token: tokens[i], logProbability: logs[i] }));
 }
 
 /** The error of a decoder that gives `token` no probability. */

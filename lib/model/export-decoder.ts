@@ -23,7 +23,7 @@ export function exportDecoder(decoder: Decoder): Map<string, Uint8Array> {
   const step = exportGraph(
     ({ tokens, ...state }) => {
       const next = decoder.step(tokens as tf.Tensor1D, state as DecoderState);
-      const logProbabilities = tf.sub(next.logits, tf.logSumExp(next.logits, 1, true)); // [B, V]
+      const logProbabilities = tf.log(tf.softmax(next.logits)); // [B, V]
       const renamed = Object.entries(next.state).map(([name, value]): [string, tf.Tensor] => [`next/${name}`, value]);
       return { logProbabilities, ...Object.fromEntries(renamed) };
     },

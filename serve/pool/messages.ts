@@ -1,4 +1,4 @@
-import type { Caption, Explanation, SearchConfig } from '../../lib/index.js';
+import type { Caption, Explanation, InferenceConfig, SearchConfig } from '../../lib/index.js';
 import type { AnsweredModel, PlainError } from '../answers.js';
 
 /** What a worker needs to start. */
@@ -8,6 +8,7 @@ export interface WorkerSettings {
   /** ONNX file of its encoder, where it shall not be found by its name. */
   readonly encoder?: string;
   readonly threads: number;
+  readonly precision?: InferenceConfig['precision'];
   readonly maxPixels: number;
 }
 

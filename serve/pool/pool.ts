@@ -7,7 +7,7 @@ import type { ModelInfo, Stages, Work, WorkerSettings } from './messages.js';
 import type { PoolWorker } from './pool-worker.js';
 import { FairQueue } from './queue.js';
 
-export interface PoolOptions extends Pick<WorkerSettings, 'checkpoint' | 'encoder' | 'maxPixels'> {
+export interface PoolOptions extends Pick<WorkerSettings, 'checkpoint' | 'encoder' | 'maxPixels' | 'precision'> {
   /** 0 is one for each core. */
   readonly workers: number;
   /** Threads that each computes with. */
@@ -165,8 +165,8 @@ export class CaptionPool {
   }
 
   private makeCrew(): Crew {
-    const { checkpoint, encoder, threads, maxPixels } = this.options;
-    const settings = { threads, maxPixels, ...(checkpoint && { checkpoint }), ...(encoder && { encoder }) };
+    const { checkpoint, encoder, threads, precision, maxPixels } = this.options;
+    const settings = { threads, precision, maxPixels, ...(checkpoint && { checkpoint }), ...(encoder && { encoder }) };
     const crew: Crew = new Crew({
       size: this.size,
       settings,

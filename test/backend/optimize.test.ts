@@ -74,6 +74,23 @@ describe('optimize', () => {
     expect(run(graph)[0]).to.be.closeTo(expected[0], 1e-5);
   });
 
+  it('takes the logarithm of a softmax in one step, also of what is too unlikely for a float', () => {
+    const graph = new GraphBuilder();
+    const x = graph.node('Mul', [graph.input('x', 'float32', [4, 30]), graph.scalar(100)]);
+    const softmax = graph.node('Softmax', [x], { axis: 1 });
+    graph.output(graph.node('Log', [softmax]), 'float32', [4, 30]);
+    const [before, detour] = [run(graph), operators(graph).length];
+    expect(before).to.include(-Infinity);
+    optimize(graph);
+    expect(operators(graph))
+      .to.deep.equal(['Mul', 'LogSoftmax'])
+      .and.have.length(detour - 1);
+    run(graph).forEach((log, i) => {
+      expect(log).to.be.above(-Infinity);
+      if (before[i] > -80) expect(log).to.be.closeTo(before[i], 1e-4);
+    });
+  });
+
   /** relu(x * scale + shift), and where that is above zero. */
   function scaled(images: number[], perChannel: number[]): GraphBuilder {
     const graph = new GraphBuilder();
