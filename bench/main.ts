@@ -1,5 +1,8 @@
 import { benchCaption } from './caption.js';
+import { benchDecode } from './decode.js';
 import { benchEncoder } from './encoder.js';
+import { benchExtract } from './extract.js';
+import { benchGrowth } from './growth.js';
 import { benchServe, benchSoak } from './serve.js';
 import { benchTrain } from './train.js';
 
@@ -8,6 +11,9 @@ const benchmarks: Record<string, () => Promise<object>> = {
   train: benchTrain,
   caption: benchCaption,
   encoder: benchEncoder,
+  extract: benchExtract,
+  decode: benchDecode,
+  growth: benchGrowth,
   serve: benchServe,
   soak: benchSoak,
 };

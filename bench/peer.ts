@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 export type PeerGreeting = Record<string, string | number | boolean>;
 
 /**
- * A program in another language that does the same work as we do: a Python script of `bench/peers/` that takes requests and
- * gives answers as lines of JSON.
+ * A program in a process of its own, mostly one in another language that does the same work as we do: a script of `bench/peers/`
+ * that takes requests and gives answers as lines of JSON.
  */
 export class Peer {
   private readonly answers: AsyncIterator<string>;
@@ -22,12 +22,15 @@ export class Peer {
   }
 
   /**
-   * Starts a script with the Python of the environment variable CAPTIONER_BENCH_PYTHON (default: python3).
+   * Starts a script: one in Python with that of the environment variable CAPTIONER_BENCH_PYTHON (default: python3), one in
+   * TypeScript with Node.
    * @returns why there is no peer, when Python or PyTorch is missing.
    */
   static async start(script: string, flags: readonly string[]): Promise<Peer | string> {
+    const file = fileURLToPath(new URL(`peers/${script}`, import.meta.url));
     const python = process.env.CAPTIONER_BENCH_PYTHON ?? 'python3';
-    const child = spawn(python, [fileURLToPath(new URL(`peers/${script}`, import.meta.url)), ...flags]);
+    const [command, ...before] = script.endsWith('.py') ? [python] : [process.execPath, '--import', 'tsx'];
+    const child = spawn(command, [...before, file, ...flags]);
     let complaint = '';
     child.stderr.on('data', (text: Buffer) => (complaint += text.toString()));
     const failed = once(child, 'error').then(([error]) => (error as Error).message);

@@ -1,11 +1,15 @@
-/** Runs contestants in turn, several rounds, so that what else the machine does hits all of them alike. */
+/**
+ * Runs contestants in turn, several rounds, so that what else the machine does hits all of them alike. The environment variable
+ * CAPTIONER_BENCH_ROUNDS gives another number of rounds, for a quick look.
+ */
 export async function alternate<K extends string>(
   contestants: Record<K, () => Promise<number>>,
   { rounds, warmup }: { rounds: number; warmup: number },
 ): Promise<Record<K, number[]>> {
   const names = Object.keys(contestants) as K[];
   const results = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<K, number[]>;
-  for (let round = -warmup; round < rounds; round++) {
+  const counted = Number(process.env.CAPTIONER_BENCH_ROUNDS ?? rounds);
+  for (let round = -Math.min(warmup, counted); round < counted; round++) {
     for (const name of names) {
       const result = await contestants[name]();
       if (round >= 0) results[name].push(result);
@@ -23,4 +27,15 @@ export function median(values: readonly number[]): number {
 /** Ratio of two contestants, as the median over rounds of their ratio in the same round. */
 export function medianRatio(ours: readonly number[], theirs: readonly number[]): number {
   return median(ours.map((value, round) => value / theirs[round]));
+}
+
+/** Ours against the fastest of the others: who that is, and the ratio to it. */
+export function ratioToBest(
+  ours: readonly number[],
+  others: Readonly<Record<string, readonly number[]>>,
+): { readonly best: string; readonly ratio: number } | undefined {
+  const [first, ...rest] = Object.keys(others);
+  if (first === undefined) return undefined;
+  const best = rest.reduce((a, b) => (median(others[b]) > median(others[a]) ? b : a), first);
+  return { best, ratio: Number(medianRatio(ours, others[best]).toFixed(2)) };
 }

@@ -23,37 +23,7 @@ from fastapi.concurrency import run_in_threadpool
 from PIL import Image
 from torch import nn
 
-
-def convolution(inputs, outputs, kernel, stride=1, groups=1, activate=True):
-    layers = [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups)]
-    return nn.Sequential(*layers, nn.ReLU6(inplace=True)) if activate else layers[0]
-
-
-class InvertedResidual(nn.Module):
-    def __init__(self, inputs, outputs, stride, expand):
-        super().__init__()
-        hidden = inputs * expand
-        widen = [convolution(inputs, hidden, 1)] if expand != 1 else []
-        self.layers = nn.Sequential(
-            *widen,
-            convolution(hidden, hidden, 3, stride, groups=hidden),
-            convolution(hidden, outputs, 1, activate=False),
-        )
-        self.shortcut = stride == 1 and inputs == outputs
-
-    def forward(self, x):
-        return x + self.layers(x) if self.shortcut else self.layers(x)
-
-
-def mobilenet_v2():
-    """Table 2 of Sandler et al. 2018."""
-    table = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
-    layers, inputs = [convolution(3, 32, 3, 2)], 32
-    for expand, outputs, repeats, stride in table:
-        for i in range(repeats):
-            layers.append(InvertedResidual(inputs, outputs, stride if i == 0 else 1, expand))
-            inputs = outputs
-    return nn.Sequential(*layers, convolution(inputs, 1280, 1))
+from torch_networks import mobilenet_v2
 
 
 class Captioner(nn.Module):

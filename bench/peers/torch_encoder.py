@@ -11,14 +11,13 @@ so far; {"stop": true}, or the end of the input, ends it.
 """
 
 import argparse
-import json
-import resource
-import sys
 import time
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+from protocol import max_rss_mb, requests, say
 
 
 def block(inputs, outputs, stride):
@@ -58,12 +57,6 @@ class Encoder(nn.Module):
         return self.output(self.layers(photos).mean(dim=(2, 3)))
 
 
-def max_rss_mb():
-    """Peak memory of this process in MB (Linux counts in KiB, macOS in bytes)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=64)
@@ -87,17 +80,9 @@ def main():
         functional.mse_loss(model(photos), features).backward()
         optimizer.step()
 
-    def say(message):
-        print(json.dumps(message), flush=True)
-
     step()  # allocates gradients and the state of AdamW, so that no request pays for it
     say({"ready": True, "torch": torch.__version__})
-    for line in sys.stdin:
-        if not line.strip():
-            continue
-        request = json.loads(line)
-        if request.get("stop"):
-            break
+    for request in requests():
         started = time.perf_counter()
         for _ in range(request["steps"]):
             step()

@@ -13,14 +13,13 @@ The defaults of --recurrence and --adam are the fastest of their choices.
 """
 
 import argparse
-import json
-import resource
-import sys
 import time
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+from protocol import max_rss_mb, requests, say
 
 
 class Captioner(nn.Module):
@@ -50,12 +49,6 @@ class Captioner(nn.Module):
         else:
             outputs, _ = self.lstm(inputs, (h.unsqueeze(0), c.unsqueeze(0)))
         return self.output(functional.dropout(outputs, self.dropout, self.training).flatten(0, 1))
-
-
-def max_rss_mb():
-    """Peak memory of this process in MB (Linux counts in KiB, macOS in bytes)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 def parse_options():
@@ -90,17 +83,9 @@ def main():
         functional.cross_entropy(model(features, inputs), targets).backward()
         optimizer.step()
 
-    def say(message):
-        print(json.dumps(message), flush=True)
-
     step()  # allocates gradients and the state of Adam, so that no request pays for it
     say({"ready": True, "torch": torch.__version__, "variant": f"{options.recurrence} + {options.adam} Adam"})
-    for line in sys.stdin:
-        if not line.strip():
-            continue
-        request = json.loads(line)
-        if request.get("stop"):
-            break
+    for request in requests():
         started = time.perf_counter()
         for _ in range(request["steps"]):
             step()

@@ -1,0 +1,124 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import path from 'node:path';
+import { Captioner } from '../lib/captioner.js';
+import { completeSearch } from '../lib/decode/complete-search.js';
+import { encodeSafetensors } from '../lib/model/safetensors.js';
+import { Peer } from './peer.js';
+import { photoFeatures } from './photos.js';
+import { root } from './program.js';
+import { alternate, median, ratioToBest } from './rounds.js';
+
+const photos = 64;
+const beams = [3, 20];
+const checkpoint = path.join(root, 'checkpoints', 'default');
+const { maxLength, lengthPenalty } = completeSearch({});
+
+type Contestants = Record<string, () => Promise<number>>;
+
+/**
+ * Beam search in captions per second, from features to words: the captions of 64 photos one photo at a time, and all together, beside
+ * a straightforward search in PyTorch with the same weights on the same CPU.
+ */
+export async function benchDecode(): Promise<object> {
+  const captioner = await Captioner.load(checkpoint);
+  const features = await photoFeatures(await captioner.ready(), photos);
+  const width = features.length / photos;
+  const peers = await startPeers(features, width);
+  const results: Record<string, object> = {};
+  const memory: Record<string, number> = {};
+  for (const beam of beams) {
+    let found: string[] = [];
+    const search = { beam, maxLength, lengthPenalty };
+    const contestants: Contestants = {
+      single: timed(async () => {
+        for (let row = 0; row < photos; row++) {
+          await captioner.captionFeatures(features.subarray(row * width, (row + 1) * width), 1, search);
+        }
+      }),
+      together: timed(async () => {
+        const captions = await captioner.captionFeatures(features, photos, search);
+        found = captions.map(([{ caption }]) => caption);
+      }),
+    };
+    const answers: Record<string, readonly number[][]> = {};
+    for (const [name, peer] of Object.entries(peers)) {
+      for (const bound of [false, true]) {
+        const called = bound ? `${name}, ending as early as ours` : name;
+        contestants[called] = async () => {
+          const { seconds, captions, maxRssMb } = await peer.ask<PeerAnswer>({ beam, bound });
+          answers[called] = captions;
+          memory[name] = Math.round(maxRssMb);
+          return photos / seconds;
+        };
+      }
+    }
+    const { single, together, ...others } = await alternate(contestants, { rounds: 5, warmup: 1 });
+    const pick = (bound: boolean) =>
+      Object.fromEntries(Object.entries(others).filter(([name]) => name.endsWith('as early as ours') === bound));
+    const { vocabulary } = captioner.checkpoint;
+    const same = Object.entries(answers).map(([name, captions]) => {
+      const equal = captions.filter((tokens, i) => vocabulary.decode(tokens, { unknown: true }) === found[i]);
+      return [name, Number((equal.length / photos).toFixed(2))];
+    });
+    results[`beam of ${beam}`] = {
+      medians: Object.fromEntries(
+        Object.entries({ '1 photo at a time': single, [`${photos} photos together`]: together, ...others }).map(
+          ([name, rates]) => [name, Number(median(rates).toFixed(1))],
+        ),
+      ),
+      ratio: { '1 photo': ratioToBest(single, pick(false)), [`${photos} photos`]: ratioToBest(together, pick(false)) },
+      ratioWhenEndingAsEarly: {
+        '1 photo': ratioToBest(single, pick(true)),
+        [`${photos} photos`]: ratioToBest(together, pick(true)),
+      },
+      sameCaptions: Object.fromEntries(same) as Record<string, number>,
+    };
+  }
+  for (const peer of Object.values(peers)) peer.stop();
+  await captioner.release();
+  return {
+    what: `captions per second of beam search from features, at most ${maxLength} words, length penalty ${lengthPenalty}`,
+    ...results,
+    peakMemoryMB: { captioner: Math.round(process.resourceUsage().maxRSS / 1024), ...memory },
+  };
+}
+
+interface PeerAnswer {
+  readonly seconds: number;
+  readonly captions: readonly number[][];
+  readonly maxRssMb: number;
+}
+
+/** Captions of all photos per second. */
+function timed(captionAll: () => Promise<void>): () => Promise<number> {
+  return async () => {
+    const start = performance.now();
+    await captionAll();
+    return photos / ((performance.now() - start) / 1000);
+  };
+}
+
+/** PyTorch with one thread and with two. */
+async function startPeers(features: Float32Array, width: number): Promise<Record<string, Peer>> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'captioner-bench-'));
+  const file = path.join(folder, 'features.safetensors');
+  writeFileSync(file, encodeSafetensors(new Map([['features', { shape: [photos, width], data: features }]])));
+  const weights = path.join(checkpoint, 'decoder.safetensors');
+  const flags = ['--weights', weights, '--features', file];
+  const options = ['--max-length', String(maxLength), '--length-penalty', String(lengthPenalty)];
+  const peers: Record<string, Peer> = {};
+  try {
+    for (const threads of new Set([1, Math.min(2, availableParallelism())])) {
+      const peer = await Peer.start('torch_decode.py', [...flags, ...options, '--threads', String(threads)]);
+      if (typeof peer === 'string') {
+        console.log(`PyTorch is not compared: ${peer}`);
+        break;
+      }
+      peers[`PyTorch ${peer.greeting.torch}, ${threads} thread${threads > 1 ? 's' : ''}`] = peer;
+    }
+    return peers;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,164 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import path from 'node:path';
+import { decodeModel } from '../lib/backend/onnx/proto.js';
+import { openFeatures } from '../lib/data/features.js';
+import { extractFeatures } from '../lib/data/extraction.js';
+import { Encoder } from '../lib/model/encoder.js';
+import { readEncoder } from '../lib/model/encoder-source.js';
+import { encoderSource, registeredEncoder } from '../lib/model/encoders.js';
+import { floatConstant } from '../lib/model/onnx-constants.js';
+import { OnnxGraph } from '../lib/model/onnx-graph.js';
+import { encodeSafetensors, type Weight, type Weights } from '../lib/model/safetensors.js';
+import { Peer } from './peer.js';
+import { benchPhotos } from './photos.js';
+import { root } from './program.js';
+import { alternate, median, ratioToBest } from './rounds.js';
+
+/** A network of which PyTorch has the same. */
+interface Network {
+  /** Its name for `peers/torch_extract.py`. */
+  readonly kind: 'convnet' | 'mobilenetv2';
+  /** For `Encoder.load`. */
+  readonly encoder: string;
+  readonly photosPerRound: number;
+}
+
+/** What the data loader of PyTorch is measured with: which is best depends on the network and on the photos. */
+const loaders = [
+  { workers: 0, draft: false },
+  { workers: availableParallelism(), draft: false },
+  { workers: availableParallelism(), draft: true },
+];
+
+/**
+ * Features of photos, from JPEG files to features on disk, in photos per second: what `captioner extract` does, beside a data loader
+ * with Pillow and the same network in PyTorch on the same CPU.
+ */
+export async function benchExtract(): Promise<object> {
+  const networks: Network[] = [
+    {
+      kind: 'convnet',
+      encoder: path.join(root, 'checkpoints', 'default', 'encoder.onnx'),
+      photosPerRound: 512,
+    },
+  ];
+  if (await hasMobileNet()) networks.push({ kind: 'mobilenetv2', encoder: 'mobilenetv2', photosPerRound: 128 });
+  else console.log('MobileNetV2 is not measured: CAPTIONER_MIRROR has no models/mobilenetv2-features.onnx.');
+  const folder = mkdtempSync(path.join(tmpdir(), 'captioner-bench-'));
+  try {
+    const results: Record<string, object> = {};
+    for (const network of networks) results[network.kind] = await measure(network, folder);
+    return {
+      what: `photos per second, from ${benchPhotos().length} JPEG files, repeated, to features on disk`,
+      ...results,
+    };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function measure({ kind, encoder: name, photosPerRound }: Network, folder: string): Promise<object> {
+  const files = benchPhotos();
+  const encoder = await Encoder.load(name);
+  const manifest = {
+    photos: Array.from({ length: photosPerRound }, (_, i) => ({ id: String(i), file: files[i % files.length] })),
+  };
+  const store = path.join(folder, kind);
+  const ours = async () => {
+    rmSync(store, { recursive: true, force: true });
+    const start = performance.now();
+    const { added, skipped } = await extractFeatures({ manifest, encoder, folder: store });
+    if (skipped.length) throw new Error(`${skipped[0].id} was skipped: ${skipped[0].reason}`);
+    return added / ((performance.now() - start) / 1000);
+  };
+  const contestants: Record<string, () => Promise<number>> = { captioner: ours };
+
+  const weights = path.join(folder, `${kind}.safetensors`);
+  const list = path.join(folder, 'photos.txt');
+  writeFileSync(weights, encodeSafetensors(encoderWeights((await readEncoder(name)).bytes)));
+  writeFileSync(list, files.join('\n'));
+  const given = ['--network', kind, '--weights', weights, '--photos', list, '--size', String(encoder.inputSize)];
+  const threads = ['--threads', String(availableParallelism())];
+  const peers: Peer[] = [];
+  const memory: Record<string, number> = {};
+  const out = path.join(folder, `${kind}.bin`);
+  for (const { workers, draft } of loaders) {
+    const flags = [...given, ...threads, '--workers', String(workers), ...(draft ? ['--draft'] : [])];
+    const peer = await Peer.start('torch_extract.py', flags);
+    if (typeof peer === 'string') {
+      console.log(`PyTorch is not compared: ${peer}`);
+      break;
+    }
+    const where = workers > 0 ? `${workers} worker${workers > 1 ? 's' : ''}` : 'the same process';
+    const called = `PyTorch ${peer.greeting.torch}, Pillow in ${where}${draft ? ', with draft' : ''}`;
+    peers.push(peer);
+    contestants[called] = async () => {
+      const { seconds, maxRssMb } = await peer.ask<PeerAnswer>({ photos: photosPerRound, out });
+      memory[called] = Math.round(maxRssMb);
+      return photosPerRound / seconds;
+    };
+  }
+
+  const { captioner, ...others } = await alternate(contestants, { rounds: 5, warmup: 1 });
+  for (const peer of peers) peer.stop();
+  const agreement = peers.length > 0 && meanCosine(store, out, encoder.dimension);
+  await encoder.release();
+  return {
+    pixels: encoder.inputSize,
+    medians: Object.fromEntries(
+      Object.entries({ captioner, ...others }).map(([who, rates]) => [who, Number(median(rates).toFixed(1))]),
+    ),
+    ratio: ratioToBest(captioner, others),
+    ...(agreement && { cosineOfFeatures: Number(agreement.toFixed(4)) }),
+    peakMemoryMB: { captioner: Math.round(process.resourceUsage().maxRSS / 1024), ...memory },
+  };
+}
+
+interface PeerAnswer {
+  readonly seconds: number;
+  readonly maxRssMb: number;
+}
+
+/** Whether MobileNetV2 without its head, its batch normalisations folded, is here. */
+async function hasMobileNet(): Promise<boolean> {
+  if (!encoderSource(registeredEncoder('mobilenetv2')).isHere) return false;
+  return (await readEncoder('mobilenetv2')).headless;
+}
+
+/** The weights of convolutions and matrices, and their biases, in the order in which the network uses them. */
+function encoderWeights(bytes: Uint8Array): Weights {
+  const { graph } = decodeModel(bytes);
+  const values = new OnnxGraph(graph);
+  const weights = new Map<string, Weight>();
+  for (const { opType, input = [] } of graph.node ?? []) {
+    if (!['Conv', 'Gemm', 'Add'].includes(opType ?? '')) continue;
+    for (const name of input) {
+      const constant = floatConstant(values, name);
+      if (constant) weights.set(name, constant);
+    }
+  }
+  return weights;
+}
+
+/** How much the features of both sides are alike, from which it can be told that their networks are the same. Photos are resized by different filters. */
+function meanCosine(store: string, file: string, dimension: number): number {
+  const bytes = readFileSync(file);
+  const theirs = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  const features = openFeatures(store);
+  try {
+    const cosines = features.ids.map((id, row) => {
+      let [product, ofOurs, ofTheirs] = [0, 0, 0];
+      features.read(id).forEach((x, i) => {
+        const y = theirs[row * dimension + i];
+        product += x * y;
+        ofOurs += x * x;
+        ofTheirs += y * y;
+      });
+      return product / Math.sqrt(ofOurs * ofTheirs);
+    });
+    return cosines.reduce((sum, cosine) => sum + cosine, 0) / cosines.length;
+  } finally {
+    features.close();
+  }
+}

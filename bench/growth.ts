@@ -1,0 +1,125 @@
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import path from 'node:path';
+import { FeatureWriter } from '../lib/data/feature-writer.js';
+import { Encoder } from '../lib/model/encoder.js';
+import { Peer } from './peer.js';
+import { benchPhotos, photoFeatures } from './photos.js';
+import { root, runProgram } from './program.js';
+import { alternate, median, ratioToBest } from './rounds.js';
+import { baseSizes, sizeFlags, type StepSizes } from './training-step.js';
+
+/** One size after the other grows from those of the `train` benchmark. */
+const trainingSizes: readonly Partial<StepSizes>[] = [
+  {},
+  { vocabulary: 10_000 },
+  { vocabulary: 30_000 },
+  { hidden: 256 },
+  { hidden: 1024 },
+  { batch: 256 },
+];
+const photoCounts = { extract: [50, 200, 800], caption: [100, 1_000, 10_000] };
+
+const encoderFile = path.join(root, 'checkpoints', 'default', 'encoder.onnx');
+
+/** What the training steps of one round take on each side, about. */
+const secondsPerRound = 0.5;
+
+/**
+ * How costs grow: those of a training step with vocabulary, hidden units and batch, beside PyTorch on the same CPU; those of
+ * `captioner extract` and `captioner caption` with the number of photos.
+ */
+export async function benchGrowth(): Promise<object> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'captioner-bench-'));
+  try {
+    const extraction = [];
+    for (const count of photoCounts.extract) extraction.push(await measureExtraction(count, folder));
+    const captioning = [];
+    for (const count of photoCounts.caption) captioning.push(await measureCaptioning(count, folder));
+    const training = [];
+    for (const grown of trainingSizes) training.push(await measureTraining({ ...baseSizes, ...grown }));
+    return {
+      what: 'growth of a training step in words per second; of captioner extract (the encoder in the box) and captioner caption --features in seconds from call to end',
+      training,
+      extraction,
+      captioning,
+    };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** A training step of these sizes, each side in a process of its own. */
+async function measureTraining(sizes: StepSizes): Promise<object> {
+  const flags = sizeFlags(sizes);
+  const scripts: Record<string, readonly [script: string, ...flags: string[]]> = {
+    captioner: ['train-step.ts'],
+    ...Object.fromEntries(
+      [...new Set([availableParallelism(), 1])].map((threads) => [
+        `PyTorch, ${threads} thread${threads > 1 ? 's' : ''}`,
+        ['torch_train.py', '--threads', String(threads)],
+      ]),
+    ),
+  };
+  const memory: Record<string, number> = {};
+  const contestants: Record<string, () => Promise<number>> = {};
+  const peers: Peer[] = [];
+  for (const [name, [script, ...more]] of Object.entries(scripts)) {
+    const peer = await Peer.start(script, [...flags, ...more]);
+    if (typeof peer === 'string') {
+      if (name === 'captioner') throw new Error(peer);
+      console.log(`${name} is not compared: ${peer}`);
+      continue;
+    }
+    peers.push(peer);
+    let steps = 1;
+    contestants[name] = async () => {
+      const { seconds, maxRssMb } = await peer.ask<{ seconds: number; maxRssMb: number }>({ steps });
+      memory[name] = Math.round(maxRssMb);
+      const rate = (steps * sizes.batch * sizes.length) / seconds;
+      steps = Math.min(50, Math.max(1, Math.ceil((secondsPerRound * steps) / seconds)));
+      return rate;
+    };
+  }
+  const { captioner, ...others } = await alternate(contestants, { rounds: 5, warmup: 2 });
+  for (const peer of peers) peer.stop();
+  const { vocabulary, hidden, batch } = sizes;
+  return {
+    ...{ vocabulary, hidden, batch },
+    wordsPerSecond: Object.fromEntries(
+      Object.entries({ captioner, ...others }).map(([name, rates]) => [name, Math.round(median(rates))]),
+    ),
+    ratio: ratioToBest(captioner, others),
+    peakMemoryMB: memory,
+  };
+}
+
+/** `captioner extract` on so many photos. */
+async function measureExtraction(count: number, folder: string): Promise<object> {
+  const photos = path.join(folder, `photos-${count}`);
+  mkdirSync(photos);
+  const files = benchPhotos();
+  for (let i = 0; i < count; i++) copyFileSync(files[i % files.length], path.join(photos, `${i}.jpg`));
+  const features = path.join(folder, `extracted-${count}`);
+  const run = await runProgram(['extract', '--data', photos, '--features', features, '--encoder', encoderFile]);
+  rmSync(photos, { recursive: true });
+  return { photos: count, seconds: Number(run.seconds.toFixed(2)), peakMemoryMB: Math.round(run.megabytes) };
+}
+
+/** `captioner caption --features` on so many rows: those of 64 different photos, repeated. */
+async function measureCaptioning(count: number, folder: string): Promise<object> {
+  const different = 64;
+  const encoder = await Encoder.load(encoderFile);
+  const rows = await photoFeatures(encoder, different);
+  await encoder.release();
+  const features = path.join(folder, `features-${count}`);
+  const writer = FeatureWriter.open(features, encoder.identity, 'fp32');
+  for (let first = 0; first < count; first += different) {
+    const ids = Array.from({ length: Math.min(different, count - first) }, (_, i) => String(first + i));
+    writer.append(ids, rows.subarray(0, ids.length * encoder.dimension));
+  }
+  writer.close(true);
+  const out = path.join(folder, `captions-${count}.jsonl`);
+  const run = await runProgram(['caption', '--features', features, '--out', out]);
+  return { photos: count, seconds: Number(run.seconds.toFixed(2)), peakMemoryMB: Math.round(run.megabytes) };
+}

@@ -1,0 +1,31 @@
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { decodePhoto } from '../lib/images/photo.js';
+import { drawView } from '../lib/images/view.js';
+import type { Encoder } from '../lib/model/encoder.js';
+import { Random } from '../lib/random.js';
+import { root } from './program.js';
+
+/** JPEG files: the samples, or those in the folder of the environment variable CAPTIONER_BENCH_PHOTOS, at most 1,000. */
+export function benchPhotos(): string[] {
+  const folder = process.env.CAPTIONER_BENCH_PHOTOS ?? path.join(root, 'data', 'samples');
+  const photos = readdirSync(folder)
+    .filter((name) => /\.jpe?g$/i.test(name))
+    .sort()
+    .slice(0, 1000)
+    .map((name) => path.resolve(folder, name));
+  if (photos.length === 0) throw new Error(`There is no photo in ${folder}.`);
+  return photos;
+}
+
+/** Features of so many different photos, [count, D]: parts of {@link benchPhotos}, drawn by a seed of its own. */
+export async function photoFeatures(encoder: Encoder, count: number): Promise<Float32Array> {
+  const random = new Random(1);
+  const files = benchPhotos();
+  const pixels: Uint8Array[] = [];
+  for (let i = 0; i < count; i++) {
+    const view = drawView(random, { minArea: 0.25, maxStretch: 4 / 3, mirror: true, colour: 0 });
+    pixels.push(await decodePhoto(files[i % files.length], encoder.inputSize, { view }));
+  }
+  return encoder.features(pixels);
+}

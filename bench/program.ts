@@ -1,0 +1,31 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The project's folder. */
+export const root = fileURLToPath(new URL('..', import.meta.url));
+
+const program = path.join(root, 'dist', 'cli', 'main.js');
+
+/** A run of `captioner`: from the call to the end, and its peak memory. */
+export interface ProgramRun {
+  readonly seconds: number;
+  readonly megabytes: number;
+  readonly output: string;
+}
+
+/** Runs the program as it is built, from a cold start, and asks it, as it exits, for its own peak memory. */
+export async function runProgram(args: readonly string[]): Promise<ProgramRun> {
+  const report = "process.on('exit',()=>process.stderr.write('\\nmaxRSS '+process.resourceUsage().maxRSS))";
+  const start = performance.now();
+  const preload = `data:text/javascript,${encodeURIComponent(report)}`;
+  const child = spawn(process.execPath, ['--import', preload, program, ...args]);
+  let [output, errors] = ['', ''];
+  child.stdout.on('data', (text: Buffer) => (output += text.toString()));
+  child.stderr.on('data', (text: Buffer) => (errors += text.toString()));
+  const [code] = (await once(child, 'close')) as [number];
+  const seconds = (performance.now() - start) / 1000;
+  if (code !== 0) throw new Error(errors);
+  return { seconds, megabytes: Number(/maxRSS (\d+)/.exec(errors)?.[1]) / 1024, output };
+}
