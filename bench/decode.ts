@@ -22,25 +22,36 @@ type Contestants = Record<string, () => Promise<number>>;
  */
 export async function benchDecode(): Promise<object> {
   const captioner = await Captioner.load(checkpoint);
+  const quantized = await Captioner.load(checkpoint, { precision: 'int8' });
   const features = await photoFeatures(await captioner.ready(), photos);
   const width = features.length / photos;
   const peers = await startPeers(features, width);
   const results: Record<string, object> = {};
   const memory: Record<string, number> = {};
   for (const beam of beams) {
-    let found: string[] = [];
     const search = { beam, maxLength, lengthPenalty };
-    const contestants: Contestants = {
-      single: timed(async () => {
+    const found = new Map<Captioner, string[]>();
+    const single = (captioner: Captioner) =>
+      timed(async () => {
         for (let row = 0; row < photos; row++) {
           await captioner.captionFeatures(features.subarray(row * width, (row + 1) * width), 1, search);
         }
-      }),
-      together: timed(async () => {
+      });
+    const together = (captioner: Captioner) =>
+      timed(async () => {
         const captions = await captioner.captionFeatures(features, photos, search);
-        found = captions.map(([{ caption }]) => caption);
-      }),
-    };
+        found.set(
+          captioner,
+          captions.map(([{ caption }]) => caption),
+        );
+      });
+    const contestants: Contestants = Object.fromEntries(
+      Object.entries({ fp32: captioner, int8: quantized }).flatMap(([precision, captioner]) => [
+        [`1 photo at a time, ${precision}`, single(captioner)],
+        [`${photos} photos together, ${precision}`, together(captioner)],
+      ]),
+    );
+    const ours = Object.keys(contestants);
     const answers: Record<string, readonly number[][]> = {};
     for (const [name, peer] of Object.entries(peers)) {
       for (const bound of [false, true]) {
@@ -53,30 +64,30 @@ export async function benchDecode(): Promise<object> {
         };
       }
     }
-    const { single, together, ...others } = await alternate(contestants, { rounds: 5, warmup: 1 });
-    const pick = (bound: boolean) =>
-      Object.fromEntries(Object.entries(others).filter(([name]) => name.endsWith('as early as ours') === bound));
+    const rates = await alternate(contestants, { rounds: 5, warmup: 1 });
+    const theirs = (bound: boolean) =>
+      Object.fromEntries(
+        Object.entries(rates).filter(([name]) => !ours.includes(name) && name.endsWith('as early as ours') === bound),
+      );
+    const ratios = (bound: boolean) =>
+      Object.fromEntries(ours.map((name) => [name, ratioToBest(rates[name], theirs(bound))]));
     const { vocabulary } = captioner.checkpoint;
-    const same = Object.entries(answers).map(([name, captions]) => {
-      const equal = captions.filter((tokens, i) => vocabulary.decode(tokens, { unknown: true }) === found[i]);
-      return [name, Number((equal.length / photos).toFixed(2))];
-    });
+    const share = (captions: readonly string[]) =>
+      Number((captions.filter((caption, i) => caption === found.get(captioner)![i]).length / photos).toFixed(2));
+    const same = Object.entries(answers).map(([name, captions]) => [
+      name,
+      share(captions.map((tokens) => vocabulary.decode(tokens, { unknown: true }))),
+    ]);
     results[`beam of ${beam}`] = {
-      medians: Object.fromEntries(
-        Object.entries({ '1 photo at a time': single, [`${photos} photos together`]: together, ...others }).map(
-          ([name, rates]) => [name, Number(median(rates).toFixed(1))],
-        ),
-      ),
-      ratio: { '1 photo': ratioToBest(single, pick(false)), [`${photos} photos`]: ratioToBest(together, pick(false)) },
-      ratioWhenEndingAsEarly: {
-        '1 photo': ratioToBest(single, pick(true)),
-        [`${photos} photos`]: ratioToBest(together, pick(true)),
-      },
-      sameCaptions: Object.fromEntries(same) as Record<string, number>,
+      medians: Object.fromEntries(Object.entries(rates).map(([name, all]) => [name, Number(median(all).toFixed(1))])),
+      ratio: ratios(false),
+      ratioWhenEndingAsEarly: ratios(true),
+      sameCaptionsAsFp32: { int8: share(found.get(quantized)!), ...Object.fromEntries(same) } as Record<string, number>,
     };
   }
   for (const peer of Object.values(peers)) peer.stop();
   await captioner.release();
+  await quantized.release();
   return {
     what: `captions per second of beam search from features, at most ${maxLength} words, length penalty ${lengthPenalty}`,
     ...results,

@@ -23,7 +23,7 @@ export const ExtractionConfig = z.strictObject({
     'What the features of a photo are the mean of. one: the photo alone; mirror: also its mirror image, in twice the time; crops: the photo, its four corners and its middle, each also mirrored, in twelve times the time.',
   ),
   precision: z.enum(['fp32', 'fp16']).default('fp32').describe('How features are stored on disk.'),
-  batchSize: z.int().min(1).max(1024).default(2).describe('Photos, or views of photos, per run of the encoder.'),
+  batchSize: z.int().min(1).max(1024).default(8).describe('Photos, or views of photos, per run of the encoder.'),
 });
 export type ExtractionConfig = z.output<typeof ExtractionConfig>;
 

@@ -84,40 +84,38 @@ export class BeamPhoto implements PhotoSearch {
   ) {}
 
   advance(next: NextWords): boolean {
-    const { lengthPenalty } = this.options;
+    const { beam, lengthPenalty } = this.options;
     const length = this.live[0].tokens.length;
-    const candidates = this.live.flatMap((from) =>
-      this.continuations(from, next).map(({ token, logProbability, bonus = 0 }): Candidate => {
+    const places = this.rules.requirements ? Infinity : beam;
+    const competing: Candidate[] = []; // the best first
+    const seen: { candidate: Candidate; caption?: Hypothesis }[] = [];
+    for (const from of this.live) {
+      for (const { token, logProbability, bonus = 0 } of this.continuations(from, next)) {
+        const id = this.ids.next++;
         const rank = from.logProbability + logProbability + bonus;
-        return { id: this.ids.next++, from, token, logProbability, rank };
-      }),
-    );
-    const captions = new Map<Candidate, Hypothesis>();
-    for (const candidate of candidates) {
-      if (candidate.token !== Vocabulary.END) continue;
-      captions.set(candidate, captionOf(candidate.from, lengthPenalty, candidate.logProbability));
+        const ends = token === Vocabulary.END;
+        const hopeless = !ends && competing.length === places && rank < competing[places - 1].rank;
+        if (hopeless && !this.observe) continue;
+        const candidate = { id, from, token, logProbability, rank };
+        const caption = ends ? captionOf(from, lengthPenalty, logProbability) : undefined;
+        if (caption) this.finished.push(caption);
+        else insert(candidate, competing, places);
+        if (this.observe) seen.push({ candidate, caption });
+      }
     }
-    this.finished.push(...captions.values());
-    const goesOn = this.keepBest(
-      candidates.filter(({ token }) => token !== Vocabulary.END),
-      length,
-    );
+    const goesOn = this.keepBest(competing, length);
     if (this.observe) {
       const kept = new Set<unknown>([...this.live.map(({ id }) => id), ...this.finished]);
       this.observe(
-        candidates.map((candidate) => {
-          const { id, from, token, logProbability } = candidate;
-          const caption = captions.get(candidate);
-          return {
-            id,
-            parent: from.id,
-            token,
-            logProbability,
-            score: lengthNormalized(from.logProbability + logProbability, length + 1, lengthPenalty),
-            kept: kept.has(caption ?? id),
-            finished: caption !== undefined,
-          };
-        }),
+        seen.map(({ candidate: { id, from, token, logProbability }, caption }) => ({
+          id,
+          parent: from.id,
+          token,
+          logProbability,
+          score: lengthNormalized(from.logProbability + logProbability, length + 1, lengthPenalty),
+          kept: kept.has(caption ?? id),
+          finished: caption !== undefined,
+        })),
       );
     }
     return goesOn;
@@ -150,13 +148,12 @@ export class BeamPhoto implements PhotoSearch {
   }
 
   /** Leaves the n best captions and the likeliest beginnings. @returns whether the search goes on. */
-  private keepBest(candidates: Candidate[], length: number): boolean {
-    const { beam, n, maxLength, lengthPenalty } = this.options;
+  private keepBest(competing: readonly Candidate[], length: number): boolean {
+    const { n, maxLength, lengthPenalty } = this.options;
     this.finished = this.finished.sort(bestFirst).slice(0, n);
     // At the greatest length only <end> may follow, and without a continuation the beginnings stay as they are.
-    if (length === maxLength || (!candidates.length && !this.finished.length)) return false;
-    candidates.sort((a, b) => b.rank - a.rank || byTokens(a.from, b.from) || a.token - b.token);
-    const best = this.rules.requirements ? this.fillBanks(candidates) : candidates.slice(0, beam);
+    if (length === maxLength || (!competing.length && !this.finished.length)) return false;
+    const best = this.rules.requirements ? this.fillBanks(competing) : competing;
     this.live = best.map((candidate) => continuedBy(candidate.from, candidate));
     if (!this.live.length) return false;
     if (this.finished.length < n) return true;
@@ -180,4 +177,17 @@ export class BeamPhoto implements PhotoSearch {
     const { requirements } = this.rules;
     return !requirements || requirements.met(tokens) === requirements.total;
   }
+}
+
+/** Puts a candidate into its place among the best so far, of which there are no more than `places`. */
+function insert(candidate: Candidate, best: Candidate[], places: number): void {
+  let place = best.length;
+  while (place > 0 && competition(candidate, best[place - 1]) < 0) place--;
+  best.splice(place, 0, candidate);
+  if (best.length > places) best.pop();
+}
+
+/** Orders candidates from the best on; equally likely ones by the numbers of their words. */
+function competition(a: Candidate, b: Candidate): number {
+  return b.rank - a.rank || byTokens(a.from, b.from) || a.token - b.token;
 }

@@ -1,5 +1,6 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { exactSums, quantizeProducts } from '../backend/onnx/quantize.js';
+import { shortWaits } from '../backend/onnx/short-waits.js';
 import { fillWeights } from '../backend/onnx/weights.js';
 import type { InferenceConfig } from '../config.js';
 import { CaptionerError } from '../errors.js';
@@ -46,7 +47,7 @@ export class DecoderSession implements Stepper<SessionState> {
             ...(threads !== undefined && { intraOpNumThreads: threads }),
             enableCpuMemArena: precision === 'int8', // many small arrays
             logSeverityLevel: 3,
-            ...(precision === 'int8' && exactSums),
+            extra: { session: { ...shortWaits, ...(precision === 'int8' && exactSums) } },
           });
         } catch (cause) {
           if (cause instanceof CaptionerError) throw cause;

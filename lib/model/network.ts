@@ -1,3 +1,4 @@
+import { shortWaits } from '../backend/onnx/short-waits.js';
 import type { InferenceSession } from 'onnxruntime-node';
 import { CaptionerError } from '../errors.js';
 import { encoderValues } from './encoder-file.js';
@@ -66,9 +67,7 @@ async function createSession(model: Uint8Array, file: string, threads?: number):
   try {
     return await ort.InferenceSession.create(model, {
       ...(threads !== undefined && { intraOpNumThreads: threads }),
-      // Threads that wait for each other between two layers do so in a loop, but only for a moment: without it two threads are
-      // hardly faster than one, with ONNX Runtime's default of a millisecond they take the cores from those that decode photos.
-      extra: { session: { intra_op: { allow_spinning: '1', spin_duration_us: '50' } } },
+      extra: { session: shortWaits },
       // Errors are thrown; what ONNX Runtime writes to stderr besides helps nobody.
       logSeverityLevel: 4,
     });

@@ -27,7 +27,11 @@ describe('quantizeProducts', () => {
     return fillWeights(builder.encode(), weights);
   };
   const run = async (model: Uint8Array, rows: Float32Array) => {
-    const session = await InferenceSession.create(model, { intraOpNumThreads: 1, logSeverityLevel: 3, ...exactSums });
+    const session = await InferenceSession.create(model, {
+      intraOpNumThreads: 1,
+      logSeverityLevel: 3,
+      extra: { session: exactSums },
+    });
     const result = await session.run({ x: new Tensor('float32', rows, [rows.length / K, K]) });
     await session.release();
     return Object.values(result)[0].data as Float32Array;

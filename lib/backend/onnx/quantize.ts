@@ -35,10 +35,10 @@ export function quantizeProducts(model: Uint8Array): Uint8Array {
 }
 
 /**
- * Options of a session that runs a quantised graph. Processors of Intel and AMD without the VNNI instructions add up 8-bit products in 16
+ * Options (`extra.session`) of a session that runs a quantised graph. Processors of Intel and AMD without the VNNI instructions add up 8-bit products in 16
  * bits, which can overflow; there, and where it isn't known, this asks ONNX Runtime for a slower way that can't.
  */
-export const exactSums = process.arch === 'x64' && !hasVnni() ? { extra: { session: { x64quantprecision: '1' } } } : {};
+export const exactSums = process.arch === 'x64' && !hasVnni() ? { x64quantprecision: '1' } : {};
 
 function hasVnni(): boolean {
   try {
