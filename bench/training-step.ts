@@ -1,7 +1,7 @@
 import { DecoderConfig, parseConfig, TrainingConfig } from '../lib/config.js';
 import { Decoder } from '../lib/model/decoder.js';
 import { Random } from '../lib/random.js';
-import type { Batch } from '../lib/train/batches.js';
+import { bucketLengths, planEpoch, type Batch } from '../lib/train/batches.js';
 import { Adam } from '../lib/train/optimizer.js';
 import { storedFeatures, trainableVariables, TrainingStep } from '../lib/train/step.js';
 
@@ -30,9 +30,9 @@ export function sizeFlags(sizes: StepSizes): string[] {
   return Object.entries(sizes).flatMap(([name, size]) => [`--${name}`, String(size)]);
 }
 
-/** Our step (forward, cross-entropy, backward, Adam), on random words and features. */
-export function trainingStep(sizes: StepSizes): () => Promise<unknown> {
-  const { features: D, batch: B, length: T, vocabulary: V } = sizes;
+/** Our step (forward, cross-entropy, backward, Adam), on random words and features, of captions of `sizes.length` words or as many as it is given. */
+export function trainingStep(sizes: StepSizes): (length?: number) => Promise<unknown> {
+  const { features: D, batch: B, vocabulary: V } = sizes;
   const random = new Random(1);
   const decoderConfig = parseConfig(DecoderConfig, {
     hiddenSize: sizes.hidden,
@@ -50,14 +50,49 @@ export function trainingStep(sizes: StepSizes): () => Promise<unknown> {
     new Adam(trainableVariables(decoder.variables), training),
     training,
   );
-  const batch: Batch = {
+  const features = Float32Array.from({ length: B * D }, () => random.uniform());
+  const batchOf = (T: number): Batch => ({
     length: T,
-    features: Float32Array.from({ length: B * D }, () => random.uniform()),
+    features,
     tokens: Int32Array.from({ length: T * B }, () => random.integer(V)),
     targets: Int32Array.from({ length: T * B }, () => random.integer(V)),
     weights: new Float32Array(T * B).fill(1 / (T * B)),
     words: T * B,
-  };
+  });
+  const batches = new Map<number, Batch>();
   let count = 0;
-  return () => step.learn(batch, count++, 1e-3);
+  return (T = sizes.length) => {
+    const batch = batches.get(T) ?? batchOf(T);
+    batches.set(T, batch);
+    return step.learn(batch, count++, 1e-3);
+  };
+}
+
+/** How many of Flickr8k's 30,000 training captions have 0, 1, 2, … words, their end counted. */
+const captionLengths = [
+  0, 0, 0, 15, 125, 340, 854, 1948, 2501, 2916, 3319, 3309, 3133, 2773, 2330, 1865, 1339, 979, 684, 518, 370, 213, 138,
+  105, 80, 51, 36, 19, 10, 9, 8, 5, 3, 2, 2, 0, 0, 0, 1,
+];
+
+/** Batches of captions of lengths as in Flickr8k: the words that there are, and the lengths that they are padded to. */
+export interface CaptionBatches {
+  readonly words: number;
+  /** In batches of like length, as `captioner train` makes them. */
+  readonly bucketed: readonly number[];
+  /** In batches as they come, each padded to its longest, as is usual. */
+  readonly shuffled: readonly number[];
+}
+
+export function captionBatches(batches: number, batchSize: number): CaptionBatches {
+  const random = new Random(2);
+  const all = captionLengths.flatMap((count, length) => new Array<number>(count).fill(length));
+  const lengths = random.shuffle(all).slice(0, batches * batchSize);
+  const photos = lengths.map((length, i) => ({ id: String(i), captions: [new Array<number>(length - 1).fill(0)] }));
+  const config = parseConfig(TrainingConfig, { batchSize, maxLength: captionLengths.length });
+  const plans = planEpoch(photos, bucketLengths(all), 0, config);
+  return {
+    words: lengths.reduce((sum, length) => sum + length, 0),
+    bucketed: plans.map(({ length }) => length),
+    shuffled: Array.from({ length: batches }, (_, i) => Math.max(...lengths.slice(i * batchSize, (i + 1) * batchSize))),
+  };
 }

@@ -6,8 +6,9 @@ Linear -> a score for each word. A step is forward, cross-entropy, backward and 
 time of a step does not depend on what they are.
 
 Protocol, one JSON object per line. On start it prints {"ready": true, "torch": version, "variant": what computes}. It then
-reads requests: {"steps": 20} runs as many steps and answers {"seconds": s, "tokens": n, "maxRssMb": m}, where tokens are the
-words predicted and maxRssMb is the peak memory of the process so far; {"stop": true}, or the end of the input, ends it.
+reads requests: {"steps": 20} runs as many steps, {"lengths": [12, 20]} one step for each length, with captions of so many
+words, and answers {"seconds": s, "maxRssMb": m}, where maxRssMb is the peak memory of the process so far; {"stop": true},
+or the end of the input, ends it.
 
 The defaults of --recurrence and --adam are the fastest of their choices.
 """
@@ -75,22 +76,23 @@ def main():
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, **variants[options.adam])
 
     features = torch.randn(options.batch, options.features)
-    words = torch.randint(options.vocabulary, (options.length + 1, options.batch))
-    inputs, targets = words[:-1], words[1:].flatten()
+    words = torch.randint(options.vocabulary, (max(options.length, 100) + 1, options.batch))
 
-    def step():
+    def step(length):
         optimizer.zero_grad(set_to_none=True)
-        functional.cross_entropy(model(features, inputs), targets).backward()
+        targets = words[1 : length + 1].flatten()
+        functional.cross_entropy(model(features, words[:length]), targets).backward()
         optimizer.step()
 
-    step()  # allocates gradients and the state of Adam, so that no request pays for it
+    step(options.length)  # allocates gradients and the state of Adam, so that no request pays for it
     say({"ready": True, "torch": torch.__version__, "variant": f"{options.recurrence} + {options.adam} Adam"})
     for request in requests():
+        lengths = request.get("lengths") or [options.length] * request["steps"]
         started = time.perf_counter()
-        for _ in range(request["steps"]):
-            step()
+        for length in lengths:
+            step(length)
         seconds = time.perf_counter() - started
-        say({"seconds": seconds, "tokens": request["steps"] * targets.numel(), "maxRssMb": max_rss_mb()})
+        say({"seconds": seconds, "maxRssMb": max_rss_mb()})
 
 
 if __name__ == "__main__":
