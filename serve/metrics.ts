@@ -44,6 +44,7 @@ export class Metrics {
     this.gauge('captioner_photos_waiting', 'Photos that wait for a worker.', () => pool.status.waiting);
     this.gauge('captioner_photos_running', 'Photos that workers have taken.', () => pool.status.running);
     this.gauge('captioner_workers', 'Workers that are ready.', () => pool.status.workers);
+    this.gauge('captioner_workers_resident_memory_bytes', 'Memory of the workers.', () => pool.status.memory);
     this.gauge('captioner_upload_bytes', 'Photos held in memory.', () => budget.bytes);
   }
 

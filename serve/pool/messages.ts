@@ -41,7 +41,13 @@ export interface ToWorker {
   readonly work: readonly Work[];
 }
 
-export type FromWorker =
+/** What a worker has to say. */
+export type Report =
   | { readonly type: 'ready'; readonly model: ModelInfo }
   | { readonly type: 'failed'; readonly error: PlainError }
   | { readonly type: 'done'; readonly outcomes: readonly Outcome[]; readonly stages?: Stages };
+
+export type FromWorker = Report & {
+  /** Resident memory of the worker, in bytes. */
+  readonly memory: number;
+};

@@ -31,6 +31,8 @@ export class PoolWorker {
   /** Settles when the process has ended, for whatever reason. */
   readonly ended: Promise<void>;
   busy = false;
+  /** Resident memory when it last had something to say, in bytes. */
+  memory = 0;
 
   private readonly child: ChildProcess;
   private waiting?: { resolve: (result: BatchResult) => void; reject: (error: WorkerDied) => void };
@@ -53,6 +55,7 @@ export class PoolWorker {
     });
     this.ready = new Promise((resolve, reject) => {
       this.child.on('message', (message: FromWorker) => {
+        this.memory = message.memory;
         if (message.type === 'ready') resolve(message.model);
         if (message.type === 'failed') reject(new LoadFailed(message.error));
         if (message.type === 'done') this.waiting?.resolve(message);

@@ -38,6 +38,8 @@ export interface PoolStatus {
   readonly problem?: string;
   readonly model?: ModelInfo;
   readonly workers: number;
+  /** Resident memory of all workers, in bytes. */
+  readonly memory: number;
   readonly waiting: number;
   readonly running: number;
 }
@@ -83,6 +85,7 @@ export class CaptionPool {
       ...(problem !== undefined && { problem }),
       ...(model && { model }),
       workers: workers.size,
+      memory: [...workers].reduce((sum, { memory }) => sum + memory, 0),
       waiting: this.queue.size,
       running: this.running.size,
     };

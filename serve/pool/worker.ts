@@ -9,12 +9,13 @@ import {
 } from '../../lib/index.js';
 import type { PlainError } from '../answers.js';
 import { plainError } from '../errors.js';
-import type { FromWorker, ModelInfo, Outcome, Stages, ToWorker, Work, WorkerSettings } from './messages.js';
+import type { FromWorker, ModelInfo, Outcome, Report, Stages, ToWorker, Work, WorkerSettings } from './messages.js';
 
 /** The process that captions: it loads a captioner, says so, and then does one batch after the other. */
 
 const settings = JSON.parse(process.argv[2]) as WorkerSettings;
-const answer = (message: FromWorker) => {
+const answer = (report: Report) => {
+  const message: FromWorker = { ...report, memory: process.memoryUsage.rss() };
   process.send!(message, () => undefined);
 };
 

@@ -89,6 +89,7 @@ describe('the service', function () {
         /^captioner_photos_waiting 0$/m,
         /^captioner_upload_bytes 0$/m,
         /^captioner_workers 1$/m,
+        /^captioner_workers_resident_memory_bytes \d{8,}$/m,
         /^process_cpu_seconds_total /m,
       ]) {
         expect(payload).to.match(line);
