@@ -13,6 +13,8 @@ const samples = path.join(root, 'data', 'samples');
 const seconds = Number(process.env.CAPTIONER_BENCH_SECONDS ?? 10);
 const clientCounts = [1, 8, 32, 128];
 
+type Precision = 'fp32' | 'int8';
+
 /** A server that takes a photo as the body of POST /caption. */
 interface Server {
   readonly url: string;
@@ -54,16 +56,22 @@ export async function benchServe(): Promise<object> {
     const loads = results[name];
     return typeof loads === 'string' ? undefined : loads.find((entry) => entry.clients === clients);
   };
-  const times = (other: string) => {
-    const [ours, theirs] = [at('captioner', 32), at(other, 32)];
-    return ours && theirs ? Number((ours.requestsPerSecond / theirs.requestsPerSecond).toFixed(2)) : undefined;
+  const times = (ours: string, other: string) => {
+    const [fast, slow] = [at(ours, 32), at(other, 32)];
+    return fast && slow ? Number((fast.requestsPerSecond / slow.requestsPerSecond).toFixed(2)) : undefined;
   };
+  const overOne = (name: string) => Number((at(name, 32)!.p99 / at(name, 1)!.p50).toFixed(1));
   return {
     what: 'POST /caption, sample photos in turn, beam 3: requests/s and milliseconds to the answer',
     seconds,
     results,
-    throughputAt32Clients: { beside_plain: times('plain'), beside_fastapi: times('fastapi') },
-    p99At32ClientsOverOnePhoto: Number((at('captioner', 32)!.p99 / at('captioner', 1)!.p50).toFixed(1)),
+    throughputAt32Clients: {
+      'beside plain, int8': times('captioner', 'plain, int8'),
+      'beside plain, fp32': times('captioner', 'plain, fp32'),
+      'beside fastapi': times('captioner', 'fastapi'),
+      'fp32 beside plain, fp32': times('captioner, fp32', 'plain, fp32'),
+    },
+    p99At32ClientsOverOnePhoto: { int8: overOne('captioner'), fp32: overOne('captioner, fp32') },
   };
 }
 
@@ -71,7 +79,7 @@ export async function benchServe(): Promise<object> {
 export async function benchSoak(): Promise<object> {
   const requests = Number(process.env.CAPTIONER_BENCH_REQUESTS ?? 50_000);
   const parts = 10;
-  const server = await startService();
+  const server = await startService('int8');
   if (typeof server === 'string') throw new Error(server);
   try {
     await load(server, 32, 3); // warm up
@@ -89,15 +97,21 @@ export async function benchSoak(): Promise<object> {
 }
 
 const servers: Record<string, () => Promise<Server | string>> = {
-  captioner: startService,
-  plain: () => start(process.execPath, ['--import', 'tsx', 'bench/peers/plain-server.ts']),
+  captioner: () => startService('int8'), // the default
+  'captioner, fp32': () => startService('fp32'),
+  'plain, int8': () => startPlain('int8'),
+  'plain, fp32': () => startPlain('fp32'),
   fastapi: () => start(process.env.CAPTIONER_BENCH_PYTHON ?? 'python3', ['bench/peers/fastapi_server.py']),
 };
 
 /** The service as it is built (`npm run build`), without a limit of requests a minute. */
-function startService(): Promise<Server | string> {
-  const flags = ['--port', '0', '--rate-limit', '0', '--log-level', 'silent'];
+function startService(precision: Precision): Promise<Server | string> {
+  const flags = ['--port', '0', '--rate-limit', '0', '--log-level', 'silent', '--precision', precision];
   return start(process.execPath, ['dist/cli/main.js', 'serve', ...flags]);
+}
+
+function startPlain(precision: Precision): Promise<Server | string> {
+  return start(process.execPath, ['--import', 'tsx', 'bench/peers/plain-server.ts', precision]);
 }
 
 /** Starts a server and waits until it captions. @returns why it can't be started. */

@@ -7,7 +7,7 @@ export const ServiceConfig = z.strictObject({
   port: z.int().min(0).max(65535).default(8080).describe('Port to listen at; 0 takes a free one.'),
   workers: z.int().min(0).max(64).default(0).describe('Processes that caption; 0 is one for each core.'),
   threads: z.int().min(1).max(64).default(1).describe('Threads that each worker computes with.'),
-  precision: InferenceConfig.shape.precision,
+  precision: InferenceConfig.shape.precision.default('int8'),
   batch: z.int().min(1).max(256).default(8).describe('Photos that a worker takes at a time, at most.'),
   batchDelay: z.number().min(0).max(1000).default(2).describe('Milliseconds that a photo waits for others to join it.'),
   queue: z.int().min(1).default(256).describe('Photos that may wait; more are refused with 503.'),

@@ -3,8 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { Captioner } from '../../lib/index.js';
 
-/** The same captioner behind the plainest handler: each photo by itself, as it comes, all in one thread. */
-const captioner = await Captioner.load();
+/** The same captioner behind the plainest handler: each photo by itself, as it comes, all in one thread. In fp32, or `plain-server.ts int8`. */
+const precision = process.argv[2] === 'int8' ? 'int8' : 'fp32';
+const captioner = await Captioner.load(undefined, { precision });
 await captioner.ready();
 const server = createServer((request, response) => {
   void buffer(request).then(async (bytes) => {

@@ -309,6 +309,7 @@ describe('the page, in Chromium', function () {
     const page = await visit();
     await page.setInputFiles('#files', red);
     await captions(page, 1);
+    await page.locator('#forget').waitFor(); // what is kept in the history comes a moment later
     await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
     const stops: string[] = [];
     for (let i = 0; i < 24; i++) {

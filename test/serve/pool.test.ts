@@ -82,6 +82,22 @@ describe('CaptionPool', function () {
     expect(some.status).to.include({ waiting: 0, running: 0 });
   });
 
+  it('computes in the precision that it is told', async () => {
+    const logs: number[] = [];
+    for (const precision of ['fp32', 'int8'] as const) {
+      const some = await start({ workers: 1, precision });
+      const found = await some.caption([order(photos[0])])[0];
+      const captioner = await Captioner.load(path.join(folder, 'tiny'), { precision });
+      const [{ captions }] = await captioner.caption([{ file: 'photo', bytes: photos[0] }]);
+      await captioner.release();
+      if (found instanceof ServiceError) throw found;
+      expect(found[0].logProbability).to.be.closeTo(captions![0].logProbability, 1e-4);
+      logs.push(found[0].logProbability);
+      await some.close();
+    }
+    expect(logs[0]).not.to.equal(logs[1]);
+  });
+
   it('lets photos that arrive in the same moment go together', async () => {
     const sizes: number[] = [];
     const some = await start({

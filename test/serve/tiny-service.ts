@@ -29,7 +29,11 @@ export async function tinyService(
   await saveTinyCaptioner(checkpoint);
   const log: Record<string, unknown>[] = [];
   const app = await buildApp({
-    config: parseConfig(ServiceConfig, { workers: 1, rateLimit: 0, batchDelay: 0, logLevel: 'info', ...config }),
+    // In fp32: a captioner of random weights finds many captions nearly as good, and rounding decides between them.
+    config: parseConfig(ServiceConfig, {
+      ...{ workers: 1, rateLimit: 0, batchDelay: 0, logLevel: 'info', precision: 'fp32' },
+      ...config,
+    }),
     checkpoint,
     logTo: { write: (line) => log.push(JSON.parse(line) as Record<string, unknown>) },
     ...options,
