@@ -83,6 +83,10 @@ export class BeamPhoto implements PhotoSearch {
     private readonly ids = { next: 1 },
   ) {}
 
+  get looksAt(): number | undefined {
+    return this.rules.processors.length === 0 ? this.options.beam : undefined;
+  }
+
   advance(next: NextWords): boolean {
     const { beam, lengthPenalty } = this.options;
     const length = this.live[0].tokens.length;
@@ -137,7 +141,7 @@ export class BeamPhoto implements PhotoSearch {
     const { beam } = this.options;
     const { processors, unknown, requirements } = this.rules;
     const { logProbabilities, vocabularySize } = next;
-    if (processors.length === 0) return topWords(logProbabilities, beginning.row, vocabularySize, beam, unknown);
+    if (processors.length === 0) return next.top(beginning.row, beam, unknown);
     const scores = scoresOf(next, beginning, processors);
     const tokens = topWords(scores, 0, vocabularySize, beam, unknown).map(({ token }) => token);
     const wanted = requirements?.nextWords(beginning.tokens).filter((token) => scores[token] > -Infinity) ?? [];

@@ -1,12 +1,13 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { exactSums, quantizeProducts } from '../backend/onnx/quantize.js';
+import { likeliest, withLikeliest } from '../backend/onnx/likeliest.js';
 import { shortWaits } from '../backend/onnx/short-waits.js';
 import { fillWeights } from '../backend/onnx/weights.js';
 import type { InferenceConfig } from '../config.js';
 import { CaptionerError } from '../errors.js';
 import { graphFiles } from '../model/checkpoint.js';
 import type { Weights } from '../model/safetensors.js';
-import type { Stepper } from './stepper.js';
+import type { LikeliestWords, Stepper } from './stepper.js';
 
 /** The decoder's state by the names of its arrays, [rows, H] each. */
 export type SessionState = Readonly<Record<string, Tensor>>;
@@ -42,7 +43,8 @@ export class DecoderSession implements Stepper<SessionState> {
         const graph = graphs.get(name);
         if (!graph) throw new CaptionerError('corrupt', `The checkpoint lacks ${name}: copy the whole folder.`);
         try {
-          const model = fillWeights(graph, weights);
+          const filled = fillWeights(graph, weights);
+          const model = name === graphFiles.step ? withLikeliest(filled, 'logProbabilities') : filled;
           return await ort.InferenceSession.create(precision === 'int8' ? quantizeProducts(model) : model, {
             ...(threads !== undefined && { intraOpNumThreads: threads }),
             enableCpuMemArena: precision === 'int8', // many small arrays
@@ -77,10 +79,32 @@ export class DecoderSession implements Stepper<SessionState> {
     state: SessionState,
     tokens: Int32Array,
   ): Promise<{ logProbabilities: Float32Array; state: SessionState }> {
-    const feeds = { ...state, tokens: new this.TensorType('int32', tokens, [tokens.length]) };
-    const { logProbabilities, ...next } = await this.stepSession.run(feeds);
-    const renamed = Object.entries(next).map(([name, value]): [string, Tensor] => [name.replace('next/', ''), value]);
-    return { logProbabilities: logProbabilities.data as Float32Array, state: Object.fromEntries(renamed) };
+    const names = Object.keys(state);
+    const fetches = ['logProbabilities', ...names.map((name) => `next/${name}`)];
+    const found = await this.stepSession.run(this.feeds(state, tokens, 1), fetches);
+    return {
+      logProbabilities: found.logProbabilities.data as Float32Array,
+      state: Object.fromEntries(names.map((name) => [name, found[`next/${name}`]])),
+    };
+  }
+
+  async stepLikeliest(
+    state: SessionState,
+    tokens: Int32Array,
+    count: number,
+  ): Promise<{ likeliest: LikeliestWords; state: SessionState }> {
+    const { values, places } = likeliest;
+    const names = Object.keys(state);
+    const fetches = [values, places, ...names.map((name) => `next/${name}`)];
+    const found = await this.stepSession.run(this.feeds(state, tokens, count), fetches);
+    return {
+      likeliest: {
+        count,
+        tokens: found[places].data as Int32Array,
+        logProbabilities: found[values].data as Float32Array,
+      },
+      state: Object.fromEntries(names.map((name) => [name, found[`next/${name}`]])),
+    };
   }
 
   gather(state: SessionState, rows: Int32Array): SessionState {
@@ -93,6 +117,14 @@ export class DecoderSession implements Stepper<SessionState> {
       return [name, new this.TensorType('float32', to, [rows.length, width])];
     });
     return Object.fromEntries(picked);
+  }
+
+  private feeds(state: SessionState, tokens: Int32Array, count: number): Record<string, Tensor> {
+    return {
+      ...state,
+      tokens: new this.TensorType('int32', tokens, [tokens.length]),
+      [likeliest.count]: new this.TensorType('int64', BigInt64Array.of(BigInt(count)), [1]),
+    };
   }
 
   async release(): Promise<void> {

@@ -1,5 +1,6 @@
 import { Vocabulary } from '../text/vocabulary.js';
-import { lengthNormalized, type Hypothesis, type Stepper } from './stepper.js';
+import { lengthNormalized, unwritable, type Hypothesis, type Stepper } from './stepper.js';
+import { topOf, topWords, type NextWord } from './top-words.js';
 
 /** A beginning of a caption, and where its state is. */
 export interface Beginning {
@@ -16,13 +17,17 @@ export interface Beginning {
 
 /** What may follow each row of a state. */
 export interface NextWords {
-  /** ln p of each word, [rows, V]. */
+  /** ln p of each word, [rows, V]: for searches that look at all. */
   readonly logProbabilities: Float32Array;
   readonly vocabularySize: number;
+  /** The `count` likeliest words of a row, as {@link topWords} gives them. */
+  top(row: number, count: number, unknown?: boolean): NextWord[];
 }
 
 /** The search for the captions of one photo, whatever its method: {@link searchTogether} advances those of many photos at a time. */
 export interface PhotoSearch {
+  /** After each beginning it looks at so many of the likeliest words by {@link NextWords.top} and at nothing else; at all where this is left out. */
+  readonly looksAt?: number;
   /** The beginnings that are pursued, all of the same length. */
   readonly live: readonly Beginning[];
   /**
@@ -52,6 +57,7 @@ export async function searchTogether<State>(
   searches: readonly PhotoSearch[],
 ): Promise<Hypothesis[][]> {
   if (searches.length === 0) return [];
+  const looksAt = searches.reduce((most, search) => Math.max(most, search.looksAt ?? Infinity), 0);
   let state: State = await stepper.start(features, searches.length);
   let rows = searches.length; // of `state`
   try {
@@ -71,19 +77,37 @@ export async function searchTogether<State>(
         rows = live.length;
         live.forEach((beginning, i) => (beginning.row = i));
       }
-      const next = await stepper.step(
-        state,
-        Int32Array.from(live, ({ tokens }) => tokens.at(-1) ?? Vocabulary.START),
-      );
+      const tokens = Int32Array.from(live, ({ tokens }) => tokens.at(-1) ?? Vocabulary.START);
+      const next = await nextWords(stepper, state, tokens, looksAt);
       stepper.dispose?.(state);
       state = next.state;
-      const words = { logProbabilities: next.logProbabilities, vocabularySize: stepper.vocabularySize };
-      going = going.filter((photo) => photo.advance(words));
+      going = going.filter((photo) => photo.advance(next.words));
     }
   } finally {
     stepper.dispose?.(state);
   }
   return searches.map((photo) => photo.captions());
+}
+
+/** One step, and what a search that looks at so many words is given of it. */
+async function nextWords<State>(
+  stepper: Stepper<State>,
+  from: State,
+  tokens: Int32Array,
+  looksAt: number,
+): Promise<{ words: NextWords; state: State }> {
+  const { vocabularySize } = stepper;
+  // Some of the likeliest may not be written.
+  const count = Math.min(vocabularySize, looksAt + unwritable);
+  if (stepper.stepLikeliest && count < vocabularySize) {
+    const { likeliest, state } = await stepper.stepLikeliest(from, tokens, count);
+    const top: NextWords['top'] = (row, wanted, unknown) => topOf(likeliest, row, wanted, unknown);
+    return { words: { logProbabilities: new Float32Array(), vocabularySize, top }, state };
+  }
+  const { logProbabilities, state } = await stepper.step(from, tokens);
+  const top: NextWords['top'] = (row, wanted, unknown) =>
+    topWords(logProbabilities, row, vocabularySize, wanted, unknown);
+  return { words: { logProbabilities, vocabularySize, top }, state };
 }
 
 /** The caption that a beginning is: ended by `<end>` of this ln p, or cut where there is none. */

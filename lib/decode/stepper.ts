@@ -11,10 +11,24 @@ export interface Stepper<State> {
    * @returns ln p of each word that may follow, [rows, V], and the state after `tokens`.
    */
   step(state: State, tokens: Int32Array): Promise<{ logProbabilities: Float32Array; state: State }>;
+  /**
+   * As {@link step}, for a search that looks at the likeliest words alone: of thousands of words, those are far less to hand over.
+   * @returns the `count` likeliest words that may follow each row.
+   */
+  stepLikeliest?(state: State, tokens: Int32Array, count: number): Promise<{ likeliest: LikeliestWords; state: State }>;
   /** The state of some rows, in this order, repeats allowed. */
   gather(state: State, rows: Int32Array): State;
   /** Frees a state that is not needed any more, where the garbage collector does not. */
   dispose?(state: State): void;
+}
+
+/** The likeliest words of each row, the likeliest first; of equally likely ones the one with the lower number. */
+export interface LikeliestWords {
+  readonly count: number;
+  /** [rows, count] */
+  readonly tokens: Int32Array;
+  /** ln p of each, [rows, count]. */
+  readonly logProbabilities: Float32Array;
 }
 
 /** A caption as a search found it. */
@@ -30,6 +44,9 @@ export interface Hypothesis {
   /** ln p of each word given those before, and of `<end>` where it is finished. */
   readonly tokenLogProbabilities: readonly number[];
 }
+
+/** How many words there are that a search may not write, see {@link isWritable}. */
+export const unwritable = 3;
 
 /**
  * Whether a search may write a word: never `<pad>` and `<start>`, which are no words, and `<unk>`, which tells a reader nothing, only where it

@@ -1,5 +1,5 @@
 import { CaptionerError } from '../errors.js';
-import { isWritable } from './stepper.js';
+import { isWritable, type LikeliestWords } from './stepper.js';
 
 /** A word that may come next. */
 export interface NextWord {
@@ -42,6 +42,26 @@ export function topWords(
     if (found === count) worst = logs[count - 1];
   }
   return Array.from({ length: found }, (_, i) => ({ token: tokens[i], logProbability: logs[i] }));
+}
+
+/**
+ * {@link topWords} of words of which the likeliest are known already, more than `count` of them.
+ * @throws CaptionerError `numeric` when there is no number.
+ */
+export function topOf(
+  { count: known, tokens, logProbabilities }: LikeliestWords,
+  row: number,
+  count: number,
+  unknown = false,
+): NextWord[] {
+  const best: NextWord[] = [];
+  for (let i = row * known; i < (row + 1) * known && best.length < count; i++) {
+    const [token, logProbability] = [tokens[i], logProbabilities[i]];
+    if (!(logProbability < Infinity)) throw noNumber(token, logProbability);
+    if (logProbability === -Infinity) break;
+    if (isWritable(token, unknown)) best.push({ token, logProbability });
+  }
+  return best;
 }
 
 /** The error of a decoder that gives `token` no probability. */
