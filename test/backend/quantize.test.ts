@@ -82,6 +82,30 @@ describe('quantizeProducts', () => {
     }
   });
 
+  it('looks rows of a table up in 8 bits', async () => {
+    const builder = new GraphBuilder();
+    const [table, tokens] = [builder.input('table', 'float32', [M, K]), builder.input('tokens', 'int32', ['batch'])];
+    const rows = builder.node('Gather', [table, tokens], { axis: 0 });
+    builder.output(builder.node('Gemm', [rows, builder.input('W', 'float32', [K, N])]), 'float32', ['batch', N]);
+    const weights = new Map([
+      ['W', { shape: [K, N], data: W }],
+      ['table', { shape: [M, K], data: x }],
+    ]);
+    const quantized = quantizeProducts(fillWeights(builder.encode(), weights));
+    expect(decodeModel(quantized).graph.initializer!.map(({ name }) => name)).to.not.include.members(['table', 'W']);
+    const session = await InferenceSession.create(quantized, { logSeverityLevel: 3, extra: { session: exactSums } });
+    const places = [4, 0, 8, 8, 3];
+    const found = await session.run({ tokens: new Tensor('int32', Int32Array.from(places), [places.length]) });
+    await session.release();
+    const expected = reference(false);
+    const sums = Object.values(found)[0].data as Float32Array;
+    sums.forEach((sum, i) => {
+      const m = places[Math.floor(i / N)];
+      const unit = Math.hypot(...x.subarray(m * K, (m + 1) * K)) * columnScale(i % N);
+      expect(sum).to.be.closeTo(expected[m * N + (i % N)], 1e-3 * unit + 1e-6);
+    });
+  });
+
   it('takes less room, and leaves what is no such product alone', () => {
     const model = graph(true);
     expect(quantizeProducts(model).length).to.be.below(0.55 * model.length);

@@ -18,18 +18,29 @@ export function quantizeProducts(model: Uint8Array): Uint8Array {
   const decoded = decodeModel(model);
   const { graph } = decoded;
   const weights = new Map((graph.initializer ?? []).map((tensor) => [tensor.name ?? '', tensor]));
-  const quantized = new Set<string>();
+  const lookups = new Map((graph.node ?? []).filter(isLookup).map((node) => [node.output![0], node]));
+  const quantized = new Map<string, Tensor>();
+  const add = (tensors: readonly Tensor[]) => {
+    for (const tensor of tensors) quantized.set(tensor.name!, tensor);
+  };
   const nodes = (graph.node ?? []).flatMap((node) => {
     const [x, weight, bias] = node.input ?? [];
     const matrix = weights.get(weight);
     if (node.opType !== 'Gemm' || node.attribute?.length || weights.has(x) || !matrix?.rawData) return [node];
-    if (!quantized.has(weight)) graph.initializer!.push(...quantizedColumns(matrix));
-    quantized.add(weight);
-    return quantizedProduct(x, weight, bias, node.output![0]);
+    add(quantizedColumns(matrix));
+    const output = node.output![0];
+    const lookup = lookups.get(x);
+    const table = weights.get(lookup?.input![0] ?? '');
+    if (!lookup || !table?.rawData) return [...quantizedValues(x, output), ...product(weight, bias, output)];
+    add(quantizedRows(table));
+    return [...lookedUp(lookup, output), ...product(weight, bias, output)];
   });
-  graph.node = nodes;
-  const used = new Set(nodes.flatMap(({ input }) => input ?? []));
-  graph.initializer = [...(graph.initializer ?? []), ...constants].filter(({ name }) => used.has(name ?? ''));
+  const read = (among: readonly Node[]) => new Set(among.flatMap(({ input }) => input ?? []));
+  const results = new Set([...read(nodes), ...(graph.output ?? []).map(({ name }) => name)]);
+  graph.node = nodes.filter((node) => !isLookup(node) || results.has(node.output![0]));
+  const used = read(graph.node);
+  const all = [...(graph.initializer ?? []), ...quantized.values(), ...constants];
+  graph.initializer = all.filter(({ name }) => used.has(name ?? ''));
   decoded.opsetImport = [...(decoded.opsetImport ?? []), { domain: contrib, version: 1 }];
   return encodeModel(decoded);
 }
@@ -69,36 +80,56 @@ const constants: readonly Tensor[] = [
   float('8bit/one', [1]),
 ];
 
-/** x W + b from 8 bits: x [M, K] -> [M, N]. */
-function quantizedProduct(x: string, weight: string, bias: string | undefined, output: string): Node[] {
-  const at = (name: string) => `${output}/8bit/${name}`;
-  const node = (opType: string, input: string[], result: string, attribute: Node['attribute'] = []): Node => ({
-    opType,
-    input,
-    output: [result],
-    attribute,
-  });
+const nodeOf = (opType: string, input: string[], output: string, attribute: Node['attribute'] = []): Node => ({
+  opType,
+  input,
+  output: [output],
+  attribute,
+});
+
+/** Names of values on the way to a product. */
+const onTheWayTo = (output: string) => (name: string) => `${output}/8bit/${name}`;
+
+/** x as bytes [M, K], and the scale of each row [M, 1]. */
+function quantizedValues(x: string, output: string): Node[] {
+  const at = onTheWayTo(output);
+  const keep = [{ name: 'keepdims', type: AttributeType.int, i: 1 }];
   const toByte = [{ name: 'to', type: AttributeType.int, i: DataType.uint8 }];
-  const product = bias ? at('product') : output;
   return [
-    node('Abs', [x], at('abs')),
-    node('ReduceMax', [at('abs'), '8bit/axis'], at('max'), [{ name: 'keepdims', type: AttributeType.int, i: 1 }]), // [M, 1]
-    node('Mul', [at('max'), '8bit/127'], at('scale-or-0')),
-    node('Max', [at('scale-or-0'), '8bit/least'], at('scale')), // [M, 1]
-    node('Div', [x, at('scale')], at('divided')),
-    node('Round', [at('divided')], at('rounded')),
-    node('Add', [at('rounded'), '8bit/128'], at('shifted')),
-    node('Cast', [at('shifted')], at('bytes'), toByte), // [M, K]
-    {
-      ...node(
-        'MatMulIntegerToFloat',
-        [at('bytes'), `${weight}/8bit`, '8bit/one', `${weight}/scale`, '8bit/zero'],
-        at('sums'),
-      ),
-      domain: contrib,
-    },
-    node('Mul', [at('sums'), at('scale')], product), // [M, N]
-    ...(bias ? [node('Add', [product, bias], output)] : []),
+    nodeOf('Abs', [x], at('abs')),
+    nodeOf('ReduceMax', [at('abs'), '8bit/axis'], at('max'), keep),
+    nodeOf('Mul', [at('max'), '8bit/127'], at('scale-or-0')),
+    nodeOf('Max', [at('scale-or-0'), '8bit/least'], at('scale')),
+    nodeOf('Div', [x, at('scale')], at('divided')),
+    nodeOf('Round', [at('divided')], at('rounded')),
+    nodeOf('Add', [at('rounded'), '8bit/128'], at('shifted')),
+    nodeOf('Cast', [at('shifted')], at('bytes'), toByte),
+  ];
+}
+
+/** Whether a node takes rows of a table. */
+const isLookup = ({ opType, attribute = [] }: Node): boolean =>
+  opType === 'Gather' && attribute.every(({ name, i }) => name !== 'axis' || Number(i ?? 0) === 0);
+
+/** What {@link quantizedValues} gives, where x are rows of a table that is quantised already. */
+function lookedUp({ input }: Node, output: string): Node[] {
+  const at = onTheWayTo(output);
+  const [table, places] = input!;
+  return [
+    nodeOf('Gather', [`${table}/8bit`, places], at('bytes')),
+    nodeOf('Gather', [`${table}/scale`, places], at('scale')),
+  ];
+}
+
+/** x W + b from bytes and scales: [M, N]. */
+function product(weight: string, bias: string | undefined, output: string): Node[] {
+  const at = onTheWayTo(output);
+  const inputs = [at('bytes'), `${weight}/8bit`, '8bit/one', `${weight}/scale`, '8bit/zero'];
+  const scaled = bias ? at('product') : output;
+  return [
+    { ...nodeOf('MatMulIntegerToFloat', inputs, at('sums')), domain: contrib },
+    nodeOf('Mul', [at('sums'), at('scale')], scaled),
+    ...(bias ? [nodeOf('Add', [scaled, bias], output)] : []),
   ];
 }
 
@@ -118,5 +149,24 @@ function quantizedColumns({ name, dims, rawData }: Tensor): Tensor[] {
   return [
     { name: `${name}/8bit`, dims: [K, N], dataType: DataType.int8, rawData: new Uint8Array(bytes.buffer) },
     float(`${name}/scale`, [...scales], [N]),
+  ];
+}
+
+/** A table [V, K] of floats as bytes without sign, and the scale of each row. */
+function quantizedRows({ name, dims, rawData }: Tensor): Tensor[] {
+  const [V, K] = numbers(dims);
+  const values = new Float32Array(new Uint8Array(rawData!).buffer);
+  const scales = new Float32Array(V);
+  const bytes = new Uint8Array(values.length);
+  for (let v = 0; v < V; v++) {
+    const row = values.subarray(v * K, (v + 1) * K);
+    let greatest = 127e-30;
+    for (const value of row) greatest = Math.max(greatest, Math.abs(value));
+    scales[v] = greatest / 127;
+    for (let k = 0; k < K; k++) bytes[v * K + k] = Math.round(row[k] / scales[v]) + zeroPoint;
+  }
+  return [
+    { name: `${name}/8bit`, dims: [V, K], dataType: DataType.uint8, rawData: bytes },
+    float(`${name}/scale`, [...scales], [V, 1]),
   ];
 }
