@@ -123,12 +123,19 @@ export class Adam {
    * Changes the variables by one step.
    *
    * @param gradients by the variables' names here.
-   * @param scalars of {@link scalars}, as tensors.
+   * @param scalars of {@link scalars}, as tensors; `follow` where there are averages.
    * @returns the global norm of the gradients, before clipping.
    */
   apply(
     gradients: Readonly<Record<string, tf.Tensor>>,
-    { stepSize, epsilon, keep, follow }: Readonly<Record<keyof OptimizerScalars, tf.Scalar>>,
+    {
+      stepSize,
+      epsilon,
+      keep,
+      follow,
+    }: Readonly<Record<'stepSize' | 'epsilon' | 'keep', tf.Scalar>> & {
+      readonly follow?: tf.Scalar;
+    },
   ): tf.Scalar {
     const { variables, slots, beta1, beta2 } = this;
     const { optimizer, clipNorm, weightDecay, share = () => 1, averages } = this.config;
@@ -153,7 +160,7 @@ export class Adam {
         w.assign(tf.sub(tf.mul(w, left), step));
       } else w.assign(tf.sub(w, step));
       const average = averages?.[name];
-      average?.assign(tf.add(average, tf.mul(tf.sub(w, average), follow)));
+      average?.assign(tf.add(average, tf.mul(tf.sub(w, average), follow!)));
     }
     return norm as tf.Scalar;
   }
