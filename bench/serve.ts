@@ -4,9 +4,8 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { root } from './program.js';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const samples = path.join(root, 'data', 'samples');
 
 /** Seconds of each measurement. */

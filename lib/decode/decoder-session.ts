@@ -43,13 +43,13 @@ export class DecoderSession implements Stepper<SessionState> {
         const graph = graphs.get(name);
         if (!graph) throw new CaptionerError('corrupt', `The checkpoint lacks ${name}: copy the whole folder.`);
         try {
-          const filled = fillWeights(graph, weights);
-          const model = name === graphFiles.step ? withLikeliest(filled, 'logProbabilities') : filled;
+          const whole = name === graphFiles.step ? withLikeliest(graph, 'logProbabilities') : graph;
+          const model = fillWeights(whole, weights);
           return await ort.InferenceSession.create(precision === 'int8' ? quantizeProducts(model) : model, {
             ...(threads !== undefined && { intraOpNumThreads: threads }),
             enableCpuMemArena: precision === 'int8', // many small arrays
             logSeverityLevel: 3,
-            extra: { session: { ...shortWaits, ...(precision === 'int8' && exactSums) } },
+            extra: { session: { ...shortWaits, ...(precision === 'int8' && exactSums()) } },
           });
         } catch (cause) {
           if (cause instanceof CaptionerError) throw cause;
@@ -79,13 +79,8 @@ export class DecoderSession implements Stepper<SessionState> {
     state: SessionState,
     tokens: Int32Array,
   ): Promise<{ logProbabilities: Float32Array; state: SessionState }> {
-    const names = Object.keys(state);
-    const fetches = ['logProbabilities', ...names.map((name) => `next/${name}`)];
-    const found = await this.stepSession.run(this.feeds(state, tokens, 1), fetches);
-    return {
-      logProbabilities: found.logProbabilities.data as Float32Array,
-      state: Object.fromEntries(names.map((name) => [name, found[`next/${name}`]])),
-    };
+    const { found, next } = await this.runStep(state, tokens, 1, ['logProbabilities']);
+    return { logProbabilities: found.logProbabilities.data as Float32Array, state: next };
   }
 
   async stepLikeliest(
@@ -94,16 +89,14 @@ export class DecoderSession implements Stepper<SessionState> {
     count: number,
   ): Promise<{ likeliest: LikeliestWords; state: SessionState }> {
     const { values, places } = likeliest;
-    const names = Object.keys(state);
-    const fetches = [values, places, ...names.map((name) => `next/${name}`)];
-    const found = await this.stepSession.run(this.feeds(state, tokens, count), fetches);
+    const { found, next } = await this.runStep(state, tokens, count, [values, places]);
     return {
       likeliest: {
         count,
         tokens: found[places].data as Int32Array,
         logProbabilities: found[values].data as Float32Array,
       },
-      state: Object.fromEntries(names.map((name) => [name, found[`next/${name}`]])),
+      state: next,
     };
   }
 
@@ -119,12 +112,21 @@ export class DecoderSession implements Stepper<SessionState> {
     return Object.fromEntries(picked);
   }
 
-  private feeds(state: SessionState, tokens: Int32Array, count: number): Record<string, Tensor> {
-    return {
+  /** One step: the state after it, and of what it says of the next words those outputs alone that are asked for. */
+  private async runStep(
+    state: SessionState,
+    tokens: Int32Array,
+    count: number,
+    outputs: readonly string[],
+  ): Promise<{ found: Readonly<Record<string, Tensor>>; next: SessionState }> {
+    const names = Object.keys(state);
+    const feeds = {
       ...state,
       tokens: new this.TensorType('int32', tokens, [tokens.length]),
       [likeliest.count]: new this.TensorType('int64', BigInt64Array.of(BigInt(count)), [1]),
     };
+    const found = await this.stepSession.run(feeds, [...outputs, ...names.map((name) => `next/${name}`)]);
+    return { found, next: Object.fromEntries(names.map((name) => [name, found[`next/${name}`]])) };
   }
 
   async release(): Promise<void> {

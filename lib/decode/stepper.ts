@@ -45,8 +45,8 @@ export interface Hypothesis {
   readonly tokenLogProbabilities: readonly number[];
 }
 
-/** How many words there are that a search may not write, see {@link isWritable}. */
-export const unwritable = 3;
+/** How many words there are that a search may not write, see {@link isWritable}: the special ones but `<end>`. */
+export const unwritable = Vocabulary.SPECIALS - 1;
 
 /**
  * Whether a search may write a word: never `<pad>` and `<start>`, which are no words, and `<unk>`, which tells a reader nothing, only where it

@@ -53,6 +53,11 @@ export function weightsOf(variables: Variables): Weights {
   );
 }
 
+/** The same variables by longer names: `encoder/x` for `x`. */
+export function withPrefix(prefix: string, variables: Variables): Variables {
+  return Object.fromEntries(Object.entries(variables).map(([name, variable]) => [prefix + name, variable]));
+}
+
 export function disposeVariables(variables: Variables): void {
   tf.dispose(Object.values(variables));
 }

@@ -2,7 +2,7 @@ import type { FeatureStore } from '../data/features.js';
 import { saveCheckpoint, type CheckpointConfig } from '../model/checkpoint.js';
 import { Decoder } from '../model/decoder.js';
 import type { Weights } from '../model/safetensors.js';
-import { weightsOf, type Variables } from '../model/variables.js';
+import { weightsOf, withPrefix } from '../model/variables.js';
 import type { Vocabulary } from '../text/vocabulary.js';
 import type { CaptionedPhoto } from './batches.js';
 import { modelCard } from './card.js';
@@ -43,8 +43,8 @@ export abstract class DecoderTask<Plan> implements TrainingTask<Plan> {
   protected abstract trained(state: TrainerState): Partial<CheckpointConfig>;
 
   protected readonly optimizer: Adam;
-  /** What is judged and kept: the decoder that learns, or one whose weights are its moving average. */
-  private readonly judged: Decoder;
+  /** Its weights are the moving average of those that learn, where one is wanted. */
+  private readonly average?: Decoder;
   private readonly validating: ValidationStep;
 
   constructor(
@@ -52,10 +52,15 @@ export abstract class DecoderTask<Plan> implements TrainingTask<Plan> {
     optimizing: OptimizerConfig & { readonly averageDecay: number },
   ) {
     const { decoder, slots } = parts;
-    this.judged = optimizing.averageDecay > 0 ? averageOf(decoder, slots) : decoder;
-    const averages = this.judged === decoder ? {} : { averages: this.judged.variables };
+    if (optimizing.averageDecay > 0) this.average = averageOf(decoder, slots);
+    const averages = this.average && { averages: this.average.variables };
     this.optimizer = new Adam(trainableVariables(decoder.variables), { ...optimizing, ...averages }, slots);
     this.validating = new ValidationStep(this.judged);
+  }
+
+  /** The decoder that is judged and kept. */
+  private get judged(): Decoder {
+    return this.average ?? this.parts.decoder;
   }
 
   async validate(signal?: AbortSignal): Promise<Readonly<Record<string, number>>> {
@@ -82,7 +87,10 @@ export abstract class DecoderTask<Plan> implements TrainingTask<Plan> {
     const about = { card: modelCard(config), history: history.bytes(), encoder };
     const folders = runFolders(out);
     if (best) saveCheckpoint(folders.best, { ...checkpoint, weights: weightsOf(this.judged.variables) }, about);
-    const slots = weightsOf({ ...this.optimizer.slots, ...(this.judged !== decoder && averageSlots(this.judged)) });
+    const slots = weightsOf({
+      ...this.optimizer.slots,
+      ...(this.average && withPrefix(prefix, this.average.variables)),
+    });
     const last = { ...checkpoint, weights: weightsOf(decoder.variables) };
     saveCheckpoint(folders.last, last, { ...about, resume: { slots, state } });
   }
@@ -91,7 +99,7 @@ export abstract class DecoderTask<Plan> implements TrainingTask<Plan> {
     this.validating.dispose();
     this.optimizer.dispose();
     this.parts.decoder.dispose();
-    if (this.judged !== this.parts.decoder) this.judged.dispose();
+    this.average?.dispose();
   }
 }
 
@@ -105,8 +113,4 @@ function averageOf({ config, sizes, variables }: Decoder, slots: Weights = new M
     slots.get(prefix + name) ?? now,
   ]);
   return new Decoder(config, sizes, { weights: new Map(weights) });
-}
-
-function averageSlots({ variables }: Decoder): Variables {
-  return Object.fromEntries(Object.entries(variables).map(([name, variable]) => [prefix + name, variable]));
 }

@@ -9,7 +9,7 @@ import { Encoder } from '../model/encoder.js';
 import { exportEncoder } from '../model/export-encoder.js';
 import type { Weights } from '../model/safetensors.js';
 import type { TrainableEncoder } from '../model/trainable-encoder.js';
-import { weightsOf, type Variables } from '../model/variables.js';
+import { weightsOf, withPrefix } from '../model/variables.js';
 import type { Vocabulary } from '../text/vocabulary.js';
 import { modelCard } from './card.js';
 import { featuresOf } from './dev-features.js';
@@ -91,7 +91,7 @@ export class FinetuneTask implements TrainingTask<PhotoPlan> {
     const captions = photos.reduce((most, photo) => Math.max(most, photo.captions.length), 0);
     this.rows = photosPerBatch * Math.min(captionsPerPhoto, captions);
     const share = (name: string) => (name.startsWith(prefix) ? encoderLearningRate / learningRate : 1);
-    const variables = { ...prefixed(encoder.variables), ...decoder.variables };
+    const variables = { ...withPrefix(prefix, encoder.variables), ...decoder.variables };
     this.optimizer = new Adam(trainableVariables(variables), { ...config, share }, slots);
     const path = encodedPhotos(encoder);
     this.training = new TrainingStep(decoder, path, this.optimizer, { ...config, batchSize: this.rows });
@@ -165,7 +165,7 @@ export class FinetuneTask implements TrainingTask<PhotoPlan> {
     const folders = runFolders(out);
     if (best) saveCheckpoint(folders.best, checkpoint, about);
     // The encoder's file may hold its weights rounded: what goes on needs them as they are.
-    const slots = weightsOf({ ...this.optimizer.slots, ...prefixed(encoder.variables) });
+    const slots = weightsOf({ ...this.optimizer.slots, ...withPrefix(prefix, encoder.variables) });
     saveCheckpoint(folders.last, checkpoint, { ...about, resume: { slots, state } });
   }
 
@@ -181,8 +181,4 @@ export class FinetuneTask implements TrainingTask<PhotoPlan> {
   private exported(): Uint8Array {
     return exportEncoder(this.parts.encoder, this.parts.encoderName);
   }
-}
-
-function prefixed(variables: Variables): Variables {
-  return Object.fromEntries(Object.entries(variables).map(([name, variable]) => [prefix + name, variable]));
 }

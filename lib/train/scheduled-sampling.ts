@@ -28,6 +28,7 @@ export class ScheduledSampling {
    * @returns the batch with other words to read and the same to say.
    */
   async mix(batch: Batch, share: number, random: Random): Promise<Batch> {
+    if (share === 0) return batch;
     const B = batch.tokens.length / batch.length;
     const replaced: number[] = [];
     for (let i = B; i < batch.tokens.length; i++)

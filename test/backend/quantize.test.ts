@@ -30,7 +30,7 @@ describe('quantizeProducts', () => {
     const session = await InferenceSession.create(model, {
       intraOpNumThreads: 1,
       logSeverityLevel: 3,
-      extra: { session: exactSums },
+      extra: { session: exactSums() },
     });
     const result = await session.run({ x: new Tensor('float32', rows, [rows.length / K, K]) });
     await session.release();
@@ -93,7 +93,7 @@ describe('quantizeProducts', () => {
     ]);
     const quantized = quantizeProducts(fillWeights(builder.encode(), weights));
     expect(decodeModel(quantized).graph.initializer!.map(({ name }) => name)).to.not.include.members(['table', 'W']);
-    const session = await InferenceSession.create(quantized, { logSeverityLevel: 3, extra: { session: exactSums } });
+    const session = await InferenceSession.create(quantized, { logSeverityLevel: 3, extra: { session: exactSums() } });
     const places = [4, 0, 8, 8, 3];
     const found = await session.run({ tokens: new Tensor('int32', Int32Array.from(places), [places.length]) });
     await session.release();

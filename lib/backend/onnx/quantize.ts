@@ -27,12 +27,12 @@ export function quantizeProducts(model: Uint8Array): Uint8Array {
     const [x, weight, bias] = node.input ?? [];
     const matrix = weights.get(weight);
     if (node.opType !== 'Gemm' || node.attribute?.length || weights.has(x) || !matrix?.rawData) return [node];
-    add(quantizedColumns(matrix));
+    add(quantizedBy('column', matrix));
     const output = node.output![0];
     const lookup = lookups.get(x);
     const table = weights.get(lookup?.input![0] ?? '');
     if (!lookup || !table?.rawData) return [...quantizedValues(x, output), ...product(weight, bias, output)];
-    add(quantizedRows(table));
+    add(quantizedBy('row', table));
     return [...lookedUp(lookup, output), ...product(weight, bias, output)];
   });
   const read = (among: readonly Node[]) => new Set(among.flatMap(({ input }) => input ?? []));
@@ -49,7 +49,7 @@ export function quantizeProducts(model: Uint8Array): Uint8Array {
  * Options (`extra.session`) of a session that runs a quantised graph. Processors of Intel and AMD without the VNNI instructions add up 8-bit products in 16
  * bits, which can overflow; there, and where it isn't known, this asks ONNX Runtime for a slower way that can't.
  */
-export const exactSums = process.arch === 'x64' && !hasVnni() ? { x64quantprecision: '1' } : {};
+export const exactSums = () => (process.arch === 'x64' && !hasVnni() ? { x64quantprecision: '1' } : {});
 
 function hasVnni(): boolean {
   try {
@@ -133,40 +133,30 @@ function product(weight: string, bias: string | undefined, output: string): Node
   ];
 }
 
-/** A matrix [K, N] of floats as whole numbers from -127 to 127, and the scale of each column. */
-function quantizedColumns({ name, dims, rawData }: Tensor): Tensor[] {
-  const [K, N] = numbers(dims);
+/**
+ * A matrix [R, C] of floats as 8-bit whole numbers from -127 to 127, and the scale of each row [R, 1] or column [C]. Those of rows are what
+ * {@link quantizedValues} gives: without sign, with 128 for 0.
+ */
+function quantizedBy(part: 'row' | 'column', { name, dims, rawData }: Tensor): Tensor[] {
+  const [R, C] = numbers(dims);
+  const byRow = part === 'row';
   const values = new Float32Array(new Uint8Array(rawData!).buffer);
-  const scales = new Float32Array(N).fill(127e-30); // a column of zeros has a scale, too
-  for (let i = 0, n = 0; i < values.length; i++, n = n + 1 < N ? n + 1 : 0) {
-    const magnitude = Math.abs(values[i]);
-    if (magnitude > scales[n]) scales[n] = magnitude;
+  const scales = new Float32Array(byRow ? R : C).fill(127e-30); // one of zeros has a scale, too
+  for (let r = 0, i = 0; r < R; r++) {
+    for (let c = 0; c < C; c++, i++) {
+      const [at, magnitude] = [byRow ? r : c, Math.abs(values[i])];
+      if (magnitude > scales[at]) scales[at] = magnitude;
+    }
   }
-  for (let n = 0; n < N; n++) scales[n] /= 127;
-  const bytes = new Int8Array(values.length);
-  for (let i = 0, n = 0; i < values.length; i++, n = n + 1 < N ? n + 1 : 0)
-    bytes[i] = Math.round(values[i] / scales[n]);
-  return [
-    { name: `${name}/8bit`, dims: [K, N], dataType: DataType.int8, rawData: new Uint8Array(bytes.buffer) },
-    float(`${name}/scale`, [...scales], [N]),
-  ];
-}
-
-/** A table [V, K] of floats as bytes without sign, and the scale of each row. */
-function quantizedRows({ name, dims, rawData }: Tensor): Tensor[] {
-  const [V, K] = numbers(dims);
-  const values = new Float32Array(new Uint8Array(rawData!).buffer);
-  const scales = new Float32Array(V);
-  const bytes = new Uint8Array(values.length);
-  for (let v = 0; v < V; v++) {
-    const row = values.subarray(v * K, (v + 1) * K);
-    let greatest = 127e-30;
-    for (const value of row) greatest = Math.max(greatest, Math.abs(value));
-    scales[v] = greatest / 127;
-    for (let k = 0; k < K; k++) bytes[v * K + k] = Math.round(row[k] / scales[v]) + zeroPoint;
+  scales.forEach((greatest, at) => (scales[at] = greatest / 127));
+  const bytes = byRow ? new Uint8Array(values.length) : new Int8Array(values.length);
+  const zero = byRow ? zeroPoint : 0;
+  for (let r = 0, i = 0; r < R; r++) {
+    for (let c = 0; c < C; c++, i++) bytes[i] = Math.round(values[i] / scales[byRow ? r : c]) + zero;
   }
+  const dataType = byRow ? DataType.uint8 : DataType.int8;
   return [
-    { name: `${name}/8bit`, dims: [V, K], dataType: DataType.uint8, rawData: bytes },
-    float(`${name}/scale`, [...scales], [V, 1]),
+    { name: `${name}/8bit`, dims: [R, C], dataType, rawData: new Uint8Array(bytes.buffer) },
+    float(`${name}/scale`, [...scales], byRow ? [R, 1] : [C]),
   ];
 }
