@@ -1,7 +1,10 @@
-import { closeSync, linkSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, linkSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 
 const held = new Set<string>();
 let attempts = 0;
+
+/** How old a lock without a number in it must be to count as abandoned, in milliseconds: where no links can be made its holder takes a moment to write it. */
+const writingTime = 10_000;
 
 /**
  * Keeps other processes away from a file or folder that this one writes, by a file that holds this process's number.
@@ -19,9 +22,10 @@ export function acquireLock(file: string): (() => void) | undefined {
         rmSync(file, { force: true });
       };
     }
-    const other = holder(file);
-    if (isAlive(other)) return undefined;
-    removeDead(file, other);
+    const content = read(file);
+    if (content === undefined) continue;
+    if (!isAbandoned(file, content)) return undefined;
+    removeAbandoned(file, content);
   }
   return undefined;
 }
@@ -56,14 +60,14 @@ function createInPlace(file: string): boolean {
 }
 
 /**
- * Takes a dead lock away. Of several that find it, one may: whoever is late finds the lock of who was quicker, and must leave that alone. So each
- * first makes a file that only one can make, and looks again.
+ * Takes an abandoned lock away. Of several that find it, one may: whoever is late finds the lock of who was quicker, or
+ * none, and must leave alone what comes there next. So each first makes a file that only one can make, and looks again.
  */
-function removeDead(file: string, dead: number): void {
-  const guard = `${file}.after-${dead}`;
+function removeAbandoned(file: string, content: string): void {
+  const guard = `${file}.after-${Number.parseInt(content, 10)}`;
   if (!create(guard)) return;
   try {
-    if (Object.is(holder(file), dead)) rmSync(file, { force: true });
+    if (read(file) === content) rmSync(file, { force: true });
   } finally {
     rmSync(guard, { force: true });
   }
@@ -73,22 +77,31 @@ function privateName(file: string): string {
   return `${file}.${process.pid}-${attempts++}`;
 }
 
-/** The process that holds a lock; NaN when it can't be told. */
-function holder(file: string): number {
+/** What is in a lock; undefined when there is none any more. */
+function read(file: string): string | undefined {
   try {
-    return Number.parseInt(readFileSync(file, 'utf8'), 10);
-  } catch {
-    return NaN;
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 
-function isAlive(processId: number): boolean {
+function isAbandoned(file: string, content: string): boolean {
+  const holder = Number.parseInt(content, 10);
+  if (Number.isNaN(holder)) return ageOf(file) > writingTime;
   // A lock of our own number that we don't hold is from an earlier life, in a container that was started again.
-  if (Number.isNaN(processId) || processId === process.pid) return false;
+  if (holder === process.pid) return true;
   try {
-    process.kill(processId, 0);
-    return true;
+    process.kill(holder, 0);
+    return false;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    return (error as NodeJS.ErrnoException).code !== 'EPERM';
   }
+}
+
+/** Milliseconds since a file was written; none when it is gone. */
+function ageOf(file: string): number {
+  const status = statSync(file, { throwIfNoEntry: false });
+  return status ? Date.now() - status.mtimeMs : 0;
 }

@@ -3,6 +3,7 @@ import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { acquireLock } from '../../lib/data/lock.js';
 
 const [lock, inside, rounds] = process.argv.slice(2);
+const clock = new Int32Array(new SharedArrayBuffer(4));
 let taken = 0;
 const end = Date.now() + 60_000;
 while (taken < Number(rounds) && Date.now() < end) {
@@ -10,6 +11,8 @@ while (taken < Number(rounds) && Date.now() < end) {
   if (!unlock) continue;
   try {
     closeSync(openSync(inside, 'wx'));
+    // Long enough for the others to come upon the lock in every state.
+    Atomics.wait(clock, 0, 0, Math.random());
     rmSync(inside);
   } catch {
     process.stdout.write('x');
