@@ -1,6 +1,8 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { addLikeliest, likeliest } from '../backend/onnx/likeliest.js';
+import { decodeModel, encodeModel } from '../backend/onnx/proto.js';
 import { exactSums, quantizeProducts } from '../backend/onnx/quantize.js';
-import { likeliest, withLikeliest } from '../backend/onnx/likeliest.js';
+import { nextOf, shortenStep } from '../backend/onnx/recurrence.js';
 import { shortWaits } from '../backend/onnx/short-waits.js';
 import { fillWeights } from '../backend/onnx/weights.js';
 import type { InferenceConfig } from '../config.js';
@@ -22,6 +24,8 @@ export class DecoderSession implements Stepper<SessionState> {
   private constructor(
     private readonly startSession: InferenceSession,
     private readonly stepSession: InferenceSession,
+    /** Inputs of a step that are 0 after the first, and no part of the state then. */
+    private readonly first: readonly string[],
     readonly vocabularySize: number,
     private readonly featureSize: number,
     private readonly TensorType: typeof Tensor,
@@ -38,30 +42,25 @@ export class DecoderSession implements Stepper<SessionState> {
     { threads, precision = 'fp32' }: DecoderSessionOptions = {},
   ): Promise<DecoderSession> {
     const ort = await import('onnxruntime-node');
+    const quantized = precision === 'int8';
+    const { files, first } = networks(graphs, weights, quantized);
     const [start, step] = await Promise.all(
-      [graphFiles.start, graphFiles.step].map(async (name) => {
-        const graph = graphs.get(name);
-        if (!graph) throw new CaptionerError('corrupt', `The checkpoint lacks ${name}: copy the whole folder.`);
+      files.map(async (network) => {
         try {
-          const whole = name === graphFiles.step ? withLikeliest(graph, 'logProbabilities') : graph;
-          const model = fillWeights(whole, weights);
-          return await ort.InferenceSession.create(precision === 'int8' ? quantizeProducts(model) : model, {
+          return await ort.InferenceSession.create(network, {
             ...(threads !== undefined && { intraOpNumThreads: threads }),
-            enableCpuMemArena: precision === 'int8', // many small arrays
+            enableCpuMemArena: quantized, // many small arrays
             logSeverityLevel: 3,
-            extra: { session: { ...shortWaits, ...(precision === 'int8' && exactSums()) } },
+            extra: { session: { ...shortWaits, ...(quantized && exactSums()) } },
           });
         } catch (cause) {
-          if (cause instanceof CaptionerError) throw cause;
-          throw new CaptionerError('corrupt', `ONNX Runtime can't load ${name} (${(cause as Error).message}).`, {
-            cause,
-          });
+          throw unusable(cause);
         }
       }),
     );
     const vocabularySize = weights.get('output/bias')?.shape[0] ?? 0;
     const featureSize = weights.get('init/kernel')?.shape[0] ?? 0;
-    return new DecoderSession(start, step, vocabularySize, featureSize, ort.Tensor);
+    return new DecoderSession(start, step, first, vocabularySize, featureSize, ort.Tensor);
   }
 
   /** @throws CaptionerError `mismatch` when the features have another dimension than the decoder was trained on. */
@@ -119,17 +118,42 @@ export class DecoderSession implements Stepper<SessionState> {
     count: number,
     outputs: readonly string[],
   ): Promise<{ found: Readonly<Record<string, Tensor>>; next: SessionState }> {
-    const names = Object.keys(state);
+    const names = Object.keys(state).filter((name) => !this.first.includes(name));
+    const later = this.first.map((name) => [name, new this.TensorType('float32', Float32Array.of(0), [1, 1])] as const);
     const feeds = {
+      ...Object.fromEntries(later),
       ...state,
       tokens: new this.TensorType('int32', tokens, [tokens.length]),
       [likeliest.count]: new this.TensorType('int64', BigInt64Array.of(BigInt(count)), [1]),
     };
-    const found = await this.stepSession.run(feeds, [...outputs, ...names.map((name) => `next/${name}`)]);
-    return { found, next: Object.fromEntries(names.map((name) => [name, found[`next/${name}`]])) };
+    const found = await this.stepSession.run(feeds, [...outputs, ...names.map(nextOf)]);
+    return { found, next: Object.fromEntries(names.map((name) => [name, found[nextOf(name)]])) };
   }
 
   async release(): Promise<void> {
     await Promise.all([this.startSession.release(), this.stepSession.release()]);
   }
 }
+
+/** The ONNX files to run: what a decoder starts from, and a step. `first`: inputs that are 0 in all steps but the first. */
+function networks(graphs: ReadonlyMap<string, Uint8Array>, weights: Weights, quantized: boolean) {
+  const [start, step] = [graphFiles.start, graphFiles.step].map((name) => {
+    const graph = graphs.get(name);
+    if (!graph) throw new CaptionerError('corrupt', `The checkpoint lacks ${name}: copy the whole folder.`);
+    const model = decodeModel(graph);
+    fillWeights(model.graph, weights);
+    return model;
+  });
+  try {
+    addLikeliest(step.graph, 'logProbabilities');
+    const short = quantized ? shortenStep({ start: start.graph, step: step.graph }) : undefined;
+    if (quantized) quantizeProducts(start);
+    if (quantized) quantizeProducts(step, short?.bounded);
+    return { files: [start, step].map(encodeModel), first: short?.first ?? [] };
+  } catch (cause) {
+    throw unusable(cause);
+  }
+}
+
+const unusable = (cause: unknown) =>
+  new CaptionerError('corrupt', `The decoder's graphs can't be used (${(cause as Error).message}).`, { cause });

@@ -1,5 +1,6 @@
 import { zeros, type Tensor4D } from '@tensorflow/tfjs-core';
 import { exportGraph } from '../backend/index.js';
+import { decodeModel, encodeModel } from '../backend/onnx/proto.js';
 import { fillWeights } from '../backend/onnx/weights.js';
 import type { ConvNet } from './convnet.js';
 import { encoderValues, writeEncoderMetadata } from './encoder-file.js';
@@ -26,7 +27,9 @@ export function exportConvNet(network: ConvNet, name: string, inputSize: number)
     );
     const [mean, std] = [imagenet.mean, imagenet.std] as [[number, number, number], [number, number, number]];
     const { dimension } = network;
-    return writeEncoderMetadata(fillWeights(model, weights), { name, inputSize, mean, std, dimension, map: true });
+    const decoded = decodeModel(model);
+    fillWeights(decoded.graph, weights);
+    return writeEncoderMetadata(encodeModel(decoded), { name, inputSize, mean, std, dimension, map: true });
   } finally {
     disposeVariables(variables);
   }

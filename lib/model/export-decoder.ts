@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { exportGraph } from '../backend/index.js';
+import { nextOf } from '../backend/onnx/recurrence.js';
 import { graphFiles } from './checkpoint.js';
 import type { Decoder, DecoderState } from './decoder.js';
 import { stateNames } from './parameters.js';
@@ -24,7 +25,7 @@ export function exportDecoder(decoder: Decoder): Map<string, Uint8Array> {
     ({ tokens, ...state }) => {
       const next = decoder.step(tokens as tf.Tensor1D, state as DecoderState);
       const logProbabilities = tf.log(tf.softmax(next.logits)); // [B, V]
-      const renamed = Object.entries(next.state).map(([name, value]): [string, tf.Tensor] => [`next/${name}`, value]);
+      const renamed = Object.entries(next.state).map(([name, value]): [string, tf.Tensor] => [nextOf(name), value]);
       return { logProbabilities, ...Object.fromEntries(renamed) };
     },
     (batch) => ({

@@ -33,6 +33,8 @@ export interface DistillationOptions extends RunOptions {
   /** What the features of the new encoder will say they come from. Default: `convnet`. */
   readonly name?: string;
   readonly network?: Partial<ConvNetConfig>;
+  /** Folder of another such run, whose network this one begins with: for photos of another size, with more blocks, or more epochs. */
+  readonly from?: string;
   readonly training?: Partial<DistillationConfig>;
   /** Go on with the run in `out` where it stopped; start one where there is none. */
   readonly resume?: boolean;
@@ -59,6 +61,8 @@ const RunConfig = z.strictObject({
     views: PhotoViews.optional(),
   }),
   network: ConvNetConfig,
+  /** The run that this one began with: what it had seen, and how good it was. */
+  from: z.strictObject({ crops: z.int(), inputSize: z.int(), cosine: z.number() }).optional(),
   training: DistillationConfig,
   data: z.strictObject({ names: z.array(z.string()), photos: z.int(), devPhotos: z.int() }),
   trained: z.strictObject({ epochs: z.int(), steps: z.int(), crops: z.int() }),
@@ -83,7 +87,9 @@ export async function distill(options: DistillationOptions): Promise<Distillatio
   const { manifests, teacher, out, name = 'convnet', warn = () => undefined, progress, signal } = options;
   const folders = runFolders(out);
   const past = openDistillation(folders.last, options.resume ?? false);
-  const network = parseConfig(ConvNetConfig, { ...past?.config.network, ...options.network });
+  const earlier = past || options.from === undefined ? undefined : openEarlier(options.from);
+  const network = parseConfig(ConvNetConfig, { ...(past ?? earlier)?.config.network, ...options.network });
+  if (earlier) checkFits(options.from!, earlier.config, network);
   const training = parseConfig(DistillationConfig, { ...past?.config.training, ...options.training });
   if (past) refuseOther(out, past.config, { network, training, teacher });
 
@@ -97,12 +103,8 @@ export async function distill(options: DistillationOptions): Promise<Distillatio
     const { mean, std } = featureStatistics(first.features, first.photos);
 
     await useBackend(training.backend);
-    const given = past
-      ? new Map([...past.weights].map(([weight, { data }]) => [weight, data]))
-      : new Map([
-          ['features/mean', mean],
-          ['features/std', std],
-        ]);
+    const given = new Map([...((past ?? earlier)?.weights ?? [])].map(([weight, { data }]) => [weight, data]));
+    if (!past) given.set('features/mean', mean).set('features/std', std);
     const convNet = new ConvNet(network, teacher.identity.dimension, { random: new Random(training.seed), given });
     const exported = () => exportConvNet(convNet, name, network.inputSize);
     const history = new History(folders.history, past?.history);
@@ -121,6 +123,7 @@ export async function distill(options: DistillationOptions): Promise<Distillatio
           name,
           teacher: plainIdentity(teacher.identity),
           network,
+          from: past ? past.config.from : earlier && summary(earlier),
           training,
           data: {
             names: manifests.map((manifest) => manifest.name),
@@ -217,6 +220,34 @@ function openDistillation(last: string, resume: boolean): PastDistillation | und
       `${path.dirname(last)} holds a training run. Resume it, or choose another folder.`,
     );
   }
+  return readDistillation(folder);
+}
+
+/** The run that another one begins with. */
+function openEarlier(from: string): PastDistillation {
+  const folder = completeFolder(runFolders(from).last);
+  if (!folder) throw new CaptionerError('not-found', `${from} holds no run of captioner distill to begin with.`);
+  return readDistillation(folder);
+}
+
+/** More blocks begin as the identity; all else must have the shape it had. */
+function checkFits(from: string, { network: before }: RunConfig, now: ConvNetConfig): void {
+  if (before.width === now.width && before.blocks <= now.blocks) return;
+  throw new CaptionerError(
+    'mismatch',
+    `The network in ${from} has width ${before.width} and ${before.blocks} blocks: one that begins with it has the same width, and as many blocks or more.`,
+  );
+}
+
+function summary({ config, state }: PastDistillation): RunConfig['from'] {
+  return {
+    crops: config.trained.crops + (config.from?.crops ?? 0),
+    inputSize: config.network.inputSize,
+    cosine: state.bestScores.cosine,
+  };
+}
+
+function readDistillation(folder: string): PastDistillation {
   const remedy = 'This run can not be resumed.';
   const read = (file: string) => readFolderFile(folder, file, remedy);
   const arrays = (file: string) => decodeSafetensors(read(file), path.join(folder, file)).weights;

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { compile, exportGraph, useBackend } from '../../lib/backend/index.js';
 import { currentOnnxBackend } from '../../lib/backend/backend.js';
+import { decodeModel, encodeModel } from '../../lib/backend/onnx/proto.js';
 import { fillWeights } from '../../lib/backend/onnx/weights.js';
 import { Session } from '../../lib/backend/onnx/session.js';
 import { CaptionerError } from '../../lib/errors.js';
@@ -265,14 +266,15 @@ describe('an exported graph', () => {
       { 'layer/kernel': w, 'layer/bias': b },
     );
     expect(weights).to.have.members(['layer/kernel', 'layer/bias']);
-    const filled = fillWeights(
-      model,
+    const filled = decodeModel(model);
+    fillWeights(
+      filled.graph,
       new Map([
         ['layer/kernel', { shape: [2, 3], data: w.dataSync() as Float32Array }],
         ['layer/bias', { shape: [3], data: b.dataSync() as Float32Array }],
       ]),
     );
-    const session = new Session(filled);
+    const session = new Session(encodeModel(filled));
     for (const rows of [1, 2, 5]) {
       const x = uniform([rows, 2], rows);
       const { y } = session.run({ x: new OrtTensor('float32', x.dataSync() as Float32Array, [rows, 2]) });

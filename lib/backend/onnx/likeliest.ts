@@ -1,6 +1,6 @@
-import { AttributeType, DataType, decodeModel, encodeModel } from './proto.js';
+import { AttributeType, DataType, type Graph } from './proto.js';
 
-/** Names of what {@link withLikeliest} adds to a graph. */
+/** Names of what {@link addLikeliest} adds to a graph. */
 export const likeliest = {
   /** Input: how many, [1] int64. */
   count: 'likeliest/count',
@@ -13,12 +13,10 @@ export const likeliest = {
  * Lets a graph give the greatest values of each row of one of its outputs, and their places, beside the whole rows: what isn't fetched is not
  * copied, and of a vocabulary of thousands a search wants a few words.
  *
- * @param model an ONNX file.
+ * @param graph changed in place.
  * @param output one of its outputs, [rows, V] float32.
  */
-export function withLikeliest(model: Uint8Array, output: string): Uint8Array {
-  const decoded = decodeModel(model);
-  const { graph } = decoded;
+export function addLikeliest(graph: Graph, output: string): void {
   const { count, values, places } = likeliest;
   const wide = `${places}/int64`;
   graph.node!.push(
@@ -42,5 +40,4 @@ export function withLikeliest(model: Uint8Array, output: string): Uint8Array {
     { name: values, type: { tensorType: { elemType: DataType.float } } },
     { name: places, type: { tensorType: { elemType: DataType.int32 } } },
   ];
-  return encodeModel(decoded);
 }

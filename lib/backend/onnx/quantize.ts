@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { bytesOf } from './graph.js';
-import { AttributeType, DataType, decodeModel, encodeModel, numbers, type Node, type Tensor } from './proto.js';
+import { boundedValues, floatsOf, productOf, removeUnread, weightsOf, type Product } from './products.js';
+import { AttributeType, DataType, numbers, type Graph, type Model, type Node, type Tensor } from './proto.js';
 
 /**
  * Lets a graph multiply by its constant matrices in 8 bits (dynamic quantisation after training: Jacob et al. 2018,
@@ -9,40 +10,26 @@ import { AttributeType, DataType, decodeModel, encodeModel, numbers, type Node, 
  *     x W + b  ≈  s_m t_n Σ_k q_mk p_kn + b_n,    q_mk = round(x_mk / s_m),    p_kn = round(w_kn / t_n)
  *
  * where each row of x has a scale s_m = max_k |x_mk| / 127 of its own, so that a row's result does not depend on the others, and each column
- * of W a scale t_n. Everything that isn't a Gemm of a value and a weight stays as it is.
+ * of W a scale t_n. Where x can't be outside [-1, 1], as what an LSTM gives, s_m is 1 / 127. Everything that isn't a Gemm of a value and a
+ * weight stays as it is.
  *
- * @param model an ONNX file with its weights in it.
- * @returns the file of the quantised network: the same inputs and outputs.
+ * @param model with its weights in it; changed in place. Inputs and outputs stay the same.
+ * @param boundedInputs inputs that are within [-1, 1].
  */
-export function quantizeProducts(model: Uint8Array): Uint8Array {
-  const decoded = decodeModel(model);
-  const { graph } = decoded;
-  const weights = new Map((graph.initializer ?? []).map((tensor) => [tensor.name ?? '', tensor]));
-  const lookups = new Map((graph.node ?? []).filter(isLookup).map((node) => [node.output![0], node]));
+export function quantizeProducts(model: Model & { graph: Graph }, boundedInputs?: ReadonlySet<string>): void {
+  const { graph } = model;
+  const weights = weightsOf(graph);
+  const bounded = boundedValues(graph, boundedInputs);
   const quantized = new Map<string, Tensor>();
-  const add = (tensors: readonly Tensor[]) => {
-    for (const tensor of tensors) quantized.set(tensor.name!, tensor);
-  };
-  const nodes = (graph.node ?? []).flatMap((node) => {
-    const [x, weight, bias] = node.input ?? [];
-    const matrix = weights.get(weight);
-    if (node.opType !== 'Gemm' || node.attribute?.length || weights.has(x) || !matrix?.rawData) return [node];
-    add(quantizedBy('column', matrix));
-    const output = node.output![0];
-    const lookup = lookups.get(x);
-    const table = weights.get(lookup?.input![0] ?? '');
-    if (!lookup || !table?.rawData) return [...quantizedValues(x, output), ...product(weight, bias, output)];
-    add(quantizedBy('row', table));
-    return [...lookedUp(lookup, output), ...product(weight, bias, output)];
+  graph.node = graph.node!.flatMap((node) => {
+    const product = productOf(node, weights);
+    if (!product) return [node];
+    for (const tensor of quantizedColumns(product.weight)) quantized.set(tensor.name!, tensor);
+    return bounded.has(product.x) ? boundedProduct(product) : scaledProduct(product);
   });
-  const read = (among: readonly Node[]) => new Set(among.flatMap(({ input }) => input ?? []));
-  const results = new Set([...read(nodes), ...(graph.output ?? []).map(({ name }) => name)]);
-  graph.node = nodes.filter((node) => !isLookup(node) || results.has(node.output![0]));
-  const used = read(graph.node);
-  const all = [...(graph.initializer ?? []), ...quantized.values(), ...constants];
-  graph.initializer = all.filter(({ name }) => used.has(name ?? ''));
-  decoded.opsetImport = [...(decoded.opsetImport ?? []), { domain: contrib, version: 1 }];
-  return encodeModel(decoded);
+  graph.initializer = [...(graph.initializer ?? []), ...quantized.values(), ...constants];
+  removeUnread(graph);
+  model.opsetImport = [...(model.opsetImport ?? []), { domain: contrib, version: 1 }];
 }
 
 /**
@@ -90,11 +77,21 @@ const nodeOf = (opType: string, input: string[], output: string, attribute: Node
 /** Names of values on the way to a product. */
 const onTheWayTo = (output: string) => (name: string) => `${output}/8bit/${name}`;
 
-/** x as bytes [M, K], and the scale of each row [M, 1]. */
-function quantizedValues(x: string, output: string): Node[] {
+/** x W + b where x is within [-1, 1]: [M, N]. */
+function boundedProduct({ x, weight, bias, output }: Product): Node[] {
+  const bytes = onTheWayTo(output)('bytes');
+  return [
+    nodeOf('QuantizeLinear', [x, '8bit/127', '8bit/zero'], bytes),
+    integerProduct(bytes, '8bit/127', weight, output, bias),
+  ];
+}
+
+/** x W + b where each row of x has a scale of its own: [M, N]. */
+function scaledProduct({ x, weight, bias, output }: Product): Node[] {
   const at = onTheWayTo(output);
   const keep = [{ name: 'keepdims', type: AttributeType.int, i: 1 }];
   const toByte = [{ name: 'to', type: AttributeType.int, i: DataType.uint8 }];
+  const scaled = bias ? at('product') : output;
   return [
     nodeOf('Abs', [x], at('abs')),
     nodeOf('ReduceMax', [at('abs'), '8bit/axis'], at('max'), keep),
@@ -104,59 +101,34 @@ function quantizedValues(x: string, output: string): Node[] {
     nodeOf('Round', [at('divided')], at('rounded')),
     nodeOf('Add', [at('rounded'), '8bit/128'], at('shifted')),
     nodeOf('Cast', [at('shifted')], at('bytes'), toByte),
-  ];
-}
-
-/** Whether a node takes rows of a table. */
-const isLookup = ({ opType, attribute = [] }: Node): boolean =>
-  opType === 'Gather' && attribute.every(({ name, i }) => name !== 'axis' || Number(i ?? 0) === 0);
-
-/** What {@link quantizedValues} gives, where x are rows of a table that is quantised already. */
-function lookedUp({ input }: Node, output: string): Node[] {
-  const at = onTheWayTo(output);
-  const [table, places] = input!;
-  return [
-    nodeOf('Gather', [`${table}/8bit`, places], at('bytes')),
-    nodeOf('Gather', [`${table}/scale`, places], at('scale')),
-  ];
-}
-
-/** x W + b from bytes and scales: [M, N]. */
-function product(weight: string, bias: string | undefined, output: string): Node[] {
-  const at = onTheWayTo(output);
-  const inputs = [at('bytes'), `${weight}/8bit`, '8bit/one', `${weight}/scale`, '8bit/zero'];
-  const scaled = bias ? at('product') : output;
-  return [
-    { ...nodeOf('MatMulIntegerToFloat', inputs, at('sums')), domain: contrib },
+    integerProduct(at('bytes'), '8bit/one', weight, at('sums')),
     nodeOf('Mul', [at('sums'), at('scale')], scaled),
-    ...(bias ? [nodeOf('Add', [scaled, bias], output)] : []),
+    ...(bias ? [nodeOf('Add', [scaled, bias.name!], output)] : []),
   ];
 }
 
-/**
- * A matrix [R, C] of floats as 8-bit whole numbers from -127 to 127, and the scale of each row [R, 1] or column [C]. Those of rows are what
- * {@link quantizedValues} gives: without sign, with 128 for 0.
- */
-function quantizedBy(part: 'row' | 'column', { name, dims, rawData }: Tensor): Tensor[] {
+/** The product of bytes, 128 of which are 0, and a quantised weight, in floats. */
+function integerProduct(bytes: string, scale: string, { name }: Tensor, output: string, bias?: Tensor): Node {
+  const inputs = [bytes, `${name}/8bit`, scale, `${name}/scale`, '8bit/zero', ...(bias ? ['', bias.name!] : [])];
+  return { ...nodeOf('MatMulIntegerToFloat', inputs, output), domain: contrib };
+}
+
+/** A matrix [R, C] of floats as 8-bit whole numbers from -127 to 127, and the scale of each column [C]. */
+function quantizedColumns(matrix: Tensor): Tensor[] {
+  const { name, dims } = matrix;
   const [R, C] = numbers(dims);
-  const byRow = part === 'row';
-  const values = new Float32Array(new Uint8Array(rawData!).buffer);
-  const scales = new Float32Array(byRow ? R : C).fill(127e-30); // one of zeros has a scale, too
+  const values = floatsOf(matrix);
+  const scales = new Float32Array(C).fill(127e-30); // one of zeros has a scale, too
   for (let r = 0, i = 0; r < R; r++) {
-    for (let c = 0; c < C; c++, i++) {
-      const [at, magnitude] = [byRow ? r : c, Math.abs(values[i])];
-      if (magnitude > scales[at]) scales[at] = magnitude;
-    }
+    for (let c = 0; c < C; c++, i++) scales[c] = Math.max(scales[c], Math.abs(values[i]));
   }
-  scales.forEach((greatest, at) => (scales[at] = greatest / 127));
-  const bytes = byRow ? new Uint8Array(values.length) : new Int8Array(values.length);
-  const zero = byRow ? zeroPoint : 0;
+  scales.forEach((greatest, c) => (scales[c] = greatest / 127));
+  const bytes = new Int8Array(values.length);
   for (let r = 0, i = 0; r < R; r++) {
-    for (let c = 0; c < C; c++, i++) bytes[i] = Math.round(values[i] / scales[byRow ? r : c]) + zero;
+    for (let c = 0; c < C; c++, i++) bytes[i] = Math.round(values[i] / scales[c]);
   }
-  const dataType = byRow ? DataType.uint8 : DataType.int8;
   return [
-    { name: `${name}/8bit`, dims: [R, C], dataType, rawData: new Uint8Array(bytes.buffer) },
-    float(`${name}/scale`, [...scales], byRow ? [R, 1] : [C]),
+    { name: `${name}/8bit`, dims: [R, C], dataType: DataType.int8, rawData: new Uint8Array(bytes.buffer) },
+    float(`${name}/scale`, [...scales], [C]),
   ];
 }

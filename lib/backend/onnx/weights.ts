@@ -1,17 +1,15 @@
 import { bytesOf } from './graph.js';
-import { DataType, decodeModel, encodeModel } from './proto.js';
+import { DataType, type Graph } from './proto.js';
 import { CaptionerError } from '../../errors.js';
 
 /**
- * Puts weights into an ONNX model whose inputs they are.
- * @throws CaptionerError `mismatch` when the model has an input of that name and another shape.
+ * Puts weights into a graph whose inputs they are; it is changed in place.
+ * @throws CaptionerError `mismatch` when the graph has an input of that name and another shape.
  */
 export function fillWeights(
-  model: Uint8Array,
+  graph: Graph,
   weights: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>,
-): Uint8Array {
-  const decoded = decodeModel(model);
-  const { graph } = decoded;
+): void {
   graph.initializer ??= [];
   graph.input = (graph.input ?? []).filter(({ name, type }) => {
     const weight = weights.get(name);
@@ -26,5 +24,4 @@ export function fillWeights(
     graph.initializer!.push({ name, dims, dataType: DataType.float, rawData: bytesOf(weight.data) });
     return false;
   });
-  return encodeModel(decoded);
 }
