@@ -106,6 +106,31 @@ describe('distill', () => {
     expect(bytes('run').equals(bytes('whole'))).to.equal(true);
   });
 
+  it('begins with the network of another run: other epochs, larger photos, more blocks, but no other width', async () => {
+    const first = await distill(small({ training: { ...training, epochs: 12 } }));
+    const from = at('run');
+    // Hardly a step is taken, so each is as good as what it began with.
+    const slow = { ...training, epochs: 1, batchSize: 24, learningRate: 1e-6 };
+    const same = await distill(small({ out: at('same'), from, network: undefined, training: slow }));
+    expect(same.state.bestScores.cosine).to.be.closeTo(first.state.bestScores.cosine, 0.03);
+    const deeper = await distill(small({ out: at('deeper'), from, network: { blocks: 2 }, training: slow }));
+    expect(deeper.state.bestScores.cosine).to.be.closeTo(first.state.bestScores.cosine, 0.03);
+    const larger = await distill(small({ out: at('larger'), from, network: { inputSize: 64 }, training: slow }));
+    expect(larger.state.bestScores.cosine).to.be.above(0.3);
+    const config = JSON.parse(fs.readFileSync(at('larger', 'best', 'config.json'), 'utf8')) as object;
+    expect(config).to.have.nested.property('network.inputSize', 64);
+    expect(config).to.have.nested.property('network.width', 4);
+    expect(config).to.have.deep.property('from', {
+      crops: 12 * 24,
+      inputSize: 32,
+      cosine: first.state.bestScores.cosine,
+    });
+    const refused = await refusal(small({ out: at('other'), from, network: { width: 8 } }));
+    expect(refused.code).to.equal('mismatch');
+    expect(refused.message).to.include('width 4 and 1 blocks');
+    expect((await refusal(small({ out: at('other'), from: at('nothing') }))).code).to.equal('not-found');
+  });
+
   it('leaves out a photo that can not be decoded, and says so', async () => {
     fs.writeFileSync(stripes.photos[2].file, 'no photo');
     const warnings: string[] = [];
