@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Captioner } from '../lib/captioner.js';
 import { completeSearch } from '../lib/decode/complete-search.js';
@@ -118,17 +118,8 @@ async function startPeers(features: Float32Array, width: number): Promise<Record
   const weights = path.join(checkpoint, 'decoder.safetensors');
   const flags = ['--weights', weights, '--features', file];
   const options = ['--max-length', String(maxLength), '--length-penalty', String(lengthPenalty)];
-  const peers: Record<string, Peer> = {};
   try {
-    for (const threads of new Set([1, Math.min(2, availableParallelism())])) {
-      const peer = await Peer.start('torch_decode.py', [...flags, ...options, '--threads', String(threads)]);
-      if (typeof peer === 'string') {
-        console.log(`PyTorch is not compared: ${peer}`);
-        break;
-      }
-      peers[`PyTorch ${peer.greeting.torch}, ${threads} thread${threads > 1 ? 's' : ''}`] = peer;
-    }
-    return peers;
+    return await Peer.startPyTorch('torch_decode.py', [...flags, ...options]);
   } finally {
     rmSync(folder, { recursive: true });
   }

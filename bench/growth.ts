@@ -1,9 +1,9 @@
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { FeatureWriter } from '../lib/data/feature-writer.js';
 import { Encoder } from '../lib/model/encoder.js';
-import { Peer } from './peer.js';
+import { Peer, threadCounts } from './peer.js';
 import { benchPhotos, photoFeatures } from './photos.js';
 import { root, runProgram } from './program.js';
 import { alternate, median, ratioToBest } from './rounds.js';
@@ -55,7 +55,7 @@ async function measureTraining(sizes: StepSizes): Promise<object> {
   const scripts: Record<string, readonly [script: string, ...flags: string[]]> = {
     captioner: ['train-step.ts'],
     ...Object.fromEntries(
-      [...new Set([availableParallelism(), 1])].map((threads) => [
+      threadCounts.map((threads) => [
         `PyTorch, ${threads} thread${threads > 1 ? 's' : ''}`,
         ['torch_train.py', '--threads', String(threads)],
       ]),

@@ -1,10 +1,14 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 /** What a peer says when it is ready: its version and how it computes. */
 export type PeerGreeting = Record<string, string | number | boolean>;
+
+/** Threads that PyTorch is compared with. */
+export const threadCounts: readonly number[] = [...new Set([1, availableParallelism()])];
 
 /**
  * A program in a process of its own, mostly one in another language that does the same work as we do: a script of `bench/peers/`
@@ -39,6 +43,23 @@ export class Peer {
     const first = once(lines, 'line').then(([line]) => ({ line: line as string }));
     const result = await Promise.race([first, failed, closed]);
     return typeof result === 'string' ? result : new Peer(child, lines, JSON.parse(result.line) as PeerGreeting);
+  }
+
+  /**
+   * Starts a script of PyTorch with one thread, and another one with all: which is faster depends on the machine and on what else it does.
+   * @returns them by name; none, and a line on the console that says why, where Python or PyTorch is missing.
+   */
+  static async startPyTorch(script: string, flags: readonly string[]): Promise<Record<string, Peer>> {
+    const peers: Record<string, Peer> = {};
+    for (const threads of threadCounts) {
+      const peer = await Peer.start(script, [...flags, '--threads', String(threads)]);
+      if (typeof peer === 'string') {
+        console.log(`PyTorch is not compared: ${peer}`);
+        break;
+      }
+      peers[`PyTorch ${peer.greeting.torch}, ${threads} thread${threads > 1 ? 's' : ''}`] = peer;
+    }
+    return peers;
   }
 
   /** Sends a request and waits for its answer. */

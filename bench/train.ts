@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { useBackend } from '../lib/backend/index.js';
 import { Peer } from './peer.js';
 import { alternate, median, medianRatio } from './rounds.js';
@@ -13,7 +12,7 @@ interface PeerAnswer {
 export async function benchTrain(): Promise<object> {
   await useBackend('onnx');
   const learn = trainingStep(sizes);
-  const peers = await startPeers();
+  const peers = await Peer.startPyTorch('torch_train.py', sizeFlags(sizes));
   const memory: Record<string, number> = {};
 
   /** Steps of batches of these lengths, on each side its own, for the same words. */
@@ -59,19 +58,4 @@ export async function benchTrain(): Promise<object> {
     captionsOfFlickr8kLengths: real,
     peakMemoryMB: { captioner: Math.round(process.resourceUsage().maxRSS / 1024), ...memory },
   };
-}
-
-/** PyTorch with one thread and with all: which is faster depends on the machine and on what else it does. */
-async function startPeers(): Promise<Record<string, Peer>> {
-  const peers: Record<string, Peer> = {};
-  for (const threads of new Set([availableParallelism(), 1])) {
-    const name = `PyTorch, ${threads} thread${threads > 1 ? 's' : ''}`;
-    const peer = await Peer.start('torch_train.py', [...sizeFlags(sizes), '--threads', String(threads)]);
-    if (typeof peer === 'string') console.log(`${name} is not compared: ${peer}`);
-    else {
-      peers[name] = peer;
-      console.log(`PyTorch ${peer.greeting.torch}: ${peer.greeting.variant}, ${threads} threads`);
-    }
-  }
-  return peers;
 }

@@ -1,21 +1,16 @@
 import type { Command } from 'commander';
-import { defaultCheckpoint, lastDataset, openFeatures, ReinforcementConfig, splitPhotos } from '../lib/index.js';
-import { addDatasetOptions, openGiven, type DatasetFlags } from './dataset.js';
-import { epochTable, outcomeJson, outcomeLine } from './epochs.js';
+import { openFeatures, ReinforcementConfig } from '../lib/index.js';
+import { addContinuedRunOptions, continuedRun, tellOutcome, type ContinuedRunFlags } from './continued-run.js';
 import { addConfigOptions, defineCommand } from './options.js';
 import { runCommand } from './run.js';
 
-interface ReinforceOptions extends DatasetFlags {
+interface ReinforceOptions extends ContinuedRunFlags {
   features: string;
-  checkpoint?: string;
-  out: string;
-  resume?: true;
-  json?: true;
 }
 
 /** `captioner reinforce`: a trained captioner, a data set and its features in, checkpoints out. */
 export function reinforceCommand(): Command {
-  const command = addDatasetOptions(
+  const command = addContinuedRunOptions(
     defineCommand(
       'reinforce',
       `Trains a trained captioner's decoder on the scores of its own captions: self-critical sequence training.
@@ -29,39 +24,19 @@ Of each photo, captions are drawn at random; those with a better CIDEr than the 
         ['captioner evaluate --data flickr8k --features features/flickr8k --checkpoint runs/better', 'how good it is'],
       ],
     ),
-  )
-    .requiredOption('--features <folder>', "Features of its photos by the checkpoint's encoder.")
-    .option('--checkpoint <folder>', 'Trained captioner to begin with. (default: the one that comes with the package)')
-    .requiredOption('-o, --out <folder>', 'Folder of the run.')
-    .option('--resume', 'Go on with the run in --out where it stopped, with the hyperparameters it has; or start it.')
-    .option('--json', 'Print where the best checkpoint is and how good, as JSON.');
+  ).requiredOption('--features <folder>', "Features of its photos by the checkpoint's encoder.");
   const config = addConfigOptions(command, { reinforcement: ReinforcementConfig });
 
   return command.action(
-    runCommand(async ({ options, progress, signal, warn }) => {
-      const chosen = options as ReinforceOptions;
-      const { features: folder, checkpoint, out, resume, json } = chosen;
+    runCommand(async ({ options, ...context }) => {
+      const { features: folder, json, ...flags } = options as ReinforceOptions;
       config.read(); // checks a config file before anything is loaded
-      const manifest = splitPhotos(await openGiven(chosen, warn));
+      const run = await continuedRun(flags, context);
       const features = openFeatures(folder);
       const { reinforceCaptioner } = await import('../lib/training.js');
-      const outcome = await reinforceCaptioner({
-        manifest,
-        features,
-        checkpoint: checkpoint ?? defaultCheckpoint(),
-        out,
-        config: config.given().reinforcement,
-        resume: resume ?? false,
-        progress,
-        signal,
-        warn: (line) => {
-          warn(`captioner: ${line}`);
-        },
-        ...epochTable(warn),
-      });
+      const outcome = await reinforceCaptioner({ ...run, features, config: config.given().reinforcement });
       features.close();
-      const { best, state } = outcome;
-      console.log(json ? outcomeJson(best, state) : outcomeLine(best, state, lastDataset(outcome.config).devPhotos));
+      tellOutcome(outcome, json);
     }),
   );
 }
