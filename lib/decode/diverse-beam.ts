@@ -15,7 +15,7 @@ import type { CandidateObserver, TracedCandidate } from './trace.js';
 export interface DiverseBeamOptions {
   /** Captions to find. Default 3. */
   readonly groups?: number;
-  /** What a word costs, in ln p, for each group before that has just written the same word at the same place. Default 1. */
+  /** What a word costs, in ln p, for each group before that has just written the same word at the same place. Default 0.5, as everywhere. */
   readonly diversity?: number;
   readonly maxLength?: number;
   readonly lengthPenalty?: number;
@@ -32,7 +32,7 @@ export interface DiverseBeamOptions {
 export async function diverseBeamSearch<State>(
   stepper: Stepper<State>,
   features: Float32Array,
-  { groups = 3, diversity = 1, maxLength = 20, lengthPenalty = 0.7 }: DiverseBeamOptions = {},
+  { groups = 3, diversity = 0.5, maxLength = 20, lengthPenalty = 0.7 }: DiverseBeamOptions = {},
 ): Promise<Hypothesis[]> {
   if (!(groups >= 1) || !(diversity >= 0) || !(maxLength >= 1)) {
     throw new CaptionerError('bad-option', 'There is at least one group and one word, and diversity is at least 0.');
