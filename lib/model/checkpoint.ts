@@ -14,7 +14,7 @@ import { CaptionerError } from '../errors.js';
 import { viewsOf, type EncoderIdentity } from '../data/features.js';
 import { Vocabulary } from '../text/vocabulary.js';
 import { isSameNetwork } from './encoders.js';
-import { completeFolder, readFolderFile, replaceFolder } from './folder.js';
+import { completeFolder, readFolderFile, readFolderJson, replaceFolder } from './folder.js';
 import { decoderParameters } from './parameters.js';
 import { checksumOf, decodeSafetensors, safetensorsParts, type Weights } from './safetensors.js';
 
@@ -198,7 +198,7 @@ export function loadResumeState(folder: string): ResumeState<unknown> {
   const remedy = 'This checkpoint can be used, but its training can not be resumed.';
   const bytes = readFolderFile(folder, 'optimizer.safetensors', remedy);
   const { weights: slots } = decodeSafetensors(bytes, path.join(folder, 'optimizer.safetensors'));
-  return { slots, state: readJson(folder, 'state.json', remedy) };
+  return { slots, state: readFolderJson(folder, 'state.json', remedy) };
 }
 
 /**
@@ -227,21 +227,9 @@ export function checkEncoder(config: CheckpointConfig, encoder: EncoderIdentity,
 
 const incomplete = 'The checkpoint is incomplete: copy the whole folder.';
 
-function readJson(folder: string, name: string, remedy: string): unknown {
-  const text = readFolderFile(folder, name, remedy).toString('utf8');
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const { message } = cause as Error;
-    throw new CaptionerError('corrupt', `${path.join(folder, name)} is damaged: it is not JSON (${message}).`, {
-      cause,
-    });
-  }
-}
-
 function readConfig(folder: string): CheckpointConfig {
   const file = path.join(folder, 'config.json');
-  const json = readJson(folder, 'config.json', incomplete);
+  const json = readFolderJson(folder, 'config.json', incomplete);
   const { format, captioner } = (json ?? {}) as { format?: unknown; captioner?: unknown };
   if (typeof format === 'number' && format > formatVersion) {
     throw new CaptionerError(
@@ -257,7 +245,7 @@ function readConfig(folder: string): CheckpointConfig {
 
 function readVocabulary(folder: string, config: CheckpointConfig): Vocabulary {
   const file = path.join(folder, 'vocab.json');
-  const json = readJson(folder, 'vocab.json', incomplete);
+  const json = readFolderJson(folder, 'vocab.json', incomplete);
   let vocabulary: Vocabulary;
   try {
     vocabulary = Vocabulary.fromJSON(json);

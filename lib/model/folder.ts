@@ -64,6 +64,19 @@ export function readFolderFile(folder: string, name: string, remedy: string): Bu
   }
 }
 
+/** @throws CaptionerError `not-found` with `remedy`, `corrupt` where it is no JSON. */
+export function readFolderJson(folder: string, name: string, remedy: string): unknown {
+  const text = readFolderFile(folder, name, remedy).toString('utf8');
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new CaptionerError('corrupt', `${path.join(folder, name)} is damaged: it is not JSON (${message}).`, {
+      cause,
+    });
+  }
+}
+
 function beside(folder: string): { coming: string; former: string } {
   const resolved = path.resolve(folder);
   return { coming: `${resolved}.new`, former: `${resolved}.old` };

@@ -1,9 +1,8 @@
 import path from 'node:path';
-import { z } from 'zod';
 import { useBackend } from '../backend/index.js';
-import { ConvNetConfig, DistillationConfig, parseConfig, PhotoViews } from '../config.js';
+import { ConvNetConfig, DistillationConfig, parseConfig } from '../config.js';
 import type { PhotoEncoder, PhotoFile } from '../data/extraction.js';
-import { plainIdentity, viewsOf, type FeatureStore } from '../data/features.js';
+import { plainIdentity, type FeatureStore } from '../data/features.js';
 import type { Manifest } from '../data/manifest.js';
 import { CaptionerError } from '../errors.js';
 import { decodePhoto } from '../images/photo.js';
@@ -12,15 +11,24 @@ import { ConvNet } from '../model/convnet.js';
 import { describeEncoder } from '../model/encoder-source.js';
 import { Encoder } from '../model/encoder.js';
 import { exportConvNet } from '../model/export-convnet.js';
-import { completeFolder, readFolderFile, replaceFolder } from '../model/folder.js';
-import { decodeSafetensors, safetensorsParts, type Weights } from '../model/safetensors.js';
+import { replaceFolder } from '../model/folder.js';
+import { safetensorsParts } from '../model/safetensors.js';
 import { weightsOf } from '../model/variables.js';
 import { Random } from '../random.js';
 import { featureStatistics } from './data.js';
 import { distillationPhotos, TeacherViews } from './distill-data.js';
 import { DistillTask } from './distill-task.js';
+import {
+  checkFits,
+  runFiles,
+  openDistillation,
+  openEarlier,
+  refuseOther,
+  beginningOf,
+  type DistillationRun,
+} from './distill-run.js';
 import { History } from './history.js';
-import { differs, parseTrainerState, refuseChanges, runFolders } from './run-folder.js';
+import { runFolders } from './run-folder.js';
 import { runTask, type RunOptions } from './run-task.js';
 import type { TrainerState } from './trainer.js';
 
@@ -47,30 +55,6 @@ export interface DistillationOutcome {
   readonly encoder: string;
   readonly state: TrainerState;
 }
-
-/** `config.json` of such a run. */
-const RunConfig = z.strictObject({
-  kind: z.literal('distillation'),
-  /** Version of the library that wrote it. */
-  captioner: z.string(),
-  name: z.string(),
-  teacher: z.strictObject({
-    name: z.string(),
-    sha256: z.string(),
-    dimension: z.int().min(1),
-    views: PhotoViews.optional(),
-  }),
-  network: ConvNetConfig,
-  /** The run that this one began with: what it had seen, and how good it was. */
-  from: z.strictObject({ crops: z.int(), inputSize: z.int(), cosine: z.number() }).optional(),
-  training: DistillationConfig,
-  data: z.strictObject({ names: z.array(z.string()), photos: z.int(), devPhotos: z.int() }),
-  trained: z.strictObject({ epochs: z.int(), steps: z.int(), crops: z.int() }),
-  scores: z.record(z.string(), z.number()),
-});
-type RunConfig = z.output<typeof RunConfig>;
-
-const files = { config: 'config.json', encoder: 'encoder.onnx', weights: 'encoder.safetensors' } as const;
 
 /**
  * Trains a compact convolutional network to give the features of a pretrained one (its teacher): knowledge distillation (Hinton,
@@ -117,13 +101,13 @@ export async function distill(options: DistillationOptions): Promise<Distillatio
       slots: past?.slots,
       validate: async (stop) => await compare(exported(), { mean, std }, stop),
       save: (state, best, optimizer) => {
-        const config: RunConfig = {
+        const config: DistillationRun = {
           kind: 'distillation',
           captioner: libraryVersion(),
           name,
           teacher: plainIdentity(teacher.identity),
           network,
-          from: past ? past.config.from : earlier && summary(earlier),
+          from: past ? past.config.from : earlier && beginningOf(earlier),
           training,
           data: {
             names: manifests.map((manifest) => manifest.name),
@@ -134,14 +118,14 @@ export async function distill(options: DistillationOptions): Promise<Distillatio
           scores: best ? state.bestScores : {},
         };
         const about = {
-          [files.config]: `${JSON.stringify(config, null, 2)}\n`,
-          [files.encoder]: exported(),
+          [runFiles.config]: `${JSON.stringify(config, null, 2)}\n`,
+          [runFiles.encoder]: exported(),
           'history.jsonl': history.bytes(),
         };
         if (best) replaceFolder(folders.best, about);
         replaceFolder(folders.last, {
           ...about,
-          [files.weights]: safetensorsParts(weightsOf(convNet.variables)),
+          [runFiles.weights]: safetensorsParts(weightsOf(convNet.variables)),
           'optimizer.safetensors': safetensorsParts(weightsOf(optimizer.slots)),
           'state.json': `${JSON.stringify(state, null, 2)}\n`,
         });
@@ -150,7 +134,7 @@ export async function distill(options: DistillationOptions): Promise<Distillatio
     try {
       const begun = { state: past?.state, resumed: past !== undefined };
       const state = await runTask(task, history, { patience: 0, saveEvery: training.saveEvery }, options, begun);
-      return { encoder: path.join(folders.best, files.encoder), state };
+      return { encoder: path.join(folders.best, runFiles.encoder), state };
     } finally {
       task.dispose();
     }
@@ -201,84 +185,4 @@ async function comparison(photos: readonly PhotoFile[], features: FeatureStore, 
     }
     return { cosine: cosines / photos.length, explained: 1 - errors / squares };
   };
-}
-
-interface PastDistillation {
-  readonly config: RunConfig;
-  readonly weights: Weights;
-  readonly slots: Weights;
-  readonly state: TrainerState;
-  readonly history: Uint8Array;
-}
-
-function openDistillation(last: string, resume: boolean): PastDistillation | undefined {
-  const folder = completeFolder(last);
-  if (!folder) return undefined;
-  if (!resume) {
-    throw new CaptionerError(
-      'bad-input',
-      `${path.dirname(last)} holds a training run. Resume it, or choose another folder.`,
-    );
-  }
-  return readDistillation(folder);
-}
-
-/** The run that another one begins with. */
-function openEarlier(from: string): PastDistillation {
-  const folder = completeFolder(runFolders(from).last);
-  if (!folder) throw new CaptionerError('not-found', `${from} holds no run of captioner distill to begin with.`);
-  return readDistillation(folder);
-}
-
-/** More blocks begin as the identity; all else must have the shape it had. */
-function checkFits(from: string, { network: before }: RunConfig, now: ConvNetConfig): void {
-  if (before.width === now.width && before.blocks <= now.blocks) return;
-  throw new CaptionerError(
-    'mismatch',
-    `The network in ${from} has width ${before.width} and ${before.blocks} blocks: one that begins with it has the same width, and as many blocks or more.`,
-  );
-}
-
-function summary({ config, state }: PastDistillation): RunConfig['from'] {
-  return {
-    crops: config.trained.crops + (config.from?.crops ?? 0),
-    inputSize: config.network.inputSize,
-    cosine: state.bestScores.cosine,
-  };
-}
-
-function readDistillation(folder: string): PastDistillation {
-  const remedy = 'This run can not be resumed.';
-  const read = (file: string) => readFolderFile(folder, file, remedy);
-  const arrays = (file: string) => decodeSafetensors(read(file), path.join(folder, file)).weights;
-  const config = RunConfig.safeParse(JSON.parse(read(files.config).toString('utf8')));
-  if (!config.success) {
-    const { path: field, message } = config.error.issues[0];
-    throw new CaptionerError('corrupt', `${path.join(folder, files.config)}: ${field.join('.')}: ${message}.`);
-  }
-  return {
-    config: config.data,
-    weights: arrays(files.weights),
-    slots: arrays('optimizer.safetensors'),
-    state: parseTrainerState(JSON.parse(read('state.json').toString('utf8')), path.join(folder, 'state.json')),
-    history: read('history.jsonl'),
-  };
-}
-
-/** What may change when a run goes on: what it has learned so far stays what it is. */
-const changeable: readonly string[] = ['epochs', 'views', 'saveEvery', 'backend', 'teacher'];
-
-function refuseOther(
-  out: string,
-  past: RunConfig,
-  now: { network: ConvNetConfig; training: DistillationConfig; teacher: PhotoEncoder },
-): void {
-  for (const section of ['network', 'training'] as const) {
-    refuseChanges(out, past[section], now[section], (name) => changeable.includes(name));
-  }
-  const { identity } = now.teacher;
-  if (past.teacher.sha256 !== identity.sha256) throw differs(out, 'the teacher', past.teacher.name, identity.name);
-  if (viewsOf(past.teacher) !== viewsOf(identity)) {
-    throw differs(out, "the teacher's views", viewsOf(past.teacher), viewsOf(identity));
-  }
 }

@@ -152,6 +152,10 @@ describe('distill', () => {
     const teacher = new StripeTeacher();
     Object.assign(teacher.identity, { sha256: 'b'.repeat(64) });
     expect((await refusal(small({ resume: true, teacher }))).message).to.include('the teacher');
+    fs.writeFileSync(at('run', 'last', 'state.json'), '{"step": 3');
+    const damaged = await refusal(small({ resume: true }));
+    expect(damaged.code).to.equal('corrupt');
+    expect(damaged.message).to.include('state.json is damaged: it is not JSON');
   });
 });
 
