@@ -1,8 +1,8 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { addLikeliest, likeliest } from '../backend/onnx/likeliest.js';
 import { decodeModel, encodeModel } from '../backend/onnx/proto.js';
-import { exactSums, quantizeProducts } from '../backend/onnx/quantize.js';
-import { nextOf, shortenStep } from '../backend/onnx/recurrence.js';
+import { exactSums } from '../backend/onnx/quantize.js';
+import { nextOf, quantizeRecurrence } from '../backend/onnx/recurrence.js';
 import { shortWaits } from '../backend/onnx/short-waits.js';
 import { fillWeights } from '../backend/onnx/weights.js';
 import type { InferenceConfig } from '../config.js';
@@ -146,10 +146,8 @@ function networks(graphs: ReadonlyMap<string, Uint8Array>, weights: Weights, qua
   });
   try {
     addLikeliest(step.graph, 'logProbabilities');
-    const short = quantized ? shortenStep({ start: start.graph, step: step.graph }) : undefined;
-    if (quantized) quantizeProducts(start);
-    if (quantized) quantizeProducts(step, short?.bounded);
-    return { files: [start, step].map(encodeModel), first: short?.first ?? [] };
+    const first = quantized ? quantizeRecurrence({ start, step }) : [];
+    return { files: [start, step].map(encodeModel), first };
   } catch (cause) {
     throw unusable(cause);
   }

@@ -1,39 +1,38 @@
 import { boundedValues, productNode, productOf, removeUnread, weightsOf, type Product } from './products.js';
-import { DataType, type Graph, type Node, type Tensor } from './proto.js';
+import { DataType, type Graph, type Model, type Node, type Tensor } from './proto.js';
+import { quantizeProducts } from './quantize.js';
 
-/** The graphs of a recurrent network: `start` gives the state `s` that `step` takes, and gives on as `next/s`. */
+/** The networks of a recurrent decoder: `start` gives the state `s` that `step` takes, and gives on as `next/s`. Weights are in them. */
 export interface Recurrence {
-  readonly start: Graph;
-  readonly step: Graph;
+  readonly start: Network;
+  readonly step: Network;
 }
+
+type Network = Model & { graph: Graph };
 
 /** The name by which a step gives a state on. */
 export const nextOf = (state: string): string => `next/${state}`;
-
-/** What {@link shortenStep} knows of the inputs of a step. */
-export interface ShortStep {
-  /** States that are never outside [-1, 1]. */
-  readonly bounded: ReadonlySet<string>;
-  /** Given by `start` and taken by the first step; later ones get 0, of the shape [1, 1]. */
-  readonly first: readonly string[];
-}
 
 /** A table of products takes at most so many bytes. */
 const largestTable = 64 * 2 ** 20;
 
 /**
- * Rewrites a recurrent network so that a step in 8 bits costs less and says the same:
+ * Lets a recurrent network multiply in 8 bits ({@link quantizeProducts}), after two changes that make a step cheaper and nothing different:
  *
  * - x W + b of a row x of a table (a word's embedding) is a row of the table's own product, which ONNX Runtime computes when it loads the
  *   graph;
  * - a state that is within [-1, 1] but for what it starts from starts from 0, and what its true beginning adds to a product comes to
  *   the first step from `start`.
  *
- * @param recurrence with the weights in the graphs; these are changed in place.
+ * @param recurrence changed in place.
+ * @returns names of what `start` gives for the first step alone: later ones take 0, of the shape [1, 1].
  */
-export function shortenStep(recurrence: Recurrence): ShortStep {
-  lookUpProducts(recurrence.step);
-  return boundStates(recurrence);
+export function quantizeRecurrence({ start, step }: Recurrence): readonly string[] {
+  lookUpProducts(step.graph);
+  const { bounded, first } = boundStates(start.graph, step.graph);
+  quantizeProducts(start);
+  quantizeProducts(step, bounded);
+  return first;
 }
 
 function lookUpProducts(step: Graph): void {
@@ -60,7 +59,8 @@ const isLookup = ({ opType, attribute = [] }: Node): boolean =>
 const bytesOfProduct = ({ dims }: Tensor, { weight }: Product): number =>
   4 * Number(dims![0]) * Number(weight.dims![1]);
 
-function boundStates({ start, step }: Recurrence): ShortStep {
+/** @returns `bounded`: the states that are never outside [-1, 1] now; `first`: what the first step takes, besides the state. */
+function boundStates(start: Graph, step: Graph): { bounded: Set<string>; first: string[] } {
   const weights = weightsOf(step);
   const stays = boundedValues(step);
   const begins = boundedValues(start);
