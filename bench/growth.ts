@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { FeatureWriter } from '../lib/data/feature-writer.js';
 import { Encoder } from '../lib/model/encoder.js';
-import { Peer, threadCounts } from './peer.js';
+import { Peer } from './peer.js';
 import { benchPhotos, photoFeatures } from './photos.js';
 import { root, runProgram } from './program.js';
 import { alternate, median, ratioToBest } from './rounds.js';
@@ -52,26 +52,12 @@ export async function benchGrowth(): Promise<object> {
 /** A training step of these sizes, each side in a process of its own. */
 async function measureTraining(sizes: StepSizes): Promise<object> {
   const flags = sizeFlags(sizes);
-  const scripts: Record<string, readonly [script: string, ...flags: string[]]> = {
-    captioner: ['train-step.ts'],
-    ...Object.fromEntries(
-      threadCounts.map((threads) => [
-        `PyTorch, ${threads} thread${threads > 1 ? 's' : ''}`,
-        ['torch_train.py', '--threads', String(threads)],
-      ]),
-    ),
-  };
+  const ours = await Peer.start('train-step.ts', flags);
+  if (typeof ours === 'string') throw new Error(ours);
+  const peers = { captioner: ours, ...(await Peer.startPyTorch('torch_train.py', flags)) };
   const memory: Record<string, number> = {};
   const contestants: Record<string, () => Promise<number>> = {};
-  const peers: Peer[] = [];
-  for (const [name, [script, ...more]] of Object.entries(scripts)) {
-    const peer = await Peer.start(script, [...flags, ...more]);
-    if (typeof peer === 'string') {
-      if (name === 'captioner') throw new Error(peer);
-      console.log(`${name} is not compared: ${peer}`);
-      continue;
-    }
-    peers.push(peer);
+  for (const [name, peer] of Object.entries(peers)) {
     let steps = 1;
     contestants[name] = async () => {
       const { seconds, maxRssMb } = await peer.ask<{ seconds: number; maxRssMb: number }>({ steps });
@@ -82,7 +68,7 @@ async function measureTraining(sizes: StepSizes): Promise<object> {
     };
   }
   const { captioner, ...others } = await alternate(contestants, { rounds: 5, warmup: 2 });
-  for (const peer of peers) peer.stop();
+  for (const peer of Object.values(peers)) peer.stop();
   const { vocabulary, hidden, batch } = sizes;
   return {
     ...{ vocabulary, hidden, batch },

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 export type PeerGreeting = Record<string, string | number | boolean>;
 
 /** Threads that PyTorch is compared with. */
-export const threadCounts: readonly number[] = [...new Set([1, availableParallelism()])];
+const threadCounts: readonly number[] = [...new Set([1, availableParallelism()])];
 
 /**
  * A program in a process of its own, mostly one in another language that does the same work as we do: a script of `bench/peers/`
