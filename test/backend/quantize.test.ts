@@ -2,11 +2,9 @@ import { expect } from 'chai';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { GraphBuilder } from '../../lib/backend/onnx/graph.js';
 import { exactSums, quantizeProducts } from '../../lib/backend/onnx/quantize.js';
-import { decodeModel, encodeModel, type Graph, type Model as OnnxModel } from '../../lib/backend/onnx/proto.js';
+import { decodeModel, encodeModel, type Model } from '../../lib/backend/onnx/proto.js';
 import { fillWeights } from '../../lib/backend/onnx/weights.js';
 import { Random } from '../../lib/random.js';
-
-type Model = OnnxModel & { graph: Graph };
 
 describe('quantizeProducts', () => {
   const [M, K, N] = [9, 64, 33];

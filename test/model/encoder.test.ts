@@ -229,7 +229,7 @@ describe('an encoder made of a classifier', () => {
     }
     // A good file of protocol buffers, with an operator that doesn't exist.
     const model: Model = decodeModel(whole);
-    model.graph!.node![1].opType = 'Rectify';
+    model.graph.node![1].opType = 'Rectify';
     expect(await failure(Encoder.load(save(encodeModel(model))))).to.include({ code: 'corrupt' });
   });
 

@@ -202,7 +202,7 @@ export interface Model {
   producerVersion?: string;
   opsetImport?: { domain?: string; version?: Int64 }[];
   metadataProps?: { key: string; value: string }[];
-  graph?: Graph;
+  graph: Graph;
 }
 
 const root = protobuf.Root.fromJSON({
@@ -232,10 +232,10 @@ export function encodeModel(model: Model): Uint8Array {
  * Reads the bytes of an .onnx file.
  * @throws CaptionerError `corrupt` when they are no ONNX model.
  */
-export function decodeModel(bytes: Uint8Array): Model & { graph: Graph } {
-  let model: Model;
+export function decodeModel(bytes: Uint8Array): Model {
+  let model: Partial<Model>;
   try {
-    model = ModelProto.decode(bytes) as unknown as Model;
+    model = ModelProto.decode(bytes) as Partial<Model>;
   } catch (error) {
     throw new CaptionerError(
       'corrupt',
@@ -243,7 +243,7 @@ export function decodeModel(bytes: Uint8Array): Model & { graph: Graph } {
     );
   }
   if (!model.graph?.node?.length) throw new CaptionerError('corrupt', 'This ONNX model holds no graph.');
-  return model as Model & { graph: Graph };
+  return model as Model;
 }
 
 /** A tensor's or attribute's int64 fields as numbers. */

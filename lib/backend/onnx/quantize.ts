@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { bytesOf } from './graph.js';
 import { boundedValues, floatsOf, productOf, removeUnread, weightsOf, type Product } from './products.js';
-import { AttributeType, DataType, numbers, type Graph, type Model, type Node, type Tensor } from './proto.js';
+import { AttributeType, DataType, numbers, type Model, type Node, type Tensor } from './proto.js';
 
 /**
  * Lets a graph multiply by its constant matrices in 8 bits (dynamic quantisation after training: Jacob et al. 2018,
@@ -16,7 +16,7 @@ import { AttributeType, DataType, numbers, type Graph, type Model, type Node, ty
  * @param model with its weights in it; changed in place. Inputs and outputs stay the same.
  * @param boundedInputs inputs that are within [-1, 1].
  */
-export function quantizeProducts(model: Model & { graph: Graph }, boundedInputs?: ReadonlySet<string>): void {
+export function quantizeProducts(model: Model, boundedInputs?: ReadonlySet<string>): void {
   const { graph } = model;
   const weights = weightsOf(graph);
   const bounded = boundedValues(graph, boundedInputs);

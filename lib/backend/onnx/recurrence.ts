@@ -4,11 +4,9 @@ import { quantizeProducts } from './quantize.js';
 
 /** The networks of a recurrent decoder: `start` gives the state `s` that `step` takes, and gives on as `next/s`. Weights are in them. */
 export interface Recurrence {
-  readonly start: Network;
-  readonly step: Network;
+  readonly start: Model;
+  readonly step: Model;
 }
-
-type Network = Model & { graph: Graph };
 
 /** The name by which a step gives a state on. */
 export const nextOf = (state: string): string => `next/${state}`;
