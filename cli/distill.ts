@@ -11,6 +11,7 @@ interface DistillOptions {
   out: string;
   name: string;
   from?: string;
+  captioner?: string;
   resume?: true;
   json?: true;
 }
@@ -31,14 +32,21 @@ Of data sets with splits, the train photos are learned from and the dev photos m
     .requiredOption('--data <data...>', 'Data sets or folders of photos.')
     .requiredOption('-o, --out <folder>', 'Folder of the run.')
     .option('--name <name>', 'What features will say they come from.', 'convnet')
-    .option('--from <folder>', 'Begin with the network of another run: for larger photos, more blocks, more epochs.')
+    .option(
+      '--from <run or file>',
+      'Begin with the network of another run, or of the encoder.onnx that was made of it: for larger photos, more blocks, more epochs.',
+    )
+    .option(
+      '--captioner <folder>',
+      "A captioner of the teacher's features: what its decoder reads of them counts most (--state-weight).",
+    )
     .option('--resume', 'Go on with the run in --out where it stopped, with the hyperparameters it has; or start it.')
     .option('--json', 'Print where the encoder is and how good, as JSON.');
   const config = addConfigOptions(command, { network: ConvNetConfig, training: DistillationConfig });
 
   return command.action(
     runCommand(async ({ options, progress, signal, warn }) => {
-      const { data, out, name, from, resume, json } = options as DistillOptions;
+      const { data, out, name, from, captioner, resume, json } = options as DistillOptions;
       const { training } = config.read();
       const given = config.given();
       const manifests = await Promise.all(data.map((each) => openGiven({ data: each }, warn)));
@@ -51,6 +59,7 @@ Of data sets with splits, the train photos are learned from and the dev photos m
         out,
         name,
         from,
+        captioner,
         network: given.network,
         training: given.training,
         resume: resume ?? false,

@@ -3,7 +3,7 @@ import { addLikeliest, likeliest } from '../backend/onnx/likeliest.js';
 import { decodeModel, encodeModel } from '../backend/onnx/proto.js';
 import { exactSums } from '../backend/onnx/quantize.js';
 import { nextOf, quantizeRecurrence } from '../backend/onnx/recurrence.js';
-import { shortWaits } from '../backend/onnx/short-waits.js';
+import { sessionThreads, shortWaits } from '../backend/onnx/session-threads.js';
 import { fillWeights } from '../backend/onnx/weights.js';
 import type { InferenceConfig } from '../config.js';
 import { CaptionerError } from '../errors.js';
@@ -48,7 +48,7 @@ export class DecoderSession implements Stepper<SessionState> {
       files.map(async (network) => {
         try {
           return await ort.InferenceSession.create(network, {
-            ...(threads !== undefined && { intraOpNumThreads: threads }),
+            ...sessionThreads(threads),
             enableCpuMemArena: quantized, // many small arrays
             logSeverityLevel: 3,
             extra: { session: { ...shortWaits, ...(quantized && exactSums()) } },

@@ -22,7 +22,7 @@ interface Block {
 }
 
 /** Keeps batch normalisation's division finite. */
-const epsilon = 1e-5;
+export const epsilon = 1e-5;
 /** How much of the running mean and variance a step keeps. */
 const momentum = 0.98;
 
@@ -52,6 +52,10 @@ function convNetBlocks({ width, blocks }: Pick<ConvNetConfig, 'width' | 'blocks'
   }
   return all;
 }
+
+/** The network's convolutions, from the photo to the last map. */
+export const convNetLayers = (config: Pick<ConvNetConfig, 'width' | 'blocks'>): { readonly name: string }[] =>
+  convNetBlocks(config).flatMap(({ layers }) => layers);
 
 /** Every array of a network with `dimension` features. */
 function convNetParameters(config: Pick<ConvNetConfig, 'width' | 'blocks'>, dimension: number): Parameter[] {
@@ -120,6 +124,32 @@ export class ConvNet {
       return y;
     });
     return features;
+  }
+
+  /**
+   * Takes over the means and variances of photos into the normalisations, without changing what the network computes with its running
+   * ones: for a network that has lost them, or shall go on with other photos.
+   * @param photos [N, 3, S, S]
+   */
+  calibrate(photos: tf.Tensor4D): void {
+    tf.tidy(() => {
+      this.forward(photos, (x, { name, stride }) => {
+        const [kernel, scale, shift, mean, variance] = ['kernel', 'scale', 'shift', 'mean', 'variance'].map(
+          (part) => this.variables[`${name}/${part}`],
+        );
+        const convolved = convolve(x, kernel as tf.Tensor4D, stride);
+        const now = tf.moments(convolved, [0, 2, 3]); // [C] each
+        // What one unit of the convolution's output is worth.
+        const factor = tf.mul(scale, tf.rsqrt(tf.add(variance, epsilon))); // [C]
+        const offset = tf.sub(shift, tf.mul(mean, factor)); // [C]
+        scale.assign(tf.mul(factor, tf.sqrt(tf.add(now.variance, epsilon))));
+        shift.assign(tf.add(offset, tf.mul(now.mean, factor)));
+        mean.assign(now.mean);
+        variance.assign(now.variance);
+        const perChannel = (values: tf.Tensor) => tf.reshape(values, [1, -1, 1, 1]);
+        return tf.add<tf.Tensor4D>(tf.mul(convolved, perChannel(factor)), perChannel(offset));
+      });
+    });
   }
 
   /**

@@ -1,4 +1,4 @@
-import { shortWaits } from '../backend/onnx/short-waits.js';
+import { sessionThreads, shortWaits } from '../backend/onnx/session-threads.js';
 import type { InferenceSession } from 'onnxruntime-node';
 import { CaptionerError } from '../errors.js';
 import { encoderValues } from './encoder-file.js';
@@ -66,7 +66,7 @@ async function createSession(model: Uint8Array, file: string, threads?: number):
   const ort = await import('onnxruntime-node');
   try {
     return await ort.InferenceSession.create(model, {
-      ...(threads !== undefined && { intraOpNumThreads: threads }),
+      ...sessionThreads(threads),
       extra: { session: shortWaits },
       // Errors are thrown; what ONNX Runtime writes to stderr besides helps nobody.
       logSeverityLevel: 4,

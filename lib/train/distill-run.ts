@@ -1,11 +1,15 @@
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { ConvNetConfig, DistillationConfig, PhotoViews } from '../config.js';
 import type { PhotoEncoder } from '../data/extraction.js';
 import { viewsOf } from '../data/features.js';
 import { CaptionerError } from '../errors.js';
+import { readEncoder } from '../model/encoder-source.js';
 import { completeFolder, readFolderFile, readFolderJson } from '../model/folder.js';
+import { importConvNet } from '../model/import-convnet.js';
 import { decodeSafetensors, type Weights } from '../model/safetensors.js';
+import type { StateReading } from './state-reading.js';
 import { differs, parseTrainerState, refuseChanges, runFolders } from './run-folder.js';
 import type { TrainerState } from './trainer.js';
 
@@ -22,8 +26,15 @@ export const DistillationRun = z.strictObject({
     views: PhotoViews.optional(),
   }),
   network: ConvNetConfig,
-  /** The run that this one began with: what it had seen, and how good it was. */
-  from: z.strictObject({ crops: z.int(), inputSize: z.int(), cosine: z.number() }).optional(),
+  /** What this run began with: another run, what it had seen, and how good it was, or an encoder's file. */
+  from: z
+    .union([
+      z.strictObject({ crops: z.int(), inputSize: z.int(), cosine: z.number() }),
+      z.strictObject({ inputSize: z.int(), sha256: z.string() }),
+    ])
+    .optional(),
+  /** Which reading of the teacher's features counted: see `StateReading`. */
+  states: z.strictObject({ sha256: z.string() }).optional(),
   training: DistillationConfig,
   data: z.strictObject({ names: z.array(z.string()), photos: z.int(), devPhotos: z.int() }),
   trained: z.strictObject({ epochs: z.int(), steps: z.int(), crops: z.int() }),
@@ -55,29 +66,51 @@ export function openDistillation(last: string, resume: boolean): PastDistillatio
   return readDistillation(folder);
 }
 
-/** The run that another one begins with. */
-export function openEarlier(from: string): PastDistillation {
-  const folder = completeFolder(runFolders(from).last);
-  if (!folder) throw new CaptionerError('not-found', `${from} holds no run of captioner distill to begin with.`);
-  return readDistillation(folder);
+/** A network that another run begins with. */
+export interface Beginning {
+  readonly network: ConvNetConfig;
+  /** What the run is told of it. */
+  readonly from: NonNullable<DistillationRun['from']>;
+  /** Whether its normalisations are yet to be found. */
+  readonly uncalibrated: boolean;
+  /** @param mean of the teacher's features, [D] @param std of them, [D] */
+  weights(mean: Float32Array, std: Float32Array): ReadonlyMap<string, Float32Array>;
 }
 
+/**
+ * The network in the folder of another run, or in the ONNX file that was made of it.
+ * @throws CaptionerError `not-found`: neither. `mismatch`: the file of another network.
+ */
+export async function openBeginning(from: string): Promise<Beginning> {
+  if (statSync(from, { throwIfNoEntry: false })?.isFile()) {
+    const source = await readEncoder(from);
+    const { network, weights } = importConvNet(source);
+    return { network, from: { inputSize: network.inputSize, sha256: source.sha256 }, uncalibrated: true, weights };
+  }
+  const folder = completeFolder(runFolders(from).last);
+  if (!folder) throw new CaptionerError('not-found', `${from} holds no run of captioner distill to begin with.`);
+  const { config, state, weights } = readDistillation(folder);
+  const { inputSize } = config.network;
+  const before = config.from && 'crops' in config.from ? config.from.crops : 0;
+  return {
+    network: config.network,
+    from: { crops: config.trained.crops + before, inputSize, cosine: state.bestScores.cosine },
+    uncalibrated: false,
+    weights: () => valuesOf(weights),
+  };
+}
+
+/** Arrays without their shapes. */
+export const valuesOf = (weights: Weights): Map<string, Float32Array> =>
+  new Map([...weights].map(([name, { data }]) => [name, data]));
+
 /** More blocks begin as the identity; all else must have the shape it had. */
-export function checkFits(from: string, { network: before }: DistillationRun, now: ConvNetConfig): void {
+export function checkFits(from: string, { network: before }: Beginning, now: ConvNetConfig): void {
   if (before.width === now.width && before.blocks <= now.blocks) return;
   throw new CaptionerError(
     'mismatch',
     `The network in ${from} has width ${before.width} and ${before.blocks} blocks: one that begins with it has the same width, and as many blocks or more.`,
   );
-}
-
-/** What another run is told of the one that it begins with. */
-export function beginningOf({ config, state }: PastDistillation): DistillationRun['from'] {
-  return {
-    crops: config.trained.crops + (config.from?.crops ?? 0),
-    inputSize: config.network.inputSize,
-    cosine: state.bestScores.cosine,
-  };
 }
 
 function readDistillation(folder: string): PastDistillation {
@@ -104,7 +137,12 @@ const changeable: readonly string[] = ['epochs', 'views', 'saveEvery', 'backend'
 export function refuseOther(
   out: string,
   past: DistillationRun,
-  now: { network: ConvNetConfig; training: DistillationConfig; teacher: PhotoEncoder },
+  now: {
+    network: ConvNetConfig;
+    training: DistillationConfig;
+    teacher: PhotoEncoder;
+    reading?: StateReading | undefined;
+  },
 ): void {
   for (const section of ['network', 'training'] as const) {
     refuseChanges(out, past[section], now[section], (name) => changeable.includes(name));
@@ -114,4 +152,7 @@ export function refuseOther(
   if (viewsOf(past.teacher) !== viewsOf(identity)) {
     throw differs(out, "the teacher's views", viewsOf(past.teacher), viewsOf(identity));
   }
+  const [before, reading] = [past.states?.sha256 ?? 'none', now.reading?.sha256 ?? 'none'];
+  if (before !== reading)
+    throw differs(out, 'the captioner whose states count', before.slice(0, 12), reading.slice(0, 12));
 }

@@ -1,3 +1,4 @@
+import * as tf from '@tensorflow/tfjs-core';
 import path from 'node:path';
 import { useBackend } from '../backend/index.js';
 import { ConvNetConfig, DistillationConfig, parseConfig } from '../config.js';
@@ -5,11 +6,12 @@ import type { PhotoEncoder, PhotoFile } from '../data/extraction.js';
 import { plainIdentity, type FeatureStore } from '../data/features.js';
 import type { Manifest } from '../data/manifest.js';
 import { CaptionerError } from '../errors.js';
-import { decodePhoto } from '../images/photo.js';
+import { decodePhoto, normalise } from '../images/photo.js';
 import { libraryVersion } from '../model/checkpoint.js';
 import { ConvNet } from '../model/convnet.js';
 import { describeEncoder } from '../model/encoder-source.js';
 import { Encoder } from '../model/encoder.js';
+import { imagenet } from '../model/encoders.js';
 import { exportConvNet } from '../model/export-convnet.js';
 import { replaceFolder } from '../model/folder.js';
 import { safetensorsParts } from '../model/safetensors.js';
@@ -21,15 +23,16 @@ import { DistillTask } from './distill-task.js';
 import {
   checkFits,
   runFiles,
+  openBeginning,
   openDistillation,
-  openEarlier,
   refuseOther,
-  beginningOf,
+  valuesOf,
   type DistillationRun,
 } from './distill-run.js';
 import { History } from './history.js';
 import { runFolders } from './run-folder.js';
 import { runTask, type RunOptions } from './run-task.js';
+import { readingOf, StateDistance } from './state-reading.js';
 import type { TrainerState } from './trainer.js';
 
 export interface DistillationOptions extends RunOptions {
@@ -41,8 +44,13 @@ export interface DistillationOptions extends RunOptions {
   /** What the features of the new encoder will say they come from. Default: `convnet`. */
   readonly name?: string;
   readonly network?: Partial<ConvNetConfig>;
-  /** Folder of another such run, whose network this one begins with: for photos of another size, with more blocks, or more epochs. */
+  /**
+   * Folder of another such run, or the ONNX file of its encoder, whose network this one begins with: for photos of another size, with
+   * more blocks, or more epochs.
+   */
   readonly from?: string;
+  /** Folder of a captioner of the teacher's features: what it reads of them then counts most (`stateWeight`). */
+  readonly captioner?: string;
   readonly training?: Partial<DistillationConfig>;
   /** Go on with the run in `out` where it stopped; start one where there is none. */
   readonly resume?: boolean;
@@ -71,11 +79,12 @@ export async function distill(options: DistillationOptions): Promise<Distillatio
   const { manifests, teacher, out, name = 'convnet', warn = () => undefined, progress, signal } = options;
   const folders = runFolders(out);
   const past = openDistillation(folders.last, options.resume ?? false);
-  const earlier = past || options.from === undefined ? undefined : openEarlier(options.from);
-  const network = parseConfig(ConvNetConfig, { ...(past ?? earlier)?.config.network, ...options.network });
-  if (earlier) checkFits(options.from!, earlier.config, network);
+  const beginning = past || options.from === undefined ? undefined : await openBeginning(options.from);
+  const network = parseConfig(ConvNetConfig, { ...(past?.config ?? beginning)?.network, ...options.network });
+  if (beginning) checkFits(options.from!, beginning, network);
   const training = parseConfig(DistillationConfig, { ...past?.config.training, ...options.training });
-  if (past) refuseOther(out, past.config, { network, training, teacher });
+  const reading = options.captioner === undefined ? undefined : readingOf(options.captioner, teacher.identity);
+  if (past) refuseOther(out, past.config, { network, training, teacher, reading });
 
   const photos = distillationPhotos(manifests);
   const views = new TeacherViews(path.join(out, 'teacher'), teacher, photos, training, { progress, signal, warn });
@@ -87,19 +96,22 @@ export async function distill(options: DistillationOptions): Promise<Distillatio
     const { mean, std } = featureStatistics(first.features, first.photos);
 
     await useBackend(training.backend);
-    const given = new Map([...((past ?? earlier)?.weights ?? [])].map(([weight, { data }]) => [weight, data]));
+    const given = new Map(past ? valuesOf(past.weights) : beginning?.weights(mean, std));
     if (!past) given.set('features/mean', mean).set('features/std', std);
     const convNet = new ConvNet(network, teacher.identity.dimension, { random: new Random(training.seed), given });
+    if (beginning?.uncalibrated) await calibrate(convNet, first.photos, network.inputSize, training.seed);
+    const states = reading && new StateDistance(reading, std, first.features, first.photos);
     const exported = () => exportConvNet(convNet, name, network.inputSize);
     const history = new History(folders.history, past?.history);
     const task = new DistillTask({
       network: convNet,
       teacher: views,
       config: training,
+      ...(states && { states }),
       inputSize: network.inputSize,
       trainPhotos: first.photos.length,
       slots: past?.slots,
-      validate: async (stop) => await compare(exported(), { mean, std }, stop),
+      validate: async (stop) => await compare(exported(), { mean, std, states }, stop),
       save: (state, best, optimizer) => {
         const config: DistillationRun = {
           kind: 'distillation',
@@ -107,7 +119,8 @@ export async function distill(options: DistillationOptions): Promise<Distillatio
           name,
           teacher: plainIdentity(teacher.identity),
           network,
-          from: past ? past.config.from : earlier && beginningOf(earlier),
+          from: past ? past.config.from : beginning?.from,
+          ...(reading && { states: { sha256: reading.sha256 } }),
           training,
           data: {
             names: manifests.map((manifest) => manifest.name),
@@ -143,19 +156,37 @@ export async function distill(options: DistillationOptions): Promise<Distillatio
   }
 }
 
+/** Photos by whose means and variances a network begins. */
+const CALIBRATION_PHOTOS = 256;
+
+/** Gives the normalisations of an imported network the means and variances of some of the photos. */
+async function calibrate(network: ConvNet, photos: readonly PhotoFile[], size: number, seed: number): Promise<void> {
+  const some = new Random(seed, 0, 3).shuffle([...photos]).slice(0, CALIBRATION_PHOTOS);
+  const pixels = new Float32Array(some.length * 3 * size ** 2);
+  const { mean, std } = imagenet;
+  for (const [i, { file, view }] of some.entries()) {
+    const rgb = await decodePhoto(file, size, view && { view });
+    normalise(rgb, size, mean, std, pixels, i * 3 * size ** 2);
+  }
+  const batch = tf.tensor4d(pixels, [some.length, 3, size, size]);
+  network.calibrate(batch);
+  batch.dispose();
+}
+
 /** Dev photos between two looks at whether the run is to stop. */
 const PHOTOS_AT_A_TIME = 32;
 
 /**
  * Compares an encoder with the teacher on photos, both standardised by the statistics of the train photos' features.
- * @returns a function that gives `cosine`, the mean over photos, and `explained`, the share of the variance (R²).
+ * @returns a function that gives `cosine`, the mean over photos, `explained`, the share of the variance (R²), and where it is told of
+ *   `states`, `explainedStates`, the same of those.
  */
 async function comparison(photos: readonly PhotoFile[], features: FeatureStore, size: number) {
   const decoded = await Promise.all(photos.map(({ file }) => decodePhoto(file, size)));
   const D = features.dimension;
   return async (
     model: Uint8Array,
-    { mean, std }: { mean: Float32Array; std: Float32Array },
+    { mean, std, states }: { mean: Float32Array; std: Float32Array; states?: StateDistance | undefined },
     signal?: AbortSignal,
   ): Promise<Record<string, number>> => {
     const encoder = await Encoder.open(describeEncoder(model, 'the network as exported'));
@@ -168,11 +199,12 @@ async function comparison(photos: readonly PhotoFile[], features: FeatureStore, 
     } finally {
       await encoder.release();
     }
-    const standardise = (row: Float32Array) => row.map((x, i) => (x - mean[i]) / std[i]);
+    const wanted = new Float32Array(photos.length * D);
+    photos.forEach(({ id }, i) => features.read(id, wanted, i * D));
+    for (const rows of [given, wanted]) rows.forEach((x, i) => (rows[i] = (x - mean[i % D]) / std[i % D]));
     let [cosines, errors, squares] = [0, 0, 0];
-    for (const [i, { id }] of photos.entries()) {
-      const a = standardise(given.subarray(i * D, (i + 1) * D));
-      const b = standardise(features.read(id));
+    for (let i = 0; i < photos.length; i++) {
+      const [a, b] = [given, wanted].map((rows) => rows.subarray(i * D, (i + 1) * D));
       let [ab, aa, bb] = [0, 0, 0];
       for (let d = 0; d < D; d++) {
         ab += a[d] * b[d];
@@ -183,6 +215,12 @@ async function comparison(photos: readonly PhotoFile[], features: FeatureStore, 
       errors += aa + bb - 2 * ab;
       squares += bb;
     }
-    return { cosine: cosines / photos.length, explained: 1 - errors / squares };
+    const scores = { cosine: cosines / photos.length, explained: 1 - errors / squares };
+    if (!states) return scores;
+    const distance = tf.tidy(() => {
+      const rows = [given, wanted].map((values) => tf.tensor2d(values, [photos.length, D]));
+      return states.between(rows[0], rows[1]).dataSync()[0];
+    });
+    return { ...scores, explainedStates: 1 - distance };
   };
 }

@@ -2,10 +2,13 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { useBackend } from '../../lib/backend/index.js';
+import { CaptionerError } from '../../lib/errors.js';
 import { ConvNet } from '../../lib/model/convnet.js';
 import { readEncoderMetadata } from '../../lib/model/encoder-file.js';
+import { describeEncoder } from '../../lib/model/encoder-source.js';
 import { exportConvNet } from '../../lib/model/export-convnet.js';
 import { halveWeights } from '../../lib/model/half-precision.js';
+import { importConvNet } from '../../lib/model/import-convnet.js';
 import { Random } from '../../lib/random.js';
 
 const size = 64;
@@ -107,6 +110,45 @@ describe('ConvNet', () => {
     expect(largest(await onnxFeatures(halved, input), whole)).to.be.within(1e-9, 5e-3 * scale);
     expect(halved.length).to.be.below(0.75 * model.length);
     expect(readEncoderMetadata(halved, 'small')).to.include({ name: 'small' });
+  });
+
+  it('is read back from its file, takes over what photos are like, and computes the same all the while', async () => {
+    const model = exportConvNet(network, 'small', size);
+    const { network: read, dimension, weights } = importConvNet(describeEncoder(halveWeights(model), 'small.onnx'));
+    expect(read).to.deep.equal({ ...config, inputSize: size });
+    expect(dimension).to.equal(5);
+    const [mean, std] = ['mean', 'std'].map((name) =>
+      network.variables[`features/${name}`].dataSync<'float32'>().slice(),
+    );
+    const given = weights(mean, std).set('features/mean', mean).set('features/std', std);
+    const copy = new ConvNet(read, dimension, { given });
+    const input = photos(3, 5);
+    const expected = await onnxFeatures(model, input);
+    const scale = Math.max(...expected.map(Math.abs));
+    const difference = async () =>
+      largest(await onnxFeatures(exportConvNet(copy, 'copy', size), input), expected) / scale;
+    expect(await difference()).to.be.below(0.01); // 16 bits
+    const shown = tf.tensor4d(photos(16, 6), [16, 3, size, size]);
+    copy.calibrate(shown);
+    expect(await difference()).to.be.below(0.01);
+    // Now its normalisations have the statistics of these photos: learning from them begins with the features that it gives.
+    const [learned, exported] = [
+      tf.tidy(() => tf.add(tf.mul(copy.learn(shown), std), mean).dataSync<'float32'>()),
+      await onnxFeatures(exportConvNet(copy, 'copy', size), shown.dataSync<'float32'>()),
+    ];
+    expect(largest(learned, exported) / scale).to.be.below(0.01);
+    shown.dispose();
+    copy.dispose();
+  });
+
+  it('refuses the file of another network', () => {
+    const other = describeEncoder(exportConvNet(network, 'small', size), 'other.onnx');
+    const renamed = Buffer.from(other.bytes)
+      .toString('latin1')
+      .replaceAll('stage1/block0/b/kernel', 'stage1/block0/b/kernal');
+    expect(() => importConvNet({ ...other, bytes: Buffer.from(renamed, 'latin1') }))
+      .to.throw(CaptionerError, "it has no 'stage1/block0/b/kernel'")
+      .with.property('code', 'mismatch');
   });
 });
 
