@@ -22,6 +22,14 @@ export const ExtractionConfig = z.strictObject({
   views: PhotoViews.default('one').describe(
     'What the features of a photo are the mean of. one: the photo alone; mirror: also its mirror image, in twice the time; crops: the photo, its four corners and its middle, each also mirrored, in twelve times the time.',
   ),
+  augment: z
+    .int()
+    .min(0)
+    .max(100)
+    .default(0)
+    .describe(
+      'Random views of each train photo that get features, too, for a decoder to learn from: parts of the photo, half of them mirrored, in slightly other colours. Each takes the time of a photo.',
+    ),
   precision: z.enum(['fp32', 'fp16']).default('fp32').describe('How features are stored on disk.'),
   batchSize: z.int().min(1).max(1024).default(8).describe('Photos, or views of photos, per run of the encoder.'),
 });
