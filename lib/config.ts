@@ -99,6 +99,11 @@ export const TrainingConfig = z.strictObject({
     .enum(['one', 'random', 'all'])
     .default('all')
     .describe('Captions of a photo that an epoch uses: the first, a random one, or all of them.'),
+  augment: fraction()
+    .default(0.8)
+    .describe(
+      'Share of captions that learn from a random view of their photo, where the features have views (captioner extract --augment).',
+    ),
   maxLength: z.int().min(1).max(200).default(30).describe('Captions are cut after this many words.'),
   optimizer: z.enum(['adam', 'amsgrad']).default('adam').describe('Optimiser (Kingma and Ba 2015; Reddi et al. 2018).'),
   learningRate: z.number().positive().max(1).default(0.002).describe('Learning rate at its highest.'),
@@ -198,6 +203,11 @@ export type FinetuneConfig = z.output<typeof FinetuneConfig>;
 export const ReinforcementConfig = z.strictObject({
   epochs: z.int().min(1).default(10).describe(TrainingConfig.shape.epochs.description!),
   photosPerBatch: z.int().min(1).max(4096).default(32).describe('Photos per training step.'),
+  augment: fraction()
+    .default(0.8)
+    .describe(
+      'Share of photos of which a random view is captioned and learned from, where the features have views (captioner extract --augment).',
+    ),
   samples: z.int().min(2).max(100).default(5).describe('Captions drawn of each photo in a step.'),
   temperature: z
     .number()
