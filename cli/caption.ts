@@ -142,9 +142,9 @@ async function start(
 
 /** Some rows of a feature store. */
 function onlySome(features: FeatureStore, wanted: (id: string) => boolean): FeatureStore {
-  const { dimension, encoder, precision, ids } = features;
+  const { dimension, encoder, precision, ids, randomViews } = features;
   return {
-    ...{ dimension, encoder, precision, ids: ids.filter(wanted) },
+    ...{ dimension, encoder, precision, ids: ids.filter(wanted), randomViews },
     has: (id) => features.has(id),
     read: (id, into, offset) => features.read(id, into, offset),
     close: () => features.close(),

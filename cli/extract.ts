@@ -6,6 +6,7 @@ import {
   isInShard,
   parseShard,
   shardPath,
+  splitPhotos,
   type Manifest,
   type Shard,
 } from '../lib/index.js';
@@ -13,6 +14,7 @@ import { addDatasetOptions, openGiven, type DatasetFlags } from './dataset.js';
 import { addConfigOptions, defineCommand, wholeNumber } from './options.js';
 import { duration } from './progress.js';
 import { runCommand } from './run.js';
+import { count, storedRows } from './stored-rows.js';
 
 interface ExtractOptions extends DatasetFlags {
   features: string;
@@ -42,6 +44,10 @@ Photos that can't be decoded are skipped, listed, and tried again the next time.
         [
           'captioner extract --data flickr8k --features features/mirror --views mirror',
           'the mean of each photo and its mirror image: what is trained on it captions photos that way, too',
+        ],
+        [
+          'captioner extract --data flickr8k --features features/flickr8k --augment 8',
+          'and eight random views of each train photo, which captioner train learns from, too',
         ],
         [
           'captioner extract --data my.jsonl --features features/my --encoder my-cnn.onnx',
@@ -74,7 +80,8 @@ Photos that can't be decoded are skipped, listed, and tried again the next time.
       const { extraction } = config.read();
       const shard = part === undefined ? undefined : parseShard(part);
       const folder = shard ? shardPath(features, shard) : features;
-      const manifest = onlyShard(await openGiven(chosen, warn), shard);
+      // Which photos train learns from depends on all photos of the data set, also where it has no splits of its own.
+      const manifest = onlyShard(splitPhotos(await openGiven(chosen, warn)), shard);
       const encoder = await Encoder.load(extraction.encoder, {
         progress,
         signal,
@@ -82,7 +89,7 @@ Photos that can't be decoded are skipped, listed, and tried again the next time.
         views: extraction.views,
         batchSize: extraction.batchSize,
       });
-      const { stored, added, skipped, seconds } = await extractFeatures({
+      const { stored, added, randomViews, skipped, seconds } = await extractFeatures({
         manifest,
         encoder,
         folder,
@@ -90,20 +97,28 @@ Photos that can't be decoded are skipped, listed, and tried again the next time.
         progress,
         signal,
       });
-      const rate = seconds > 0 ? added / seconds : 0;
+      const all = added + randomViews.added;
+      const rate = seconds > 0 ? all / seconds : 0;
       for (const { id, reason } of skipped) warn(`captioner: skipped ${id}: ${reason}`);
       if (json) {
         const { identity } = encoder;
         const { precision } = extraction;
         const speed = { seconds: Number(seconds.toFixed(3)), photosPerSecond: Number(rate.toFixed(1)) };
-        const report = { features: folder, encoder: identity, precision, stored, added, skipped, ...speed };
+        const report = {
+          features: folder,
+          encoder: identity,
+          precision,
+          stored,
+          added,
+          randomViews,
+          skipped,
+          ...speed,
+        };
         console.log(JSON.stringify({ ...report, problems: manifest.problems }, null, 2));
       } else {
-        const speed = added ? ` in ${duration(seconds)}, ${Math.round(rate)} photos/s` : '';
-        console.log(
-          `${stored.toLocaleString('en')} photos have features in ${folder}: ${added.toLocaleString('en')} new${speed}.`,
-        );
-        if (skipped.length) console.log(`Skipped: ${skipped.length.toLocaleString('en')}.`);
+        const speed = all ? ` in ${duration(seconds)}, ${Math.round(rate)} photos/s` : '';
+        console.log(`${storedRows(stored, randomViews.stored, folder)}: ${count(all)} new${speed}.`);
+        if (skipped.length) console.log(`Skipped: ${count(skipped.length)}.`);
       }
       if (!skipped.length) return 0;
       return stored ? 2 : 1;

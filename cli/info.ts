@@ -80,11 +80,12 @@ function checkpointInfo(place: string) {
 /** @param verification where every row is to be read: sees how far it is. */
 function featuresInfo(folder: string, verification?: ProgressReporter) {
   const store = openFeatures(folder);
-  const { encoder, precision, dimension, ids } = store;
+  const { encoder, precision, dimension, ids, randomViews } = store;
+  const all = [...ids, ...randomViews];
   try {
     const row = new Float32Array(dimension);
-    verification?.start('Verifying', ids.length, 'photos');
-    for (const [i, id] of (verification ? ids : []).entries()) {
+    verification?.start('Verifying', all.length, 'rows');
+    for (const [i, id] of (verification ? all : []).entries()) {
       store.read(id, row);
       verification!.update(i + 1);
     }
@@ -93,7 +94,7 @@ function featuresInfo(folder: string, verification?: ProgressReporter) {
     store.close();
   }
   const skipped = readSkipped(folder);
-  const bytes = ids.length * dimension * (precision === 'fp16' ? 2 : 4);
+  const bytes = all.length * dimension * (precision === 'fp16' ? 2 : 4);
   const facts = {
     kind: 'features' as const,
     folder,
@@ -101,6 +102,7 @@ function featuresInfo(folder: string, verification?: ProgressReporter) {
     precision,
     dimension,
     photos: ids.length,
+    ...(randomViews.length && { randomViews: randomViews.length }),
     bytes,
     skipped,
   };

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { lackingShards, mergeFeatures } from '../lib/index.js';
 import { defineCommand } from './options.js';
 import { runCommand } from './run.js';
+import { count, storedRows } from './stored-rows.js';
 
 /** `captioner merge`: the feature stores of shards into one. */
 export function mergeCommand(): Command {
@@ -26,11 +27,11 @@ Features that are there already are not copied again: after another run of a sha
         const { features: folder, json } = options as { features: string; json?: true };
         const lacking = lackingShards(sources);
         if (lacking.length) warn(`captioner: without the shards ${lacking.join(', ')}, which were not named`);
-        const { stored, added, skipped } = await mergeFeatures({ sources, folder, progress, signal });
-        if (json) console.log(JSON.stringify({ features: folder, stored, added, skipped, lacking }, null, 2));
+        const { stored, added, randomViews, skipped } = await mergeFeatures({ sources, folder, progress, signal });
+        if (json)
+          console.log(JSON.stringify({ features: folder, stored, added, randomViews, skipped, lacking }, null, 2));
         else {
-          const count = (value: number) => value.toLocaleString('en');
-          console.log(`${count(stored)} photos have features in ${folder}: ${count(added)} new.`);
+          console.log(`${storedRows(stored, randomViews.stored, folder)}: ${count(added + randomViews.added)} new.`);
           if (skipped) console.log(`Skipped: ${count(skipped)}.`);
         }
       }),

@@ -22,6 +22,14 @@ export const ExtractionConfig = z.strictObject({
   views: PhotoViews.default('one').describe(
     'What the features of a photo are the mean of. one: the photo alone; mirror: also its mirror image, in twice the time; crops: the photo, its four corners and its middle, each also mirrored, in twelve times the time.',
   ),
+  augment: z
+    .int()
+    .min(0)
+    .max(100)
+    .default(0)
+    .describe(
+      'Random views of each train photo that get features, too, for a decoder to learn from: parts of the photo, half of them mirrored, in slightly other colours. Each takes the time of a photo.',
+    ),
   precision: z.enum(['fp32', 'fp16']).default('fp32').describe('How features are stored on disk.'),
   batchSize: z.int().min(1).max(1024).default(8).describe('Photos, or views of photos, per run of the encoder.'),
 });
@@ -91,6 +99,11 @@ export const TrainingConfig = z.strictObject({
     .enum(['one', 'random', 'all'])
     .default('all')
     .describe('Captions of a photo that an epoch uses: the first, a random one, or all of them.'),
+  augment: fraction()
+    .default(0.8)
+    .describe(
+      'Share of captions that learn from a random view of their photo, where the features have views (captioner extract --augment).',
+    ),
   maxLength: z.int().min(1).max(200).default(30).describe('Captions are cut after this many words.'),
   optimizer: z.enum(['adam', 'amsgrad']).default('adam').describe('Optimiser (Kingma and Ba 2015; Reddi et al. 2018).'),
   learningRate: z.number().positive().max(1).default(0.002).describe('Learning rate at its highest.'),
@@ -190,6 +203,11 @@ export type FinetuneConfig = z.output<typeof FinetuneConfig>;
 export const ReinforcementConfig = z.strictObject({
   epochs: z.int().min(1).default(10).describe(TrainingConfig.shape.epochs.description!),
   photosPerBatch: z.int().min(1).max(4096).default(32).describe('Photos per training step.'),
+  augment: fraction()
+    .default(0.8)
+    .describe(
+      'Share of photos of which a random view is captioned and learned from, where the features have views (captioner extract --augment).',
+    ),
   samples: z.int().min(2).max(100).default(5).describe('Captions drawn of each photo in a step.'),
   temperature: z
     .number()

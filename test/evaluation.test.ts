@@ -78,6 +78,7 @@ describe('evaluateCaptioner, on the sample photos', function () {
     const turned = new Map(features.ids.map((id, i) => [id, features.ids[(i + 1) % features.ids.length]]));
     const mixed = {
       ...{ dimension: features.dimension, encoder: features.encoder, precision: features.precision, ids: features.ids },
+      randomViews: [],
       has: (id: string) => features.has(id),
       read: (id: string, into?: Float32Array, offset?: number) => features.read(turned.get(id)!, into, offset),
       close: () => undefined,

@@ -5,6 +5,8 @@ import type { View } from '../images/view.js';
 import { silent, type ProgressReporter } from '../progress.js';
 import { FeatureWriter } from './feature-writer.js';
 import { viewsOf, type EncoderIdentity, type SkippedPhoto } from './features.js';
+import type { Split } from './manifest.js';
+import { separateViews, withRandomViews } from './random-views.js';
 
 /** What turns photos into features: `Encoder`, or a stand-in of the same shape. */
 export interface PhotoEncoder {
@@ -19,7 +21,10 @@ export interface PhotoEncoder {
 export interface PhotoFile {
   readonly id: string;
   readonly file: string;
+  readonly split?: Split;
   readonly view?: View;
+  /** The photo that this is a view of, where it is a further one, beside the photo. */
+  readonly of?: string;
 }
 
 export interface ExtractionRequest {
@@ -28,7 +33,7 @@ export interface ExtractionRequest {
   readonly encoder: PhotoEncoder;
   /** The feature store: made where there is none, completed where there is one. */
   readonly folder: string;
-  /** Encoder and views are those of `encoder`. */
+  /** Encoder and views are those of `encoder`. With `augment`, random views of the photos of the split `train` are stored as well (see `splitPhotos`). */
   readonly config?: Partial<ExtractionConfig>;
   readonly progress?: ProgressReporter;
   /** Aborting stops after the batch at work, with everything saved. */
@@ -42,20 +47,22 @@ export interface ExtractionReport {
   readonly stored: number;
   /** Of these, how many this run added. */
   readonly added: number;
+  /** The same of the random views that were asked for. */
+  readonly randomViews: { readonly stored: number; readonly added: number };
   /** Photos that could not be decoded, with the reason. */
   readonly skipped: readonly SkippedPhoto[];
   readonly seconds: number;
 }
 
 /** What a photo became: its pixels, or why it has none. */
-type Decoded = { readonly id: string } & ({ readonly rgb: Uint8Array } | { readonly reason: string });
+type Decoded = Pick<PhotoFile, 'id' | 'of'> & ({ readonly rgb: Uint8Array } | { readonly reason: string });
 
 /**
  * Computes the features of a data set's photos and stores them in a folder.
  *
  * Photos that are stored already are passed over, so a run that was stopped or killed is finished by the same call. Photos that
- * can't be decoded are skipped and reported, and tried again by the next run. Rows are in the order of the photos and do not depend
- * on the size of batches or on interruptions.
+ * can't be decoded are skipped and reported, and tried again by the next run. Rows are in the order of the photos, random views come
+ * behind them (see `withRandomViews`), and nothing depends on the size of batches or on interruptions.
  *
  * Photos are decoded on sharp's threads while the encoder computes.
  *
@@ -64,24 +71,33 @@ type Decoded = { readonly id: string } & ({ readonly rgb: Uint8Array } | { reado
  */
 export async function extractFeatures(request: ExtractionRequest): Promise<ExtractionReport> {
   const { manifest, encoder, folder, progress = silent, signal } = request;
-  const { precision, batchSize } = parseConfig(ExtractionConfig, request.config ?? {});
+  const { precision, batchSize, augment } = parseConfig(ExtractionConfig, request.config ?? {});
   refuseOtherViews(encoder, request.config?.views);
   refuseDuplicates(manifest.photos);
+  const wanted = withRandomViews(manifest.photos, augment);
   const writer = FeatureWriter.open(folder, encoder.identity, precision);
   let complete = false;
   try {
-    const waiting = manifest.photos.filter(({ id }) => !writer.has(id));
-    const before = manifest.photos.length - waiting.length;
-    const skipped: SkippedPhoto[] = [];
+    const stored = () => {
+      const rows = wanted.filter(({ id }) => writer.has(id));
+      const randomViews = rows.filter(({ of }) => of !== undefined).length;
+      return { photos: rows.length - randomViews, randomViews };
+    };
+    const before = stored();
+    const waiting = wanted.filter(({ id }) => !writer.has(id));
+    const skipped = new Map<string, SkippedPhoto>();
     const started = performance.now();
-    progress.start('Extracting', manifest.photos.length, 'photos');
-    progress.update(before);
+    const unit = augment > 0 ? 'photos and views' : 'photos';
+    let done = wanted.length - waiting.length;
+    progress.start('Extracting', wanted.length, unit);
+    progress.update(done);
 
     const pixels = decodeAhead(waiting, encoder.inputSize, request.lookahead ?? Math.max(32, 2 * batchSize));
-    let added = 0;
     let batch: { id: string; rgb: Uint8Array }[] = [];
-    const report = () =>
-      progress.update(before + added + skipped.length, skipped.length ? `${skipped.length} skipped` : undefined);
+    const report = (count: number) => {
+      done += count;
+      progress.update(done, skipped.size ? `${skipped.size} skipped` : undefined);
+    };
     const flush = async () => {
       if (!batch.length) return;
       const features = await encoder.features(batch.map(({ rgb }) => rgb));
@@ -89,30 +105,38 @@ export async function extractFeatures(request: ExtractionRequest): Promise<Extra
         batch.map(({ id }) => id),
         features,
       );
-      added += batch.length;
+      report(batch.length);
       batch = [];
-      report();
     };
     for await (const photo of pixels) {
-      if ('rgb' in photo) batch.push(photo);
-      else {
-        writer.skip(photo.id, photo.reason);
-        skipped.push(photo);
-        report();
+      const { id, of = id } = photo;
+      if (!('rgb' in photo) && !skipped.has(of)) {
+        writer.skip(of, photo.reason);
+        skipped.set(of, { id: of, reason: photo.reason });
       }
+      // Of a damaged photo a view may be whole: without the photo's row, none of its views.
+      if ('rgb' in photo && !skipped.has(of)) batch.push(photo);
+      else report(1);
       if (batch.length === batchSize) await flush();
       if (signal?.aborted) break;
     }
     await flush();
-    if (signal?.aborted && added + skipped.length < waiting.length) {
+    const after = stored();
+    if (signal?.aborted && done < wanted.length) {
       throw new CaptionerError(
         'interrupted',
-        `Stopped after ${before + added} of ${manifest.photos.length} photos. They are saved in ${folder}; ` +
+        `Stopped after ${after.photos + after.randomViews} of ${wanted.length} ${unit}. They are saved in ${folder}; ` +
           'the same command goes on from there.',
       );
     }
     complete = true;
-    return { stored: before + added, added, skipped, seconds: (performance.now() - started) / 1000 };
+    return {
+      stored: after.photos,
+      added: after.photos - before.photos,
+      randomViews: { stored: after.randomViews, added: after.randomViews - before.randomViews },
+      skipped: [...skipped.values()],
+      seconds: (performance.now() - started) / 1000,
+    };
   } finally {
     progress.stop();
     writer.close(complete);
@@ -133,6 +157,13 @@ function refuseDuplicates(photos: readonly { id: string }[]): void {
     if (seen.has(id))
       throw new CaptionerError('bad-input', `Two photos have the id ${id}: a photo is known by its id.`);
     seen.add(id);
+  }
+  const { randomViews } = separateViews(seen, (id) => seen.has(id));
+  if (randomViews.length) {
+    throw new CaptionerError(
+      'bad-input',
+      `A photo has the id ${randomViews[0]}, as a random view of another photo would have: rename it.`,
+    );
   }
 }
 
@@ -156,12 +187,12 @@ async function* decodeAhead(photos: readonly PhotoFile[], size: number, lookahea
   }
 }
 
-async function decodeOrExplain({ id, file, view }: PhotoFile, size: number): Promise<Decoded> {
+async function decodeOrExplain({ id, of, file, view }: PhotoFile, size: number): Promise<Decoded> {
   try {
-    return { id, rgb: await decodePhoto(file, size, view && { view }) };
+    return { id, of, rgb: await decodePhoto(file, size, view && { view }) };
   } catch (error) {
     if (error instanceof CaptionerError && ['bad-image', 'not-found'].includes(error.code)) {
-      return { id, reason: error.message };
+      return { id, of, reason: error.message };
     }
     throw error;
   }

@@ -29,6 +29,7 @@ import {
   type StoreMeta,
 } from './features.js';
 import { acquireLock } from './lock.js';
+import { separateViews } from './random-views.js';
 import { encodeRows, rowBytes, type Precision } from './rows.js';
 
 /** Rows written between two fsyncs: what a power cut may cost. A killed process loses none of them. */
@@ -98,9 +99,10 @@ export class FeatureWriter {
     }
   }
 
-  /** Photos that have a row. */
-  get size(): number {
-    return this.stored.size;
+  /** How many photos have a row, and how many random views of them. */
+  count(): { readonly photos: number; readonly randomViews: number } {
+    const { photos, randomViews } = separateViews(this.stored, (id) => this.has(id));
+    return { photos: photos.length, randomViews: randomViews.length };
   }
 
   has(id: string): boolean {

@@ -4,14 +4,15 @@ import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import { PhotoViews } from '../config.js';
 import { CaptionerError } from '../errors.js';
+import { separateViews } from './random-views.js';
 import { decodeRow, precisions, rowBytes, type Precision } from './rows.js';
 
 /**
  * A feature store: the features of a data set's photos, in a folder.
  *
  * - `meta.json`: the format's version, the encoder, its views of a photo where it is not `one`, the precision and the dimension.
- * - `features.bin`: a row a photo, little-endian fp32 or fp16, one after the other.
- * - `index.jsonl`: a line a row, `{"id": "photo.jpg", "crc32": "0f3c…"}`, written after its row.
+ * - `features.bin`: a row a photo, little-endian fp32 or fp16, one after the other; there may be more rows, of random views of photos.
+ * - `index.jsonl`: a line a row, `{"id": "photo.jpg", "crc32": "0f3c…"}`, written after its row. `photo.jpg#2` is the second view of `photo.jpg`.
  * - `skipped.jsonl`: photos that could not be decoded, `{"id": …, "reason": …}`.
  *
  * The files only grow, rows before their lines, so whoever is killed leaves whole rows and at most one unfinished end.
@@ -62,11 +63,13 @@ export interface FeatureStore {
   readonly dimension: number;
   readonly encoder: EncoderIdentity;
   readonly precision: Precision;
-  /** In the order of the rows. */
+  /** Of the photos, in the order of the rows. */
   readonly ids: readonly string[];
+  /** Ids of random views of these photos, which have rows, too (see `viewId`). */
+  readonly randomViews: readonly string[];
   has(id: string): boolean;
   /**
-   * The features of a photo.
+   * The features of a photo, or of a random view.
    * @param into where they go, from `offset` on; a new array where it is left out.
    * @throws CaptionerError `not-found`: the store does not have this photo. `corrupt`: its row is damaged.
    */
@@ -127,6 +130,7 @@ class FeatureFolder implements FeatureStore {
   readonly encoder: EncoderIdentity;
   readonly precision: Precision;
   readonly ids: readonly string[];
+  readonly randomViews: readonly string[];
   private readonly rowOf = new Map<string, number>();
   private readonly checksums: Uint32Array;
   private readonly descriptor: number;
@@ -140,8 +144,10 @@ class FeatureFolder implements FeatureStore {
     this.encoder = meta.encoder;
     this.dimension = meta.encoder.dimension;
     this.precision = meta.precision;
-    this.ids = entries.map(({ id }) => id);
-    this.ids.forEach((id, row) => this.rowOf.set(id, row));
+    entries.forEach(({ id }, row) => this.rowOf.set(id, row));
+    const { photos, randomViews } = separateViews(this.rowOf.keys(), (id) => this.has(id));
+    this.ids = photos;
+    this.randomViews = randomViews;
     this.checksums = Uint32Array.from(entries, ({ checksum }) => checksum);
     this.row = Buffer.allocUnsafeSlow(rowBytes(meta.precision, this.dimension));
     this.descriptor = openSync(path.join(folder, storeFiles.rows), 'r');

@@ -20,6 +20,8 @@ export interface MergeReport {
   readonly stored: number;
   /** Of these, how many this call added. */
   readonly added: number;
+  /** The same of random views of photos. */
+  readonly randomViews: { readonly stored: number; readonly added: number };
   /** Photos that no source could decode. */
   readonly skipped: number;
 }
@@ -48,17 +50,19 @@ export async function mergeFeatures({
     refuseUnlike(sources, stores);
     const [{ encoder, precision, dimension }] = stores;
     const writer = FeatureWriter.open(folder, encoder, precision);
-    const before = writer.size;
+    const before = writer.count();
     let complete = false;
     try {
-      const all = stores.reduce((sum, { ids }) => sum + ids.length, 0);
+      const rowsOf = ({ ids, randomViews }: FeatureStore) => [...ids, ...randomViews];
+      const all = stores.reduce((sum, store) => sum + rowsOf(store).length, 0);
       let done = 0;
-      progress.start('Merging', all, 'photos');
+      progress.start('Merging', all, 'rows');
       for (const store of stores) {
-        for (let first = 0; first < store.ids.length; first += batchRows) {
+        const stored = rowsOf(store);
+        for (let first = 0; first < stored.length; first += batchRows) {
           await setImmediate(); // else nobody could abort it, nor see how far it is
           signal?.throwIfAborted();
-          const batch = store.ids.slice(first, first + batchRows);
+          const batch = stored.slice(first, first + batchRows);
           const ids = batch.filter((id) => !writer.has(id));
           const rows = new Float32Array(ids.length * dimension);
           ids.forEach((id, i) => store.read(id, rows, i * dimension));
@@ -73,7 +77,13 @@ export async function mergeFeatures({
         else writer.skip(id, reason);
       }
       complete = true;
-      return { stored: writer.size, added: writer.size - before, skipped: skipped.size };
+      const after = writer.count();
+      return {
+        stored: after.photos,
+        added: after.photos - before.photos,
+        randomViews: { stored: after.randomViews, added: after.randomViews - before.randomViews },
+        skipped: skipped.size,
+      };
     } finally {
       progress.stop();
       writer.close(complete);

@@ -21,6 +21,7 @@ export async function photoFeatures(photos: readonly PhotoFile[], encoder: Photo
     encoder: encoder.identity,
     precision: 'fp32',
     ids: photos.map(({ id }) => id),
+    randomViews: [],
     has: (id) => rowOf.has(id),
     read: (id, into = new Float32Array(dimension), offset = 0) => {
       const row = rowOf.get(id);

@@ -28,7 +28,14 @@ const Encoder = z.strictObject({
   dimension: z.int().min(1),
   views: PhotoViews.optional(),
 });
-const Dataset = z.strictObject({ name: z.string(), photos: z.int(), captions: z.int(), devPhotos: z.int() });
+const Dataset = z.strictObject({
+  name: z.string(),
+  photos: z.int(),
+  captions: z.int(),
+  devPhotos: z.int(),
+  /** Random views of the photos that it could learn from; left out where there were none. */
+  randomViews: z.int().optional(),
+});
 const Trained = z.strictObject({ epochs: z.int(), steps: z.int() });
 const Scores = z.record(z.string(), z.number());
 

@@ -11,6 +11,7 @@ export interface CaptionedPhoto {
 
 /** One caption to learn: inputs are `<start>` and all words but the last of `targets`. */
 export interface Example {
+  /** Whose features are read: a photo, or a random view of one. */
   readonly photo: string;
   /** The caption's words and `<end>`; a caption that was cut has no `<end>`. */
   readonly targets: readonly number[];

@@ -24,8 +24,8 @@ export class CaptionerTask extends DecoderTask<BatchPlan> {
   }
 
   plan(epoch: number): BatchPlan[] {
-    const { photos, buckets, config } = this.parts;
-    return planEpoch(photos, buckets, epoch, config.training);
+    const { photos, views, buckets, config } = this.parts;
+    return views.drawAll(planEpoch(photos, buckets, epoch, config.training), epoch, config.training);
   }
 
   async step(plan: BatchPlan, step: number): Promise<StepResult> {

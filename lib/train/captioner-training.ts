@@ -20,6 +20,7 @@ import {
   type TokenizedData,
 } from './data.js';
 import { History } from './history.js';
+import { RandomViews } from './random-views.js';
 import { checkUnchanged, openRun, runFolders, type PastRun } from './run-folder.js';
 import { runTask, type RunOptions } from './run-task.js';
 import type { TrainerState } from './trainer.js';
@@ -102,6 +103,7 @@ async function prepare(options: CaptionerTrainingOptions, data: TokenizedData, p
   const longest = lengthsOf(devPhotos).reduce((a, b) => Math.max(a, b), buckets.at(-1)!);
   const devBuckets = [...new Set([...buckets, longest])];
 
+  const views = new RandomViews(features, photos, training.augment);
   const config: CheckpointConfig = {
     format: 1,
     captioner: libraryVersion(),
@@ -110,7 +112,7 @@ async function prepare(options: CaptionerTrainingOptions, data: TokenizedData, p
     vocabulary: past?.config.vocabulary ?? vocabularyConfig(options),
     vocabularySize: vocabulary.size,
     training,
-    dataset: datasetCounts(manifest, photos, dev),
+    dataset: datasetCounts(manifest, photos, dev, views.count),
     trained: { epochs: 0, steps: 0 },
     scores: {},
   };
@@ -138,7 +140,8 @@ async function prepare(options: CaptionerTrainingOptions, data: TokenizedData, p
   const validation = new Validation({ photos: devPhotos, references, features, vocabulary }, devBuckets, training);
   const graphs = past?.graphs ?? (await exportGraphs(decoderConfig, sizes));
   const history = new History(runFolders(out).history, past?.history);
-  const parts = { out, config, vocabulary, graphs, photos, features, buckets, validation, history, slots: past?.slots };
+  const learned = { photos, features, views, buckets };
+  const parts = { out, config, vocabulary, graphs, ...learned, validation, history, slots: past?.slots };
   return { parts, makeDecoder };
 }
 

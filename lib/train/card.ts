@@ -31,7 +31,7 @@ ${decoder.layers === 1 ? 'one layer' : `${decoder.layers} layers`} of ${decoder.
 
 ## Training
 
-${dataset.photos} photos and ${dataset.captions} captions of ${dataset.name}; ${trained.epochs} epochs, ${trained.steps} steps of ${training.batchSize} captions. All hyperparameters are in \`config.json\`.
+${dataset.photos} photos${augmented(dataset)} and ${dataset.captions} captions of ${dataset.name}; ${trained.epochs} epochs, ${trained.steps} steps of ${training.batchSize} captions. All hyperparameters are in \`config.json\`.
 ${together(config)}${reinforcement(config)}${licence(dataset.name)}${about && `\n${about.trim()}\n`}
 ${rows.length > 0 ? `## Scores on ${devPhotos} dev photos\n\nBeam search of 3. The epoch was chosen by CIDEr on these photos.\n\n| score | |\n|---|---|\n${rows.join('\n')}\n` : ''}${report ? `\n${testTable(report)}` : ''}`;
 }
@@ -51,6 +51,11 @@ function averaged({ encoder }: CheckpointConfig): string {
   return views === 'one' ? '' : `, the mean over ${viewCounts[views]} views of each photo (\`${views}\`)`;
 }
 
+/** What was learned from besides the photos, where there was more. */
+function augmented({ randomViews }: CheckpointConfig['dataset']): string {
+  return randomViews === undefined ? '' : `, ${randomViews} random views of them`;
+}
+
 /** The second phase of training, where there was one. */
 function together({ finetuned }: CheckpointConfig): string {
   if (!finetuned) return '';
@@ -65,7 +70,7 @@ function reinforcement({ reinforced }: CheckpointConfig): string {
   if (!reinforced) return '';
   const { trained, dataset, config } = reinforced;
   return `
-The decoder then learned from the CIDEr-D of its own captions (self-critical sequence training): ${dataset.photos} photos of ${dataset.name}; ${trained.epochs} epochs, ${trained.steps} steps of ${config.photosPerBatch} photos, ${config.samples} captions of each.
+The decoder then learned from the CIDEr-D of its own captions (self-critical sequence training): ${dataset.photos} photos${augmented(dataset)} of ${dataset.name}; ${trained.epochs} epochs, ${trained.steps} steps of ${config.photosPerBatch} photos, ${config.samples} captions of each.
 `;
 }
 

@@ -81,14 +81,18 @@ export async function decoderVectors(
   return embeddings === 'scratch' ? undefined : loadVectors(vocabulary, { source, ...(progress && { progress }) });
 }
 
-/** What a checkpoint says of the data it learned from. @param dev the photos that epochs are judged by. */
+/**
+ * What a checkpoint says of the data it learned from.
+ * @param dev the photos that epochs are judged by. @param randomViews views of photos that captions may learn from.
+ */
 export function datasetCounts(
   { name }: Manifest,
   photos: readonly CaptionedPhoto[],
   dev: readonly unknown[],
+  randomViews = 0,
 ): CheckpointConfig['dataset'] {
   const captions = photos.reduce((sum, photo) => sum + photo.captions.length, 0);
-  return { name, photos: photos.length, captions, devPhotos: dev.length };
+  return { name, photos: photos.length, captions, devPhotos: dev.length, ...(randomViews > 0 && { randomViews }) };
 }
 
 /** Words to ids; with `vectors`, a word outside the vocabulary becomes the most similar one inside it. */

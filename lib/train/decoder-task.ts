@@ -8,6 +8,7 @@ import type { CaptionedPhoto } from './batches.js';
 import { modelCard } from './card.js';
 import type { History } from './history.js';
 import { Adam, type OptimizerConfig } from './optimizer.js';
+import type { RandomViews } from './random-views.js';
 import { runFolders } from './run-folder.js';
 import { trainableVariables, ValidationStep } from './step.js';
 import type { StepResult, TrainerState, TrainingTask } from './trainer.js';
@@ -24,6 +25,8 @@ export interface DecoderTaskParts {
   readonly graphs: ReadonlyMap<string, Uint8Array>;
   readonly photos: readonly CaptionedPhoto[];
   readonly features: FeatureStore;
+  /** Of the photos, to be learned from in their place. */
+  readonly views: RandomViews;
   /** Lengths that captions are padded to. */
   readonly buckets: readonly number[];
   readonly validation: Validation;

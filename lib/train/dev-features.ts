@@ -51,6 +51,7 @@ function memoryFeatures(rows: ReadonlyMap<string, Float32Array>, encoder: PhotoE
     encoder,
     precision: 'fp32',
     ids: [...rows.keys()],
+    randomViews: [],
     has: (id) => rows.has(id),
     read: (id, into = new Float32Array(encoder.dimension), offset = 0) => {
       const row = rows.get(id);

@@ -60,7 +60,9 @@ export class ReinforcementTask extends DecoderTask<readonly CaptionedPhoto[]> {
   async step(photos: readonly CaptionedPhoto[], step: number): Promise<StepResult> {
     const learningRate = learningRateAt(step, this.epochs * this.batchesPerEpoch, this.config);
     const { samples, teacherWeight, seed, maxLength } = this.config;
-    const drawn = await this.draw(photos, new Random(seed, step, 2));
+    const randomView = new Random(seed, step, 5);
+    const rows = new Map(photos.map(({ id }) => [id, this.parts.views.draw(id, randomView)]));
+    const drawn = await this.draw(photos, rows, new Random(seed, step, 2));
     const rewards = drawn.map(({ photo, targets }) => this.reward.of(photo, targets));
     const random = new Random(seed, step, 3);
     const written = photos.map((photo) => {
@@ -78,20 +80,25 @@ export class ReinforcementTask extends DecoderTask<readonly CaptionedPhoto[]> {
     batch.weights.forEach((weight, i) => {
       if (weight > 0) batch.weights[i] = weight * weights[i % this.rows];
     });
-    const features = this.featuresOf(examples.map(({ photo }) => photo));
+    const features = this.featuresOf(examples.map(({ photo }) => rows.get(photo)!));
     const { gradientNorm } = await this.training.learn({ ...batch, features }, step, learningRate);
     const mean = rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length;
     return { loss: -mean, gradientNorm, learningRate, count: rewards.length };
   }
 
-  /** Captions of the decoder as it is now, `samples` of each photo. */
-  private async draw(photos: readonly CaptionedPhoto[], random: Random): Promise<Example[]> {
+  /** Captions of the decoder as it is now, `samples` of each photo. @param rows ids of the features that it sees of each. */
+  private async draw(
+    photos: readonly CaptionedPhoto[],
+    rows: ReadonlyMap<string, string>,
+    random: Random,
+  ): Promise<Example[]> {
     const { graphs, decoder } = this.parts;
     const { samples, maxLength, temperature } = this.config;
     const ids = photos.flatMap(({ id }) => Array.from({ length: samples }, () => id));
     const session = await DecoderSession.load(graphs, weightsOf(decoder.variables));
     try {
-      const given = this.featuresOf(ids, ids.length);
+      const seen = ids.map((id) => rows.get(id)!);
+      const given = this.featuresOf(seen, seen.length);
       const drawn = await sampleCaptions(session, given, ids.length, random, { maxLength, temperature });
       return drawn.map(({ tokens, finished }, i) => ({
         photo: ids[i],
@@ -102,7 +109,7 @@ export class ReinforcementTask extends DecoderTask<readonly CaptionedPhoto[]> {
     }
   }
 
-  /** Features of photos, [rows, D]; where there is no photo any more, zeros. */
+  /** Features of photos, or of views of them, [rows, D]; where there is no photo any more, zeros. */
   private featuresOf(ids: readonly string[], rows = this.rows): Float32Array {
     const { features } = this.parts;
     const read = new Float32Array(rows * features.dimension);

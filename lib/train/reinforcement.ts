@@ -17,6 +17,7 @@ import type { TrainingOutcome } from './captioner-training.js';
 import { runContinued, type ContinuedRunOptions } from './continued-run.js';
 import { datasetCounts, decoderVectors, encodePhotos, tokenizeData } from './data.js';
 import { History } from './history.js';
+import { RandomViews } from './random-views.js';
 import { ReinforcementTask, type ReinforcementTaskParts } from './reinforcement-task.js';
 import { checkUnchanged, openRun, runFolders, type PastRun } from './run-folder.js';
 import { Validation } from './validation.js';
@@ -70,7 +71,8 @@ async function prepare(
     vocabulary,
     vectors,
   );
-  const dataset = datasetCounts(manifest, photos, dev);
+  const views = new RandomViews(features, photos, config.augment);
+  const dataset = datasetCounts(manifest, photos, dev, views.count);
   if (past) checkUnchanged(out, past.config, { reinforcement: options.config }, dataset);
 
   const devLengths = dev.flatMap((photo) => examplesOf(photo, config.maxLength).map(({ targets }) => targets.length));
@@ -92,7 +94,7 @@ async function prepare(
     ...(encoder !== undefined && { encoder: readFileSync(encoder) }),
     decoder: new Decoder(config.dropout ? decoder : withoutDropout(decoder), sizes, { weights }),
     buckets: lengthsOf(config.maxLength),
-    ...{ vocabulary, graphs, photos, features, validation },
+    ...{ vocabulary, graphs, photos, features, views, validation },
     history: new History(runFolders(out).history, past?.history),
     ...(past && { slots: past.slots }),
   };

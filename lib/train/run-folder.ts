@@ -117,8 +117,9 @@ export function checkUnchanged(
     );
   }
   const begun = lastDataset(config);
-  for (const field of ['name', 'photos', 'captions'] as const) {
-    if (begun[field] !== dataset[field]) throw differs(out, `data set ${field}`, begun[field], dataset[field]);
+  for (const field of ['name', 'photos', 'captions', 'randomViews'] as const) {
+    const [was = 0, is = 0] = [begun[field], dataset[field]];
+    if (was !== is) throw differs(out, `data set ${field}`, was, is);
   }
 }
 

@@ -74,6 +74,7 @@ describe('captioner extract --shard and captioner merge', function () {
       features: at('merged'),
       stored: count,
       added: 0,
+      randomViews: { stored: 0, added: 0 },
       skipped: 1,
       lacking: [],
     });

@@ -7,24 +7,7 @@ import { extractFeatures, type ExtractionRequest, type PhotoEncoder } from '../.
 import { openFeatures, readSkipped } from '../../lib/data/features.js';
 import type { CaptionerError } from '../../lib/errors.js';
 import type { ProgressReporter } from '../../lib/progress.js';
-
-/** Its features of a photo are the mean red, green and blue. It counts the photos that it sees. */
-class MeanColour implements PhotoEncoder {
-  readonly identity = { name: 'mean-colour', sha256: '0'.repeat(64), dimension: 3 };
-  readonly inputSize = 8;
-  seen = 0;
-  batches: number[] = [];
-  onBatch: () => void = () => undefined;
-
-  features(photos: readonly Uint8Array[]): Promise<Float32Array> {
-    this.seen += photos.length;
-    this.batches.push(photos.length);
-    this.onBatch();
-    const mean = (rgb: Uint8Array, channel: number) =>
-      rgb.filter((_, i) => i % 3 === channel).reduce((a, b) => a + b, 0) / 64;
-    return Promise.resolve(Float32Array.from(photos.flatMap((rgb) => [0, 1, 2].map((channel) => mean(rgb, channel)))));
-  }
-}
+import { MeanColour } from '../fixtures/mean-colour.js';
 
 describe('extractFeatures', () => {
   const count = 11;

@@ -22,7 +22,7 @@ describe('a feature store', () => {
   /** Writes rows in batches of the given sizes. */
   function writeRows(batches: readonly number[], precision: Precision = 'fp32', into = folder): void {
     const writer = FeatureWriter.open(into, encoder, precision);
-    let next = writer.size;
+    let next = writer.count().photos;
     for (const size of batches) {
       writer.append(ids.slice(next, next + size), features.slice(5 * next, 5 * (next + size)));
       next += size;
@@ -110,7 +110,7 @@ describe('a feature store', () => {
         fs.writeFileSync(file('index'), index.subarray(0, indexBytes));
         fs.writeFileSync(file('lock'), '999999999');
         const writer = FeatureWriter.open(folder, encoder, precision);
-        const done = writer.size;
+        const done = writer.count().photos;
         expect(done, 'only unfinished rows are lost').to.equal(lineEnds.findLastIndex((end) => end <= indexBytes));
         writer.append(ids.slice(done), features.slice(5 * done));
         writer.close(true);

@@ -88,6 +88,7 @@ describe('mergeFeatures', () => {
       expect(await mergeFeatures({ sources, folder: at('all') })).to.deep.equal({
         stored: 602,
         added: 602,
+        randomViews: { stored: 0, added: 0 },
         skipped: 0,
       });
       const all = openFeatures(at('all'));
@@ -102,10 +103,10 @@ describe('mergeFeatures', () => {
 
   it('adds what is new, and knows what no shard could decode', async () => {
     const sources = [store('a', [1], { skip: ['2.jpg', '9.jpg'] }), store('b', [2])];
-    expect(await mergeFeatures({ sources, folder: at('all') })).to.deep.equal({ stored: 2, added: 2, skipped: 1 });
+    expect(await mergeFeatures({ sources, folder: at('all') })).to.deep.include({ stored: 2, added: 2, skipped: 1 });
     expect(readSkipped(at('all'))).to.deep.equal([{ id: '9.jpg', reason: 'broken' }]);
     store('a', [9]);
-    expect(await mergeFeatures({ sources, folder: at('all') })).to.deep.equal({ stored: 3, added: 1, skipped: 0 });
+    expect(await mergeFeatures({ sources, folder: at('all') })).to.deep.include({ stored: 3, added: 1, skipped: 0 });
     expect(readSkipped(at('all'))).to.deep.equal([]);
   });
 

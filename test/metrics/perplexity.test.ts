@@ -9,6 +9,7 @@ const features: FeatureStore = {
   encoder: { name: 'numbers', sha256: '0'.repeat(64), dimension: 1 },
   precision: 'fp32',
   ids: ['0', '1', '2'],
+  randomViews: [],
   has: () => true,
   read: (id, into = new Float32Array(1), offset = 0) => into.fill(Number(id), offset, offset + 1),
   close: () => undefined,
