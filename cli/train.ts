@@ -17,6 +17,7 @@ import { runCommand } from './run.js';
 interface TrainOptions extends DatasetFlags {
   features: string;
   out: string;
+  from?: string;
   vocabulary?: string;
   resume?: true;
   json?: true;
@@ -36,12 +37,20 @@ The folder of the run gets \`best\` (the epoch whose captions of the dev photos 
           'captioner train --data my.csv --features features/my --out runs/my --epochs 30 --hidden-size 256',
           'your own',
         ],
+        [
+          'captioner train --data my.csv --features features/my --out runs/my --from checkpoints/default --learning-rate 0.0005',
+          'teach the captioner in the box your captions',
+        ],
         ['captioner train --data flickr8k --features features/flickr8k --out runs/first --resume', 'go on'],
       ],
     ),
   )
     .requiredOption('--features <folder>', 'Features of its photos, as captioner extract made them.')
     .requiredOption('-o, --out <folder>', 'Folder of the run.')
+    .option(
+      '--from <checkpoint>',
+      'Begin with a trained captioner: its weights and words. Little data of your own is enough then.',
+    )
     .option('--vocabulary <file>', 'Vocabulary that captioner vocab wrote. (default: built from the training captions)')
     .option('--resume', 'Go on with the run in --out where it stopped, with the hyperparameters it has; or start it.')
     .option('--json', 'Print where the best checkpoint is and how good, as JSON.');
@@ -54,7 +63,7 @@ The folder of the run gets \`best\` (the epoch whose captions of the dev photos 
   return command.action(
     runCommand(async ({ options, progress, signal, warn }) => {
       const chosen = options as TrainOptions;
-      const { features: folder, out, vocabulary: file, resume, json } = chosen;
+      const { features: folder, out, from, vocabulary: file, resume, json } = chosen;
       config.read(); // checks a config file before anything is loaded
       const given = config.given();
       if (file !== undefined && Object.keys(given.vocabulary).length > 0) {
@@ -74,6 +83,7 @@ The folder of the run gets \`best\` (the epoch whose captions of the dev photos 
         manifest,
         features,
         out,
+        from,
         decoder: given.decoder,
         training: given.training,
         vocabulary: file === undefined ? given.vocabulary : readVocabulary(file),

@@ -54,6 +54,8 @@ export const CheckpointConfig = z.strictObject({
   dataset: Dataset,
   /** How far it was trained. */
   trained: Trained,
+  /** The trained captioner that its training began with, where it did: of which encoder, how far it was trained, and on what last. */
+  from: z.strictObject({ encoder: Encoder, trained: Trained, dataset: Dataset }).optional(),
   /** Scores on the dev photos, as fractions (CIDEr: as it is). */
   scores: Scores,
   /** Where encoder and decoder were trained together afterwards: how, how far, on what, and which encoder it began with. */

@@ -1,11 +1,22 @@
+import { readFileSync } from 'node:fs';
 import { useBackend } from '../backend/index.js';
 import { DecoderConfig, parseConfig, TrainingConfig, VocabularyConfig } from '../config.js';
-import { plainIdentity, type FeatureStore } from '../data/features.js';
+import { plainIdentity, viewsOf, type FeatureStore } from '../data/features.js';
 import type { Manifest } from '../data/manifest.js';
 import { CaptionerError } from '../errors.js';
-import { checkEncoder, libraryVersion, type CheckpointConfig } from '../model/checkpoint.js';
+import {
+  checkEncoder,
+  findCheckpoint,
+  lastDataset,
+  libraryVersion,
+  loadCheckpoint,
+  ownEncoder,
+  type Checkpoint,
+  type CheckpointConfig,
+} from '../model/checkpoint.js';
 import { Decoder } from '../model/decoder.js';
 import { exportDecoder } from '../model/export-decoder.js';
+import type { Weights } from '../model/safetensors.js';
 import { Random } from '../random.js';
 import { Vocabulary } from '../text/vocabulary.js';
 import { bucketLengths, examplesOf, type CaptionedPhoto } from './batches.js';
@@ -33,7 +44,12 @@ export interface CaptionerTrainingOptions extends RunOptions {
   readonly out: string;
   readonly decoder?: Partial<DecoderConfig>;
   readonly training?: Partial<TrainingConfig>;
-  /** How to build the vocabulary, or one that was built. */
+  /**
+   * Folder of a trained captioner whose weights, words and decoder the new one begins with: a little data of one's own is enough then.
+   * Only `decoder`'s dropout may differ.
+   */
+  readonly from?: string;
+  /** How to build the vocabulary, or one that was built; nothing with `from`. */
   readonly vocabulary?: Partial<VocabularyConfig> | Vocabulary;
   /** Go on with the run in `out` where it stopped, with the hyperparameters it has; start one where there is none. */
   readonly resume?: boolean;
@@ -73,7 +89,8 @@ export async function trainCaptioner(options: CaptionerTrainingOptions): Promise
   if (data.dev.length === 0)
     warn('There are no dev photos: the epoch with the least training loss is kept as the best.');
 
-  const setup = await prepare(options, data, past);
+  const start = past || options.from === undefined ? undefined : openStart(options.from, options);
+  const setup = await prepare(options, data, past, start);
   const { config } = setup.parts;
   await useBackend(config.training.backend);
   const task = new CaptionerTask({ ...setup.parts, decoder: setup.makeDecoder() });
@@ -86,11 +103,39 @@ export async function trainCaptioner(options: CaptionerTrainingOptions): Promise
   }
 }
 
-async function prepare(options: CaptionerTrainingOptions, data: TokenizedData, past: PastRun | undefined) {
+/** The captioner that a run begins with, and whether its encoder made the features that it goes on with. */
+function openStart(from: string, { features, vocabulary, warn }: CaptionerTrainingOptions) {
+  if (vocabulary instanceof Vocabulary || Object.keys(vocabulary ?? {}).length > 0) {
+    throw new CaptionerError(
+      'bad-option',
+      'A captioner that begins with another one has its words: give no vocabulary.',
+    );
+  }
+  const folder = findCheckpoint(from);
+  const checkpoint = loadCheckpoint(folder);
+  const ours = plainIdentity(checkpoint.config.encoder);
+  const theirs = plainIdentity(features.encoder);
+  const sameEncoder = ours.sha256 === theirs.sha256 && viewsOf(ours) === viewsOf(theirs);
+  if (!sameEncoder) {
+    if (ours.dimension !== theirs.dimension) checkEncoder(checkpoint.config, features.encoder, 'The features');
+    warn?.(
+      `The captioner in ${folder} was trained on other features than these (of ${ours.name}, not ${theirs.name}): it has to learn to read them.`,
+    );
+  }
+  return { folder, checkpoint, sameEncoder };
+}
+
+async function prepare(
+  options: CaptionerTrainingOptions,
+  data: TokenizedData,
+  past: PastRun | undefined,
+  start: ReturnType<typeof openStart> | undefined,
+) {
   const { manifest, features, out } = options;
+  const before = start?.checkpoint;
   const training = parseConfig(TrainingConfig, { ...past?.config.training, ...options.training });
-  const wanted = parseConfig(DecoderConfig, past?.config.decoder ?? options.decoder);
-  const vocabulary = chooseVocabulary(options, data, past);
+  const wanted = parseConfig(DecoderConfig, past?.config.decoder ?? { ...before?.config.decoder, ...options.decoder });
+  const vocabulary = before?.vocabulary ?? chooseVocabulary(options, data, past);
   const vectors = await decoderVectors(vocabulary, wanted, options.progress);
   const decoderConfig = vectors ? { ...wanted, embeddingSize: vectors.dimension } : wanted;
 
@@ -109,11 +154,12 @@ async function prepare(options: CaptionerTrainingOptions, data: TokenizedData, p
     captioner: libraryVersion(),
     encoder: plainIdentity({ ...features.encoder, dimension: features.dimension }),
     decoder: decoderConfig,
-    vocabulary: past?.config.vocabulary ?? vocabularyConfig(options),
+    vocabulary: (past ?? before)?.config.vocabulary ?? vocabularyConfig(options),
     vocabularySize: vocabulary.size,
     training,
     dataset: datasetCounts(manifest, photos, dev, views.count),
     trained: { epochs: 0, steps: 0 },
+    ...beginning(past, before),
     scores: {},
   };
   if (past) {
@@ -129,20 +175,42 @@ async function prepare(options: CaptionerTrainingOptions, data: TokenizedData, p
 
   const sizes = { featureSize: features.dimension, vocabularySize: vocabulary.size };
   const { mean, std } = featureStatistics(features, photos);
+  const statistics = decoderConfig.normalizeFeatures && { featureMean: mean, featureStd: std };
+  const given = past?.weights ?? (before && startWeights(before.weights, start.sameEncoder ? {} : { mean, std }));
   const makeDecoder = () =>
     new Decoder(decoderConfig, sizes, {
       random: new Random(training.seed),
-      ...(past
-        ? { weights: past.weights }
-        : { vectors: vectors?.matrix, ...(decoderConfig.normalizeFeatures && { featureMean: mean, featureStd: std }) }),
+      ...(given ? { weights: given } : { vectors: vectors?.matrix, ...statistics }),
     });
   const references = data.devReferences.slice(0, dev.length);
   const validation = new Validation({ photos: devPhotos, references, features, vocabulary }, devBuckets, training);
+  const own = past ? ownEncoder(findCheckpoint(runFolders(out).last)) : start?.sameEncoder && ownEncoder(start.folder);
   const graphs = past?.graphs ?? (await exportGraphs(decoderConfig, sizes));
   const history = new History(runFolders(out).history, past?.history);
   const learned = { photos, features, views, buckets };
-  const parts = { out, config, vocabulary, graphs, ...learned, validation, history, slots: past?.slots };
+  const encoder = own ? { encoder: readFileSync(own) } : {};
+  const parts = { out, config, vocabulary, graphs, ...encoder, ...learned, validation, history, slots: past?.slots };
   return { parts, makeDecoder };
+}
+
+/** What a checkpoint says of the captioner that its run began with. */
+function beginning(past: PastRun | undefined, before: Checkpoint | undefined): Pick<CheckpointConfig, 'from'> {
+  if (past) return past.config.from ? { from: past.config.from } : {};
+  if (!before) return {};
+  const { encoder, trained } = before.config;
+  return { from: { encoder, trained, dataset: lastDataset(before.config) } };
+}
+
+/** A trained captioner's arrays, with the statistics of other features where it shall read such. */
+function startWeights(weights: Weights, { mean, std }: { mean?: Float32Array; std?: Float32Array }): Weights {
+  const changed = new Map(weights);
+  for (const [name, data] of [
+    ['features/mean', mean],
+    ['features/std', std],
+  ] as const) {
+    if (data && weights.has(name)) changed.set(name, { shape: [data.length], data });
+  }
+  return changed;
 }
 
 /** The decoder as ONNX files: only the 'onnx' backend writes them, and their weights do not matter. */

@@ -31,7 +31,7 @@ ${decoder.layers === 1 ? 'one layer' : `${decoder.layers} layers`} of ${decoder.
 
 ## Training
 
-${dataset.photos} photos${augmented(dataset)} and ${dataset.captions} captions of ${dataset.name}; ${trained.epochs} epochs, ${trained.steps} steps of ${training.batchSize} captions. All hyperparameters are in \`config.json\`.
+${dataset.photos} photos${augmented(dataset)} and ${dataset.captions} captions of ${dataset.name}; ${trained.epochs} epochs, ${trained.steps} steps of ${training.batchSize} captions${begun(config)}. All hyperparameters are in \`config.json\`.
 ${together(config)}${reinforcement(config)}${licence(dataset.name)}${about && `\n${about.trim()}\n`}
 ${rows.length > 0 ? `## Scores on ${devPhotos} dev photos\n\nBeam search of 3. The epoch was chosen by CIDEr on these photos.\n\n| score | |\n|---|---|\n${rows.join('\n')}\n` : ''}${report ? `\n${testTable(report)}` : ''}`;
 }
@@ -54,6 +54,12 @@ function averaged({ encoder }: CheckpointConfig): string {
 /** What was learned from besides the photos, where there was more. */
 function augmented({ randomViews }: CheckpointConfig['dataset']): string {
   return randomViews === undefined ? '' : `, ${randomViews} random views of them`;
+}
+
+/** The captioner that training began with, where it did. */
+function begun({ from }: CheckpointConfig): string {
+  if (!from) return '';
+  return `, from the weights of a captioner of ${from.dataset.name} with features of \`${from.encoder.name}\` (${from.trained.epochs} epochs)`;
 }
 
 /** The second phase of training, where there was one. */

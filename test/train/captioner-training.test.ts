@@ -149,6 +149,42 @@ describe('trainCaptioner', () => {
     });
   }
 
+  it('begins with a trained captioner: its words and weights, on its own features or those of another encoder', async () => {
+    const first = await train();
+    const scenes = twoScenes();
+    const few = {
+      ...scenes.manifest,
+      photos: scenes.manifest.photos.filter(({ split }, i) => split !== 'train' || i < 6),
+    };
+    const from = { from: at('run'), manifest: few, decoder: {}, training: { ...short, learningRate: 1e-5 } };
+    const { config, state } = await train({ ...from, out: at('more') });
+    expect(state.bestScores.CIDEr).to.be.closeTo(first.state.bestScores.CIDEr, 0.3);
+    expect(config.decoder).to.deep.equal(first.config.decoder);
+    expect(config.from).to.deep.equal({
+      encoder: first.config.encoder,
+      trained: loadCheckpoint(first.best).config.trained,
+      dataset: first.config.dataset,
+    });
+    const [before, after] = [first.best, at('more', 'last')].map((folder) => loadCheckpoint(folder));
+    expect(after.vocabulary.words).to.deep.equal(before.vocabulary.words);
+    expect(after.weights.get('features/mean')!.data).to.deep.equal(before.weights.get('features/mean')!.data);
+    const moved = after.weights
+      .get('output/kernel')!
+      .data.map((x, i) => x - before.weights.get('output/kernel')!.data[i]);
+    expect(Math.max(...moved.map(Math.abs))).to.be.within(1e-9, 1e-3);
+
+    const encoder = { ...scenes.features.encoder, name: 'another', sha256: 'e'.repeat(64) };
+    const features = Object.assign(Object.create(scenes.features) as typeof scenes.features, { encoder });
+    const warnings: string[] = [];
+    const other = await train({ ...from, features, out: at('other'), warn: (line) => warnings.push(line) });
+    expect(warnings).to.have.length(1);
+    expect(warnings[0]).to.include('not another').and.include('it has to learn to read them');
+    expect(other.config.encoder.name).to.equal('another');
+
+    expect((await refusal({ ...from, out: at('x'), vocabulary: { minCount: 2 } })).code).to.equal('bad-option');
+    expect((await refusal({ ...from, out: at('x'), decoder: { hiddenSize: 7 } })).code).to.equal('mismatch');
+  });
+
   it('keeps the epoch of the least loss where there are no dev photos', async () => {
     const warnings: string[] = [];
     const { state, best } = await train({ ...twoScenes(20, 0), warn: (line) => void warnings.push(line) });
