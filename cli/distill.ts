@@ -89,11 +89,12 @@ const columns: readonly [title: string, value: (record: EpochRecord) => string][
   ['loss', ({ loss }) => loss.toFixed(3)],
   ['cosine', ({ scores }) => scores.cosine.toFixed(4)],
   ['explained', ({ scores }) => scores.explained.toFixed(4)],
+  ['of states', ({ scores: { explainedStates } }) => explainedStates?.toFixed(4) ?? '-'],
   ['time', ({ seconds }) => duration(seconds)],
 ];
 
 const tableHead = columns.map(([title]) => title.padStart(9)).join('  ');
 
-/** An epoch's loss and how like the teacher the encoder is on the dev photos; the best so far has a star. */
+/** An epoch's loss and how like the teacher the encoder is on the dev photos, in all and for its captioner; the best so far has a star. */
 const tableRow = (record: EpochRecord) =>
   columns.map(([, value]) => value(record).padStart(9)).join('  ') + (record.best ? ' *' : '');

@@ -54,8 +54,8 @@ export const CheckpointConfig = z.strictObject({
   dataset: Dataset,
   /** How far it was trained. */
   trained: Trained,
-  /** The trained captioner that its training began with, where it did: of which encoder, how far it was trained, and on what last. */
-  from: z.strictObject({ encoder: Encoder, trained: Trained, dataset: Dataset }).optional(),
+  /** The trained captioner that its training began with, where it did: of which encoder, how far it was trained, and on what. */
+  from: z.strictObject({ encoder: Encoder, trained: Trained, datasets: z.array(Dataset).min(1) }).optional(),
   /** Scores on the dev photos, as fractions (CIDEr: as it is). */
   scores: Scores,
   /** Where encoder and decoder were trained together afterwards: how, how far, on what, and which encoder it began with. */
@@ -68,6 +68,13 @@ export type CheckpointConfig = z.output<typeof CheckpointConfig>;
 /** What the last phase of its training learned from. */
 export const lastDataset = ({ dataset, finetuned, reinforced }: CheckpointConfig) =>
   (reinforced ?? finetuned)?.dataset ?? dataset;
+
+/** What all phases of its training learned from, each data set once, in their order. */
+export function allDatasets({ from, dataset, finetuned, reinforced }: CheckpointConfig) {
+  const phases = [...(from?.datasets ?? []), dataset, finetuned?.dataset, reinforced?.dataset];
+  const datasets = phases.filter((phase) => phase !== undefined);
+  return datasets.filter(({ name }, i) => datasets.findIndex((other) => other.name === name) === i);
+}
 
 /** A trained decoder with all that captioning needs, the encoder apart. */
 export interface Checkpoint {

@@ -5,9 +5,9 @@ import { plainIdentity, viewsOf, type FeatureStore } from '../data/features.js';
 import type { Manifest } from '../data/manifest.js';
 import { CaptionerError } from '../errors.js';
 import {
+  allDatasets,
   checkEncoder,
   findCheckpoint,
-  lastDataset,
   libraryVersion,
   loadCheckpoint,
   ownEncoder,
@@ -198,7 +198,7 @@ function beginning(past: PastRun | undefined, before: Checkpoint | undefined): P
   if (past) return past.config.from ? { from: past.config.from } : {};
   if (!before) return {};
   const { encoder, trained } = before.config;
-  return { from: { encoder, trained, dataset: lastDataset(before.config) } };
+  return { from: { encoder, trained, datasets: allDatasets(before.config) } };
 }
 
 /** A trained captioner's arrays, with the statistics of other features where it shall read such. */

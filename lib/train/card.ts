@@ -3,7 +3,7 @@ import { viewsOf } from '../data/features.js';
 import { viewCounts } from '../images/photo-views.js';
 import { byScore } from '../metrics/bootstrap.js';
 import { scoreNames } from '../metrics/statistics.js';
-import { lastDataset, type CheckpointConfig } from '../model/checkpoint.js';
+import { allDatasets, lastDataset, type CheckpointConfig } from '../model/checkpoint.js';
 
 /** What a card says of a metrics.json that `captioner evaluate` wrote. */
 export const TestReport = z.object({
@@ -32,7 +32,7 @@ ${decoder.layers === 1 ? 'one layer' : `${decoder.layers} layers`} of ${decoder.
 ## Training
 
 ${dataset.photos} photos${augmented(dataset)} and ${dataset.captions} captions of ${dataset.name}; ${trained.epochs} epochs, ${trained.steps} steps of ${training.batchSize} captions${begun(config)}. All hyperparameters are in \`config.json\`.
-${together(config)}${reinforcement(config)}${licence(dataset.name)}${about && `\n${about.trim()}\n`}
+${together(config)}${reinforcement(config)}${licence(config)}${about && `\n${about.trim()}\n`}
 ${rows.length > 0 ? `## Scores on ${devPhotos} dev photos\n\nBeam search of 3. The epoch was chosen by CIDEr on these photos.\n\n| score | |\n|---|---|\n${rows.join('\n')}\n` : ''}${report ? `\n${testTable(report)}` : ''}`;
 }
 
@@ -59,7 +59,7 @@ function augmented({ randomViews }: CheckpointConfig['dataset']): string {
 /** The captioner that training began with, where it did. */
 function begun({ from }: CheckpointConfig): string {
   if (!from) return '';
-  return `, from the weights of a captioner of ${from.dataset.name} with features of \`${from.encoder.name}\` (${from.trained.epochs} epochs)`;
+  return `, from the weights of a captioner of ${from.datasets.map(({ name }) => name).join(' and ')} with features of \`${from.encoder.name}\` (${from.trained.epochs} epochs)`;
 }
 
 /** The second phase of training, where there was one. */
@@ -80,9 +80,9 @@ The decoder then learned from the CIDEr-D of its own captions (self-critical seq
 `;
 }
 
-/** What the photos of a known data set may be used for, and so what the model may. */
-function licence(dataset: string): string {
-  if (!/flickr8k/i.test(dataset)) return '';
+/** What a known data set, which any phase of its training saw, allows to do with a model. */
+function licence(config: CheckpointConfig): string {
+  if (!allDatasets(config).some(({ name }) => /flickr8k/i.test(name))) return '';
   return `
 Flickr8k's photos and captions are for non-commercial research and education only (Hodosh, Young and Hockenmaier, JAIR 2013). So is
 this model.

@@ -8,6 +8,7 @@ import { CaptionerError } from '../../lib/errors.js';
 import { evaluateCaptioner } from '../../lib/evaluation.js';
 import { loadCheckpoint } from '../../lib/model/checkpoint.js';
 import { trainCaptioner, type CaptionerTrainingOptions } from '../../lib/train/captioner-training.js';
+import { modelCard } from '../../lib/train/card.js';
 import { readHistory } from '../../lib/train/history.js';
 import { smallDecoder, smallTraining, twoScenes } from '../fixtures/two-scenes.js';
 
@@ -163,7 +164,7 @@ describe('trainCaptioner', () => {
     expect(config.from).to.deep.equal({
       encoder: first.config.encoder,
       trained: loadCheckpoint(first.best).config.trained,
-      dataset: first.config.dataset,
+      datasets: [first.config.dataset],
     });
     const [before, after] = [first.best, at('more', 'last')].map((folder) => loadCheckpoint(folder));
     expect(after.vocabulary.words).to.deep.equal(before.vocabulary.words);
@@ -172,6 +173,13 @@ describe('trainCaptioner', () => {
       .get('output/kernel')!
       .data.map((x, i) => x - before.weights.get('output/kernel')!.data[i]);
     expect(Math.max(...moved.map(Math.abs))).to.be.within(1e-9, 1e-3);
+
+    // What may be done with a model depends on all that it ever learned from.
+    expect(modelCard(config))
+      .to.include('from the weights of a captioner of two scenes')
+      .and.not.include('non-commercial');
+    const fromFlickr = { ...config.from!, datasets: [{ ...config.dataset, name: 'flickr8k' }] };
+    expect(modelCard({ ...config, from: fromFlickr })).to.include('non-commercial');
 
     const encoder = { ...scenes.features.encoder, name: 'another', sha256: 'e'.repeat(64) };
     const features = Object.assign(Object.create(scenes.features) as typeof scenes.features, { encoder });
