@@ -11,7 +11,6 @@ interface DistillOptions {
   out: string;
   name: string;
   from?: string;
-  captioner?: string;
   resume?: true;
   json?: true;
 }
@@ -36,17 +35,13 @@ Of data sets with splits, the train photos are learned from and the dev photos m
       '--from <run or file>',
       'Begin with the network of another run, or of the encoder.onnx that was made of it: for larger photos, more blocks, more epochs.',
     )
-    .option(
-      '--captioner <folder>',
-      "A captioner of the teacher's features: what its decoder reads of them counts most (--state-weight).",
-    )
     .option('--resume', 'Go on with the run in --out where it stopped, with the hyperparameters it has; or start it.')
     .option('--json', 'Print where the encoder is and how good, as JSON.');
   const config = addConfigOptions(command, { network: ConvNetConfig, training: DistillationConfig });
 
   return command.action(
     runCommand(async ({ options, progress, signal, warn }) => {
-      const { data, out, name, from, captioner, resume, json } = options as DistillOptions;
+      const { data, out, name, from, resume, json } = options as DistillOptions;
       const { training } = config.read();
       const given = config.given();
       const manifests = await Promise.all(data.map((each) => openGiven({ data: each }, warn)));
@@ -59,7 +54,6 @@ Of data sets with splits, the train photos are learned from and the dev photos m
         out,
         name,
         from,
-        captioner,
         network: given.network,
         training: given.training,
         resume: resume ?? false,
@@ -89,12 +83,11 @@ const columns: readonly [title: string, value: (record: EpochRecord) => string][
   ['loss', ({ loss }) => loss.toFixed(3)],
   ['cosine', ({ scores }) => scores.cosine.toFixed(4)],
   ['explained', ({ scores }) => scores.explained.toFixed(4)],
-  ['of states', ({ scores: { explainedStates } }) => explainedStates?.toFixed(4) ?? '-'],
   ['time', ({ seconds }) => duration(seconds)],
 ];
 
 const tableHead = columns.map(([title]) => title.padStart(9)).join('  ');
 
-/** An epoch's loss and how like the teacher the encoder is on the dev photos, in all and for its captioner; the best so far has a star. */
+/** An epoch's loss and how like the teacher the encoder is on the dev photos; the best so far has a star. */
 const tableRow = (record: EpochRecord) =>
   columns.map(([, value]) => value(record).padStart(9)).join('  ') + (record.best ? ' *' : '');

@@ -280,13 +280,6 @@ export const DistillationConfig = z.strictObject({
     .min(0)
     .default(1)
     .describe('Weight of 1 - cosine in the loss, beside the mean squared error.'),
-  stateWeight: z
-    .number()
-    .min(0)
-    .default(3)
-    .describe(
-      "With a captioner of the teacher's features: weight of the difference in its decoder's initial state, as a share of the states' variance.",
-    ),
   batchSize: z.int().min(1).max(4096).default(64).describe('Photos per training step.'),
   learningRate: optimizing.learningRate,
   schedule: optimizing.schedule,

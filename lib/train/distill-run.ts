@@ -9,7 +9,6 @@ import { readEncoder } from '../model/encoder-source.js';
 import { completeFolder, readFolderFile, readFolderJson } from '../model/folder.js';
 import { importConvNet } from '../model/import-convnet.js';
 import { decodeSafetensors, type Weights } from '../model/safetensors.js';
-import type { StateReading } from './state-reading.js';
 import { differs, parseTrainerState, refuseChanges, runFolders } from './run-folder.js';
 import type { TrainerState } from './trainer.js';
 
@@ -33,8 +32,6 @@ export const DistillationRun = z.strictObject({
       z.strictObject({ inputSize: z.int(), sha256: z.string() }),
     ])
     .optional(),
-  /** Which reading of the teacher's features counted: see `StateReading`. */
-  states: z.strictObject({ sha256: z.string() }).optional(),
   training: DistillationConfig,
   data: z.strictObject({ names: z.array(z.string()), photos: z.int(), devPhotos: z.int() }),
   trained: z.strictObject({ epochs: z.int(), steps: z.int(), crops: z.int() }),
@@ -137,12 +134,7 @@ const changeable: readonly string[] = ['epochs', 'views', 'saveEvery', 'backend'
 export function refuseOther(
   out: string,
   past: DistillationRun,
-  now: {
-    network: ConvNetConfig;
-    training: DistillationConfig;
-    teacher: PhotoEncoder;
-    reading?: StateReading | undefined;
-  },
+  now: { network: ConvNetConfig; training: DistillationConfig; teacher: PhotoEncoder },
 ): void {
   for (const section of ['network', 'training'] as const) {
     refuseChanges(out, past[section], now[section], (name) => changeable.includes(name));
@@ -152,7 +144,4 @@ export function refuseOther(
   if (viewsOf(past.teacher) !== viewsOf(identity)) {
     throw differs(out, "the teacher's views", viewsOf(past.teacher), viewsOf(identity));
   }
-  const [before, reading] = [past.states?.sha256 ?? 'none', now.reading?.sha256 ?? 'none'];
-  if (before !== reading)
-    throw differs(out, 'the captioner whose states count', before.slice(0, 12), reading.slice(0, 12));
 }

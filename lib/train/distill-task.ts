@@ -12,7 +12,6 @@ import { Ahead } from './ahead.js';
 import type { TeacherViews } from './distill-data.js';
 import { Adam } from './optimizer.js';
 import { learningRateAt } from './schedule.js';
-import type { StateDistance } from './state-reading.js';
 import { readScalars, trainableVariables, type Tensors } from './step.js';
 import type { StepResult, TrainerState, TrainingTask } from './trainer.js';
 
@@ -20,8 +19,6 @@ export interface DistillTaskParts {
   readonly network: ConvNet;
   readonly teacher: TeacherViews;
   readonly config: DistillationConfig;
-  /** How unlike features are for a captioner, where one says what matters. */
-  readonly states?: StateDistance;
   readonly inputSize: ConvNetConfig['inputSize'];
   /** Train photos that the teacher has seen. */
   readonly trainPhotos: number;
@@ -49,7 +46,7 @@ export class DistillTask implements TrainingTask<Batch> {
   private features?: FeatureStore;
 
   constructor(private readonly parts: DistillTaskParts) {
-    const { network, config, inputSize, trainPhotos, slots, states } = parts;
+    const { network, config, inputSize, trainPhotos, slots } = parts;
     const { batchSize: B } = config;
     this.epochs = config.epochs;
     this.batchesPerEpoch = Math.max(1, Math.floor(trainPhotos / B));
@@ -57,7 +54,7 @@ export class DistillTask implements TrainingTask<Batch> {
     this.pixels = new Float32Array(B * 3 * inputSize ** 2);
     this.targets = new Float32Array(B * network.dimension);
     this.run = compile((inputs: Tensors) =>
-      this.optimizer.minimize(() => distillationLoss(network, inputs, config, states), inputs),
+      this.optimizer.minimize(() => distillationLoss(network, inputs, config.cosineWeight), inputs),
     );
   }
 
@@ -112,23 +109,20 @@ export class DistillTask implements TrainingTask<Batch> {
     this.run.dispose();
     this.optimizer.dispose();
     this.parts.network.dispose();
-    this.parts.states?.dispose();
   }
 }
 
 /**
- * How far the network's features are from the teacher's, both standardised: the mean squared error, 1 - the cosine, and the distance
- * of the states that a captioner makes of them.
+ * How far the network's features are from the teacher's, both standardised: the mean squared error, and 1 - the cosine.
  * @param inputs photos [N, 3, S, S] and targets [N, D], the teacher's features as they are.
  */
 function distillationLoss(
   network: ConvNet,
   { photos, targets }: Readonly<Record<string, tf.Tensor>>,
-  { cosineWeight, stateWeight }: DistillationConfig,
-  states?: StateDistance,
+  cosineWeight: number,
 ): tf.Scalar {
   const { 'features/mean': mean, 'features/std': std } = network.variables;
-  const wanted: tf.Tensor2D = tf.div(tf.sub(targets, mean), std); // [N, D]
+  const wanted = tf.div(tf.sub(targets, mean), std); // [N, D]
   const given = network.learn(photos as tf.Tensor4D); // [N, D]
   const error = tf.mean(tf.square(tf.sub(given, wanted)));
   const squares = (x: tf.Tensor) => tf.sum(tf.square(x), 1); // [N]
@@ -136,6 +130,5 @@ function distillationLoss(
     tf.sum(tf.mul(given, wanted), 1),
     tf.rsqrt(tf.add(tf.mul(squares(given), squares(wanted)), 1e-8)),
   );
-  const alike = tf.add<tf.Scalar>(error, tf.mul(tf.sub(1, tf.mean(cosine)), cosineWeight));
-  return states ? tf.add(alike, tf.mul(states.between(given, wanted), stateWeight)) : alike;
+  return tf.add(error, tf.mul(tf.sub(1, tf.mean(cosine)), cosineWeight));
 }

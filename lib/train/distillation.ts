@@ -32,7 +32,6 @@ import {
 import { History } from './history.js';
 import { runFolders } from './run-folder.js';
 import { runTask, type RunOptions } from './run-task.js';
-import { readingOf, StateDistance } from './state-reading.js';
 import type { TrainerState } from './trainer.js';
 
 export interface DistillationOptions extends RunOptions {
@@ -49,8 +48,6 @@ export interface DistillationOptions extends RunOptions {
    * more blocks, or more epochs.
    */
   readonly from?: string;
-  /** Folder of a captioner of the teacher's features: what it reads of them then counts most (`stateWeight`). */
-  readonly captioner?: string;
   readonly training?: Partial<DistillationConfig>;
   /** Go on with the run in `out` where it stopped; start one where there is none. */
   readonly resume?: boolean;
@@ -83,8 +80,7 @@ export async function distill(options: DistillationOptions): Promise<Distillatio
   const network = parseConfig(ConvNetConfig, { ...(past?.config ?? beginning)?.network, ...options.network });
   if (beginning) checkFits(options.from!, beginning, network);
   const training = parseConfig(DistillationConfig, { ...past?.config.training, ...options.training });
-  const reading = options.captioner === undefined ? undefined : readingOf(options.captioner, teacher.identity);
-  if (past) refuseOther(out, past.config, { network, training, teacher, reading });
+  if (past) refuseOther(out, past.config, { network, training, teacher });
 
   const photos = distillationPhotos(manifests);
   const views = new TeacherViews(path.join(out, 'teacher'), teacher, photos, training, { progress, signal, warn });
@@ -100,18 +96,16 @@ export async function distill(options: DistillationOptions): Promise<Distillatio
     if (!past) given.set('features/mean', mean).set('features/std', std);
     const convNet = new ConvNet(network, teacher.identity.dimension, { random: new Random(training.seed), given });
     if (beginning?.uncalibrated) await calibrate(convNet, first.photos, network.inputSize, training.seed);
-    const states = reading && new StateDistance(reading, std, first.features, first.photos);
     const exported = () => exportConvNet(convNet, name, network.inputSize);
     const history = new History(folders.history, past?.history);
     const task = new DistillTask({
       network: convNet,
       teacher: views,
       config: training,
-      ...(states && { states }),
       inputSize: network.inputSize,
       trainPhotos: first.photos.length,
       slots: past?.slots,
-      validate: async (stop) => await compare(exported(), { mean, std, states }, stop),
+      validate: async (stop) => await compare(exported(), { mean, std }, stop),
       save: (state, best, optimizer) => {
         const config: DistillationRun = {
           kind: 'distillation',
@@ -120,7 +114,6 @@ export async function distill(options: DistillationOptions): Promise<Distillatio
           teacher: plainIdentity(teacher.identity),
           network,
           from: past ? past.config.from : beginning?.from,
-          ...(reading && { states: { sha256: reading.sha256 } }),
           training,
           data: {
             names: manifests.map((manifest) => manifest.name),
@@ -178,15 +171,14 @@ const PHOTOS_AT_A_TIME = 32;
 
 /**
  * Compares an encoder with the teacher on photos, both standardised by the statistics of the train photos' features.
- * @returns a function that gives `cosine`, the mean over photos, `explained`, the share of the variance (R²), and where it is told of
- *   `states`, `explainedStates`, the same of those.
+ * @returns a function that gives `cosine`, the mean over photos, and `explained`, the share of the variance (R²).
  */
 async function comparison(photos: readonly PhotoFile[], features: FeatureStore, size: number) {
   const decoded = await Promise.all(photos.map(({ file }) => decodePhoto(file, size)));
   const D = features.dimension;
   return async (
     model: Uint8Array,
-    { mean, std, states }: { mean: Float32Array; std: Float32Array; states?: StateDistance | undefined },
+    { mean, std }: { mean: Float32Array; std: Float32Array },
     signal?: AbortSignal,
   ): Promise<Record<string, number>> => {
     const encoder = await Encoder.open(describeEncoder(model, 'the network as exported'));
@@ -215,12 +207,6 @@ async function comparison(photos: readonly PhotoFile[], features: FeatureStore, 
       errors += aa + bb - 2 * ab;
       squares += bb;
     }
-    const scores = { cosine: cosines / photos.length, explained: 1 - errors / squares };
-    if (!states) return scores;
-    const distance = tf.tidy(() => {
-      const rows = [given, wanted].map((values) => tf.tensor2d(values, [photos.length, D]));
-      return states.between(rows[0], rows[1]).dataSync()[0];
-    });
-    return { ...scores, explainedStates: 1 - distance };
+    return { cosine: cosines / photos.length, explained: 1 - errors / squares };
   };
 }

@@ -6,14 +6,12 @@ import type { PhotoEncoder } from '../../lib/data/extraction.js';
 import type { Manifest } from '../../lib/data/manifest.js';
 import { CaptionerError } from '../../lib/errors.js';
 import { decodePhoto } from '../../lib/images/photo.js';
-import { saveCheckpoint } from '../../lib/model/checkpoint.js';
 import { Encoder } from '../../lib/model/encoder.js';
 import { halveWeights } from '../../lib/model/half-precision.js';
 import { distillationPhotos } from '../../lib/train/distill-data.js';
 import { distill, type DistillationOptions } from '../../lib/train/distillation.js';
 import { readHistory } from '../../lib/train/history.js';
 import { stripedPhotos } from '../fixtures/striped-photos.js';
-import { tinyCheckpoint } from '../fixtures/tiny-checkpoint.js';
 
 /** A teacher that knows how much brightness changes from row to row and from column to column, and how bright a photo is. */
 class StripeTeacher implements PhotoEncoder {
@@ -147,31 +145,6 @@ describe('distill', () => {
     expect(config).to.have.nested.property('from.sha256').with.length(64);
     fs.writeFileSync(file, 'no network');
     expect((await refusal(small({ out: at('other'), from: file }))).code).to.equal('corrupt');
-  });
-
-  it('learns what a captioner reads of the features before all else', async () => {
-    // Its decoder reads nothing but how bright a photo is.
-    const captioner = (folder: string, sha256 = 'a'.repeat(64)) => {
-      const checkpoint = tinyCheckpoint(1, {}, 4);
-      const kernel = checkpoint.weights.get('init/kernel')!;
-      kernel.data.forEach((_, i) => (kernel.data[i] = Math.floor(i / kernel.shape[1]) === 2 ? 1 : 0));
-      const encoder = { name: 'stripes', sha256, dimension: 4 };
-      saveCheckpoint(at(folder), { ...checkpoint, config: { ...checkpoint.config, encoder } });
-      return at(folder);
-    };
-    const reader = captioner('reader');
-    const few = { ...training, epochs: 12, stateWeight: 0 };
-    const without = await distill(small({ out: at('without'), captioner: reader, training: few }));
-    const weighed = { ...few, stateWeight: 30 };
-    const { state } = await distill(small({ captioner: reader, training: weighed }));
-    expect(state.bestScores.explainedStates).to.be.within(without.state.bestScores.explainedStates + 0.05, 1);
-
-    expect((await refusal(small({ training: weighed, resume: true }))).message).to.include(
-      'the captioner whose states',
-    );
-    const other = await refusal(small({ out: at('other'), captioner: captioner('foreign', 'b'.repeat(64)) }));
-    expect(other.code).to.equal('mismatch');
-    expect(other.message).to.include("'stripes' (sha256 bbbb");
   });
 
   it('leaves out a photo that can not be decoded, and says so', async () => {
