@@ -36,13 +36,13 @@ describe('the captioner in the box', () => {
 
 /** What the captioner with MobileNetV2 as its encoder writes about them. */
 const expectedOfMobileNet: Record<string, string> = {
-  'astronaut.jpg': 'a man in a red shirt is riding a red motorcycle',
-  'cat.jpg': 'a little girl in a red shirt is eating a red piece of bread',
-  'coffee.jpg': 'a bird sits in a chair',
-  'officer.jpg': 'a man in a black jacket',
-  'raccoon.jpg': 'a black and white dog jumps over a log',
-  'rocket.jpg': 'a man in a red shirt is standing in front of a building',
-  'stairs.jpg': 'a man in a black shirt is standing in front of a building',
+  'astronaut.jpg': 'a man wearing a red helmet',
+  'cat.jpg': 'a little girl is eating a cake',
+  'coffee.jpg': 'a brown dog is standing in the water',
+  'officer.jpg': 'a man wearing a black hat and a hat',
+  'raccoon.jpg': 'a white dog is jumping over a log',
+  'rocket.jpg': 'a group of people are sitting on a fire',
+  'stairs.jpg': 'a man is sitting on a bench',
 };
 
 describe('the captioner with MobileNetV2 as its encoder', () => {
@@ -75,7 +75,7 @@ describe('the captioner with MobileNetV2 as its encoder', () => {
       expect(alone.logProbability).to.be.closeTo(together[i][0].logProbability, 1e-3);
       if (alone.caption !== all[i][0].caption) continue;
       same++;
-      expect(alone.logProbability).to.be.closeTo(all[i][0].logProbability, 0.1);
+      expect(alone.logProbability / all[i][0].logProbability).to.be.closeTo(1, 0.03);
       expect(alone.logProbability).not.to.equal(all[i][0].logProbability);
     }
     expect(same).to.be.at.least(features.ids.length - 2);
