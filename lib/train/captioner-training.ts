@@ -28,6 +28,7 @@ import {
   encodePhotos,
   featureStatistics,
   tokenizeData,
+  vectorsOfKnownWords,
   type TokenizedData,
 } from './data.js';
 import { History } from './history.js';
@@ -131,12 +132,14 @@ async function prepare(
   past: PastRun | undefined,
   start: ReturnType<typeof openStart> | undefined,
 ) {
-  const { manifest, features, out } = options;
+  const { manifest, features, out, warn = () => undefined } = options;
   const before = start?.checkpoint;
   const training = parseConfig(TrainingConfig, { ...past?.config.training, ...options.training });
   const wanted = parseConfig(DecoderConfig, past?.config.decoder ?? { ...before?.config.decoder, ...options.decoder });
   const vocabulary = before?.vocabulary ?? chooseVocabulary(options, data, past);
-  const vectors = await decoderVectors(vocabulary, wanted, options.progress);
+  const vectors = before
+    ? await vectorsOfKnownWords(vocabulary, wanted, warn, options.progress)
+    : await decoderVectors(vocabulary, wanted, options.progress);
   const decoderConfig = vectors ? { ...wanted, embeddingSize: vectors.dimension } : wanted;
 
   const dev = training.validatePhotos > 0 ? data.dev.slice(0, training.validatePhotos) : data.dev;

@@ -82,6 +82,25 @@ export async function decoderVectors(
 }
 
 /**
+ * The vectors that a trained decoder's words came from: a word that it does not know is learned as the most similar one that it knows.
+ * Where they are not there, such words are `<unk>`, and `warn` is told: all else is in the checkpoint.
+ */
+export async function vectorsOfKnownWords(
+  vocabulary: Vocabulary,
+  config: Pick<DecoderConfig, 'embeddings' | 'vectors'>,
+  warn: (line: string) => void,
+  progress?: ProgressReporter,
+): Promise<WordVectors | undefined> {
+  try {
+    return await decoderVectors(vocabulary, config, progress);
+  } catch (error) {
+    if (!(error instanceof CaptionerError) || error.code !== 'not-found') throw error;
+    warn(`Words that the captioner does not know are learned as <unk>, not as similar ones. ${error.message}`);
+    return undefined;
+  }
+}
+
+/**
  * What a checkpoint says of the data it learned from.
  * @param dev the photos that epochs are judged by. @param randomViews views of photos that captions may learn from.
  */

@@ -17,7 +17,7 @@ import { TrainableEncoder } from '../model/trainable-encoder.js';
 import { bucketLengths, examplesOf } from './batches.js';
 import type { TrainingOutcome } from './captioner-training.js';
 import { runContinued, type ContinuedRunOptions } from './continued-run.js';
-import { datasetCounts, decoderVectors, encodePhotos, tokenizePhotos } from './data.js';
+import { datasetCounts, encodePhotos, tokenizePhotos, vectorsOfKnownWords } from './data.js';
 import { encoderWeights, FinetuneTask, type FinetuneTaskParts } from './finetune-task.js';
 import { History } from './history.js';
 import { longest } from './photo-batches.js';
@@ -74,7 +74,7 @@ async function prepare(
   if (data.dev.length === 0)
     warn('There are no dev photos: the epoch with the least training loss is kept as the best.');
 
-  const vectors = await decoderVectors(vocabulary, decoderConfig, progress);
+  const vectors = await vectorsOfKnownWords(vocabulary, decoderConfig, warn, progress);
   const files = new Map(manifest.photos.map(({ id, file }) => [id, file]));
   const withFile = (photos: Parameters<typeof encodePhotos>[0]) =>
     encodePhotos(photos, vocabulary, vectors).map((photo) => ({ ...photo, file: files.get(photo.id)! }));

@@ -15,7 +15,7 @@ import { Decoder } from '../model/decoder.js';
 import { bucketLengths, examplesOf } from './batches.js';
 import type { TrainingOutcome } from './captioner-training.js';
 import { runContinued, type ContinuedRunOptions } from './continued-run.js';
-import { datasetCounts, decoderVectors, encodePhotos, tokenizeData } from './data.js';
+import { datasetCounts, encodePhotos, tokenizeData, vectorsOfKnownWords } from './data.js';
 import { History } from './history.js';
 import { RandomViews } from './random-views.js';
 import { ReinforcementTask, type ReinforcementTaskParts } from './reinforcement-task.js';
@@ -64,7 +64,7 @@ async function prepare(
     );
   }
   if (data.dev.length === 0) warn('There are no dev photos: the epoch with the highest reward is kept as the best.');
-  const vectors = await decoderVectors(vocabulary, decoder, progress);
+  const vectors = await vectorsOfKnownWords(vocabulary, decoder, warn, progress);
   const photos = encodePhotos(data.train, vocabulary, vectors);
   const dev = encodePhotos(
     config.validatePhotos > 0 ? data.dev.slice(0, config.validatePhotos) : data.dev,

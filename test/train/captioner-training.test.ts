@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { useBackend } from '../../lib/backend/index.js';
 import { CaptionerError } from '../../lib/errors.js';
 import { evaluateCaptioner } from '../../lib/evaluation.js';
-import { loadCheckpoint } from '../../lib/model/checkpoint.js';
+import { loadCheckpoint, saveCheckpoint } from '../../lib/model/checkpoint.js';
 import { trainCaptioner, type CaptionerTrainingOptions } from '../../lib/train/captioner-training.js';
 import { modelCard } from '../../lib/train/card.js';
 import { readHistory } from '../../lib/train/history.js';
@@ -188,6 +188,20 @@ describe('trainCaptioner', () => {
     expect(warnings).to.have.length(1);
     expect(warnings[0]).to.include('not another').and.include('it has to learn to read them');
     expect(other.config.encoder.name).to.equal('another');
+
+    // Vectors are for a decoder that is new: one that has learned its words goes on without.
+    const checkpoint = loadCheckpoint(first.best);
+    const decoder = {
+      ...checkpoint.config.decoder,
+      embeddings: 'pretrained-frozen' as const,
+      vectors: at('no vectors'),
+    };
+    saveCheckpoint(at('frozen'), { ...checkpoint, config: { ...checkpoint.config, decoder } });
+    const gone: string[] = [];
+    await train({ ...from, from: at('frozen'), out: at('without'), warn: (line) => gone.push(line) });
+    expect(gone.join()).to.include('learned as <unk>').and.include('There are no word vectors at');
+    const embedding = (folder: string) => loadCheckpoint(folder).weights.get('embedding')!.data;
+    expect(embedding(at('without', 'last'))).to.deep.equal(embedding(at('frozen')));
 
     expect((await refusal({ ...from, out: at('x'), vocabulary: { minCount: 2 } })).code).to.equal('bad-option');
     expect((await refusal({ ...from, out: at('x'), decoder: { hiddenSize: 7 } })).code).to.equal('mismatch');
