@@ -1,22 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { useBackend } from '../backend/index.js';
 import { DecoderConfig, parseConfig, TrainingConfig, VocabularyConfig } from '../config.js';
-import { plainIdentity, viewsOf, type FeatureStore } from '../data/features.js';
+import { plainIdentity, type FeatureStore } from '../data/features.js';
 import type { Manifest } from '../data/manifest.js';
 import { CaptionerError } from '../errors.js';
 import {
-  allDatasets,
   checkEncoder,
   findCheckpoint,
   libraryVersion,
-  loadCheckpoint,
   ownEncoder,
-  type Checkpoint,
   type CheckpointConfig,
 } from '../model/checkpoint.js';
 import { Decoder } from '../model/decoder.js';
 import { exportDecoder } from '../model/export-decoder.js';
-import type { Weights } from '../model/safetensors.js';
 import { Random } from '../random.js';
 import { Vocabulary } from '../text/vocabulary.js';
 import { bucketLengths, examplesOf, type CaptionedPhoto } from './batches.js';
@@ -35,6 +31,7 @@ import { History } from './history.js';
 import { RandomViews } from './random-views.js';
 import { checkUnchanged, openRun, runFolders, type PastRun } from './run-folder.js';
 import { runTask, type RunOptions } from './run-task.js';
+import { beginning, openStart, startWeights, type Start } from './start.js';
 import type { TrainerState } from './trainer.js';
 import { Validation } from './validation.js';
 
@@ -104,42 +101,22 @@ export async function trainCaptioner(options: CaptionerTrainingOptions): Promise
   }
 }
 
-/** The captioner that a run begins with, and whether its encoder made the features that it goes on with. */
-function openStart(from: string, { features, vocabulary, warn }: CaptionerTrainingOptions) {
-  if (vocabulary instanceof Vocabulary || Object.keys(vocabulary ?? {}).length > 0) {
-    throw new CaptionerError(
-      'bad-option',
-      'A captioner that begins with another one has its words: give no vocabulary.',
-    );
-  }
-  const folder = findCheckpoint(from);
-  const checkpoint = loadCheckpoint(folder);
-  const ours = plainIdentity(checkpoint.config.encoder);
-  const theirs = plainIdentity(features.encoder);
-  const sameEncoder = ours.sha256 === theirs.sha256 && viewsOf(ours) === viewsOf(theirs);
-  if (!sameEncoder) {
-    if (ours.dimension !== theirs.dimension) checkEncoder(checkpoint.config, features.encoder, 'The features');
-    warn?.(
-      `The captioner in ${folder} was trained on other features than these (of ${ours.name}, not ${theirs.name}): it has to learn to read them.`,
-    );
-  }
-  return { folder, checkpoint, sameEncoder };
-}
-
 async function prepare(
   options: CaptionerTrainingOptions,
   data: TokenizedData,
   past: PastRun | undefined,
-  start: ReturnType<typeof openStart> | undefined,
+  start: Start | undefined,
 ) {
   const { manifest, features, out, warn = () => undefined } = options;
   const before = start?.checkpoint;
   const training = parseConfig(TrainingConfig, { ...past?.config.training, ...options.training });
   const wanted = parseConfig(DecoderConfig, past?.config.decoder ?? { ...before?.config.decoder, ...options.decoder });
   const vocabulary = before?.vocabulary ?? chooseVocabulary(options, data, past);
-  const vectors = before
-    ? await vectorsOfKnownWords(vocabulary, wanted, warn, options.progress)
-    : await decoderVectors(vocabulary, wanted, options.progress);
+  // Whoever began without the vectors goes on without them.
+  const vectors =
+    (before ?? past?.config.from)
+      ? await vectorsOfKnownWords(vocabulary, wanted, warn, options.progress)
+      : await decoderVectors(vocabulary, wanted, options.progress);
   const decoderConfig = vectors ? { ...wanted, embeddingSize: vectors.dimension } : wanted;
 
   const dev = training.validatePhotos > 0 ? data.dev.slice(0, training.validatePhotos) : data.dev;
@@ -194,26 +171,6 @@ async function prepare(
   const encoder = own ? { encoder: readFileSync(own) } : {};
   const parts = { out, config, vocabulary, graphs, ...encoder, ...learned, validation, history, slots: past?.slots };
   return { parts, makeDecoder };
-}
-
-/** What a checkpoint says of the captioner that its run began with. */
-function beginning(past: PastRun | undefined, before: Checkpoint | undefined): Pick<CheckpointConfig, 'from'> {
-  if (past) return past.config.from ? { from: past.config.from } : {};
-  if (!before) return {};
-  const { encoder, trained } = before.config;
-  return { from: { encoder, trained, datasets: allDatasets(before.config) } };
-}
-
-/** A trained captioner's arrays, with the statistics of other features where it shall read such. */
-function startWeights(weights: Weights, { mean, std }: { mean?: Float32Array; std?: Float32Array }): Weights {
-  const changed = new Map(weights);
-  for (const [name, data] of [
-    ['features/mean', mean],
-    ['features/std', std],
-  ] as const) {
-    if (data && weights.has(name)) changed.set(name, { shape: [data.length], data });
-  }
-  return changed;
 }
 
 /** The decoder as ONNX files: only the 'onnx' backend writes them, and their weights do not matter. */

@@ -1,0 +1,68 @@
+import { plainIdentity, viewsOf } from '../data/features.js';
+import { CaptionerError } from '../errors.js';
+import {
+  allDatasets,
+  checkEncoder,
+  findCheckpoint,
+  loadCheckpoint,
+  type Checkpoint,
+  type CheckpointConfig,
+} from '../model/checkpoint.js';
+import type { Weights } from '../model/safetensors.js';
+import { Vocabulary } from '../text/vocabulary.js';
+import type { CaptionerTrainingOptions } from './captioner-training.js';
+import type { PastRun } from './run-folder.js';
+
+/** The captioner that a run begins with. */
+export interface Start {
+  /** Where it is. */
+  readonly folder: string;
+  readonly checkpoint: Checkpoint;
+  /** Whether its encoder made the features that the run goes on with. */
+  readonly sameEncoder: boolean;
+}
+
+/**
+ * Opens the captioner that a run begins with.
+ * @throws CaptionerError `bad-option`: a vocabulary is given, too. `mismatch`: features of another length than its own.
+ */
+export function openStart(from: string, { features, vocabulary, warn }: CaptionerTrainingOptions): Start {
+  if (vocabulary instanceof Vocabulary || Object.keys(vocabulary ?? {}).length > 0) {
+    throw new CaptionerError(
+      'bad-option',
+      'A captioner that begins with another one has its words: give no vocabulary.',
+    );
+  }
+  const folder = findCheckpoint(from);
+  const checkpoint = loadCheckpoint(folder);
+  const ours = plainIdentity(checkpoint.config.encoder);
+  const theirs = plainIdentity(features.encoder);
+  const sameEncoder = ours.sha256 === theirs.sha256 && viewsOf(ours) === viewsOf(theirs);
+  if (!sameEncoder) {
+    if (ours.dimension !== theirs.dimension) checkEncoder(checkpoint.config, features.encoder, 'The features');
+    warn?.(
+      `The captioner in ${folder} was trained on other features than these (of ${ours.name}, not ${theirs.name}): it has to learn to read them.`,
+    );
+  }
+  return { folder, checkpoint, sameEncoder };
+}
+
+/** What a checkpoint says of the captioner that its run began with. */
+export function beginning(past: PastRun | undefined, before: Checkpoint | undefined): Pick<CheckpointConfig, 'from'> {
+  if (past) return past.config.from ? { from: past.config.from } : {};
+  if (!before) return {};
+  const { encoder, trained } = before.config;
+  return { from: { encoder, trained, datasets: allDatasets(before.config) } };
+}
+
+/** A trained captioner's arrays, with the statistics of other features where it shall read such. */
+export function startWeights(weights: Weights, { mean, std }: { mean?: Float32Array; std?: Float32Array }): Weights {
+  const changed = new Map(weights);
+  for (const [name, data] of [
+    ['features/mean', mean],
+    ['features/std', std],
+  ] as const) {
+    if (data && weights.has(name)) changed.set(name, { shape: [data.length], data });
+  }
+  return changed;
+}
