@@ -71,6 +71,7 @@ function checkpointInfo(place: string) {
   const words = { known: vocabularySize, ...vocabulary };
   return {
     ...{ kind: 'checkpoint' as const, folder, captioner, encoder, decoder, words, trainedOn, training },
+    ...(config.from && { from: { ...config.from, datasets: config.from.datasets.map(({ name }) => name).join(', ') } }),
     ...(config.finetuned && { finetuned: config.finetuned }),
     ...(config.reinforced && { reinforced: config.reinforced }),
     scores: config.scores,
