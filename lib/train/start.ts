@@ -1,4 +1,4 @@
-import { plainIdentity, viewsOf } from '../data/features.js';
+import { viewsOf } from '../data/features.js';
 import { CaptionerError } from '../errors.js';
 import {
   allDatasets,
@@ -8,6 +8,7 @@ import {
   type Checkpoint,
   type CheckpointConfig,
 } from '../model/checkpoint.js';
+import { isSameNetwork } from '../model/encoders.js';
 import type { Weights } from '../model/safetensors.js';
 import { Vocabulary } from '../text/vocabulary.js';
 import type { CaptionerTrainingOptions } from './captioner-training.js';
@@ -35,11 +36,11 @@ export function openStart(from: string, { features, vocabulary, warn }: Captione
   }
   const folder = findCheckpoint(from);
   const checkpoint = loadCheckpoint(folder);
-  const ours = plainIdentity(checkpoint.config.encoder);
-  const theirs = plainIdentity(features.encoder);
-  const sameEncoder = ours.sha256 === theirs.sha256 && viewsOf(ours) === viewsOf(theirs);
+  const { encoder: ours } = checkpoint.config;
+  const { encoder: theirs } = features;
+  const sameEncoder = isSameNetwork(ours, theirs) && viewsOf(ours) === viewsOf(theirs);
   if (!sameEncoder) {
-    if (ours.dimension !== theirs.dimension) checkEncoder(checkpoint.config, features.encoder, 'The features');
+    if (ours.dimension !== theirs.dimension) checkEncoder(checkpoint.config, theirs, 'The features');
     warn?.(
       `The captioner in ${folder} was trained on other features than these (of ${ours.name}, not ${theirs.name}): it has to learn to read them.`,
     );

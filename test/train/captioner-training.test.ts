@@ -7,6 +7,7 @@ import { useBackend } from '../../lib/backend/index.js';
 import { CaptionerError } from '../../lib/errors.js';
 import { evaluateCaptioner } from '../../lib/evaluation.js';
 import { loadCheckpoint, saveCheckpoint } from '../../lib/model/checkpoint.js';
+import { registeredEncoder } from '../../lib/model/encoders.js';
 import { trainCaptioner, type CaptionerTrainingOptions } from '../../lib/train/captioner-training.js';
 import { modelCard } from '../../lib/train/card.js';
 import { readHistory } from '../../lib/train/history.js';
@@ -188,6 +189,17 @@ describe('trainCaptioner', () => {
     expect(warnings).to.have.length(1);
     expect(warnings[0]).to.include('not another').and.include('it has to learn to read them');
     expect(other.config.encoder.name).to.equal('another');
+
+    // A registered network has two files, with and without its head: its features are the same.
+    const { file, featuresFile } = registeredEncoder('mobilenetv2');
+    const whole = { ...scenes.features.encoder, name: 'mobilenetv2', sha256: file.sha256 };
+    const registered = loadCheckpoint(first.best);
+    const headless = { ...registered.config.encoder, sha256: featuresFile!.sha256 };
+    saveCheckpoint(at('headless'), { ...registered, config: { ...registered.config, encoder: headless } });
+    const same = Object.assign(Object.create(scenes.features) as typeof scenes.features, { encoder: whole });
+    const told: string[] = [];
+    await train({ ...from, from: at('headless'), features: same, out: at('same'), warn: (line) => told.push(line) });
+    expect(told).to.deep.equal([]);
 
     // Vectors are for a decoder that is new: one that has learned its words goes on without.
     const checkpoint = loadCheckpoint(first.best);
