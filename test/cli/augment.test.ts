@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -9,24 +8,7 @@ import { openDataset } from '../../lib/data/datasets.js';
 import { Random } from '../../lib/random.js';
 import { colouredPhoto } from '../fixtures/tiny-captioner.js';
 import { resnetLike } from '../model/networks.js';
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function captioner(...args: string[]): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'cli/main.ts', ...args, '--quiet'], {
-      env: { ...process.env, DEBUG: '' },
-    });
-    const output = { stdout: '', stderr: '' };
-    child.stdout.on('data', (text) => (output.stdout += String(text)));
-    child.stderr.on('data', (text) => (output.stderr += String(text)));
-    child.on('error', reject).on('close', (code) => resolve({ code, ...output }));
-  });
-}
+import { captioner } from './captioner.js';
 
 describe('captioner extract --augment', function () {
   this.timeout(240_000).slow(30_000);

@@ -1,21 +1,9 @@
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
 import { colouredPhoto, saveTinyCaptioner } from '../fixtures/tiny-captioner.js';
-
-function captioner(args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'cli/main.ts', ...args, '--quiet'], {
-      env: { ...process.env, DEBUG: '' },
-    });
-    const output = { stdout: '', stderr: '' };
-    child.stdout.on('data', (text) => (output.stdout += String(text)));
-    child.stderr.on('data', (text) => (output.stderr += String(text)));
-    child.on('error', reject).on('close', (code) => resolve({ code, ...output }));
-  });
-}
+import { captioner } from './captioner.js';
 
 describe('captioner caption --out and --shard', function () {
   this.timeout(240_000).slow(30_000);
@@ -30,7 +18,7 @@ describe('captioner caption --out and --shard', function () {
     fs.writeFileSync(at('photos/broken.jpg'), 'no photo');
   });
   after(() => fs.rmSync(folder, { recursive: true }));
-  const caption = (...more: string[]) => captioner(['caption', at('photos'), '--checkpoint', at('captioner'), ...more]);
+  const caption = (...more: string[]) => captioner('caption', at('photos'), '--checkpoint', at('captioner'), ...more);
   /** Numbers to four digits: in another batch, a photo's last ones may be others. */
   const parse = (text: string) =>
     text

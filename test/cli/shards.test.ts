@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -6,24 +5,7 @@ import { expect } from 'chai';
 import sharp from 'sharp';
 import { openFeatures } from '../../lib/data/features.js';
 import { resnetLike } from '../model/networks.js';
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function captioner(args: string[]): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'cli/main.ts', ...args, '--quiet'], {
-      env: { ...process.env, DEBUG: '' },
-    });
-    const output = { stdout: '', stderr: '' };
-    child.stdout.on('data', (text) => (output.stdout += String(text)));
-    child.stderr.on('data', (text) => (output.stderr += String(text)));
-    child.on('error', reject).on('close', (code) => resolve({ code, ...output }));
-  });
-}
+import { captioner } from './captioner.js';
 
 describe('captioner extract --shard and captioner merge', function () {
   this.timeout(240_000).slow(30_000);
@@ -45,7 +27,7 @@ describe('captioner extract --shard and captioner merge', function () {
   after(() => fs.rmSync(folder, { recursive: true }));
 
   const extract = (...more: string[]) =>
-    captioner(['extract', '--data', at('photos'), '--encoder', at('tiny.onnx'), '--features', at('features'), ...more]);
+    captioner('extract', '--data', at('photos'), '--encoder', at('tiny.onnx'), '--features', at('features'), ...more);
   const rowsOf = (name: string) => {
     const store = openFeatures(at(name));
     const rows = Object.fromEntries([...store.ids].sort().map((id) => [id, [...store.read(id)]]));
@@ -62,14 +44,14 @@ describe('captioner extract --shard and captioner merge', function () {
     const names = [1, 2, 3].map((index) => `features.${index}-of-3`);
     expect(names.reduce((sum, name) => sum + Object.keys(rowsOf(name)).length, 0)).to.equal(count);
 
-    const merge = (some: string[]) => captioner(['merge', ...some.map(at), '--features', at('merged')]);
+    const merge = (some: string[]) => captioner('merge', ...some.map(at), '--features', at('merged'));
     const without = await merge(names.slice(0, 2));
     expect(without.stderr).to.contain('without the shards 3-of-3');
     const merged = await merge(names);
     expect(merged).to.deep.include({ code: 0, stderr: '' });
     expect(merged.stdout).to.match(/^24 photos have features in .*merged: \d+ new\.\nSkipped: 1\.\n$/);
     expect(rowsOf('merged')).to.deep.equal(rowsOf('features'));
-    const again = await captioner(['merge', ...names.map(at), '--features', at('merged'), '--json']);
+    const again = await captioner('merge', ...names.map(at), '--features', at('merged'), '--json');
     expect(JSON.parse(again.stdout)).to.deep.equal({
       features: at('merged'),
       stored: count,
