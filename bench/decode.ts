@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Captioner } from '../lib/captioner.js';
-import { completeSearch } from '../lib/decode/complete-search.js';
-import { encodeSafetensors } from '../lib/model/safetensors.js';
+import { Captioner } from '../lib/captioner/captioner.js';
+import { resolveSearch } from '../lib/search/search-config.js';
+import { encodeSafetensors } from '../lib/files/safetensors.js';
 import { Peer } from './peer.js';
 import { photoFeatures } from './photos.js';
 import { root } from './program.js';
@@ -12,7 +12,7 @@ import { alternate, median, ratioToBest } from './rounds.js';
 const photos = 64;
 const beams = [3, 20];
 const checkpoint = path.join(root, 'checkpoints', 'default');
-const { maxLength, lengthPenalty } = completeSearch({});
+const { maxLength, lengthPenalty } = resolveSearch({});
 
 type Contestants = Record<string, () => Promise<number>>;
 

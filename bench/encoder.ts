@@ -2,10 +2,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { availableParallelism } from 'node:os';
 import { parseConfig, TrainingConfig } from '../lib/config.js';
 import { compile, useBackend } from '../lib/backend/index.js';
-import { ConvNet } from '../lib/model/convnet.js';
+import { ConvNet } from '../lib/model/encoder/convnet.js';
 import { Random } from '../lib/random.js';
-import { Adam } from '../lib/train/optimizer.js';
-import { trainableVariables } from '../lib/train/step.js';
+import { Adam } from '../lib/train/loop/optimizer.js';
+import { trainableVariables } from '../lib/train/decoder/training-step.js';
 import { Peer } from './peer.js';
 import { alternate, median, medianRatio } from './rounds.js';
 

@@ -1,15 +1,15 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
-import { decodeModel } from '../lib/backend/onnx/proto.js';
-import { openFeatures } from '../lib/data/features.js';
-import { extractFeatures } from '../lib/data/extraction.js';
-import { Encoder } from '../lib/model/encoder.js';
-import { readEncoder } from '../lib/model/encoder-source.js';
-import { encoderSource, registeredEncoder } from '../lib/model/encoders.js';
-import { floatConstant } from '../lib/model/onnx-constants.js';
-import { OnnxGraph } from '../lib/model/onnx-graph.js';
-import { encodeSafetensors, type Weight, type Weights } from '../lib/model/safetensors.js';
+import { decodeModel } from '../lib/onnx/protobuf.js';
+import { openFeatures } from '../lib/data/features/store.js';
+import { extractFeatures } from '../lib/data/features/extraction.js';
+import { Encoder } from '../lib/model/encoder/encoder.js';
+import { readEncoder } from '../lib/model/encoder/encoder-source.js';
+import { encoderSource, registeredEncoder } from '../lib/model/encoder/registry.js';
+import { floatConstant } from '../lib/onnx/constants.js';
+import { GraphReader } from '../lib/onnx/graph-reader.js';
+import { encodeSafetensors, type Weight, type Weights } from '../lib/files/safetensors.js';
 import { Peer } from './peer.js';
 import { benchPhotos } from './photos.js';
 import { root } from './program.js';
@@ -129,7 +129,7 @@ async function hasMobileNet(): Promise<boolean> {
 /** The weights of convolutions and matrices, and their biases, in the order in which the network uses them. */
 function encoderWeights(bytes: Uint8Array): Weights {
   const { graph } = decodeModel(bytes);
-  const values = new OnnxGraph(graph);
+  const values = new GraphReader(graph);
   const weights = new Map<string, Weight>();
   for (const { opType, input = [] } of graph.node ?? []) {
     if (!['Conv', 'Gemm', 'Add'].includes(opType ?? '')) continue;

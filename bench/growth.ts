@@ -1,8 +1,8 @@
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { FeatureWriter } from '../lib/data/feature-writer.js';
-import { Encoder } from '../lib/model/encoder.js';
+import { FeatureWriter } from '../lib/data/features/writer.js';
+import { Encoder } from '../lib/model/encoder/encoder.js';
 import { Peer } from './peer.js';
 import { benchPhotos, photoFeatures } from './photos.js';
 import { root, runProgram } from './program.js';

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { decodePhoto } from '../lib/images/photo.js';
 import { drawView } from '../lib/images/view.js';
-import type { Encoder } from '../lib/model/encoder.js';
+import type { Encoder } from '../lib/model/encoder/encoder.js';
 import { Random } from '../lib/random.js';
 import { root } from './program.js';
 

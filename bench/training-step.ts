@@ -1,9 +1,9 @@
 import { DecoderConfig, parseConfig, TrainingConfig } from '../lib/config.js';
-import { Decoder } from '../lib/model/decoder.js';
+import { Decoder } from '../lib/model/decoder/decoder.js';
 import { Random } from '../lib/random.js';
-import { bucketLengths, planEpoch, type Batch } from '../lib/train/batches.js';
-import { Adam } from '../lib/train/optimizer.js';
-import { storedFeatures, trainableVariables, TrainingStep } from '../lib/train/step.js';
+import { bucketLengths, planEpoch, type Batch } from '../lib/train/batches/batches.js';
+import { Adam } from '../lib/train/loop/optimizer.js';
+import { storedFeatures, trainableVariables, TrainingStep } from '../lib/train/decoder/training-step.js';
 
 /** The network and batch that a training step is measured with. */
 export interface StepSizes {

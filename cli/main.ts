@@ -5,22 +5,22 @@ import { plainErrors } from './options.js';
 
 /** The commands, in the order of the help. Each is loaded only when it is called, or listed. */
 const commands: Record<string, () => Promise<Command>> = {
-  download: async () => (await import('./download.js')).downloadCommand(),
-  extract: async () => (await import('./extract.js')).extractCommand(),
-  merge: async () => (await import('./merge.js')).mergeCommand(),
-  vocab: async () => (await import('./vocab.js')).vocabCommand(),
-  train: async () => (await import('./train.js')).trainCommand(),
-  distill: async () => (await import('./distill.js')).distillCommand(),
-  finetune: async () => (await import('./finetune.js')).finetuneCommand(),
-  reinforce: async () => (await import('./reinforce.js')).reinforceCommand(),
-  evaluate: async () => (await import('./evaluate.js')).evaluateCommand(),
-  compare: async () => (await import('./compare.js')).compareCommand(),
-  score: async () => (await import('./score.js')).scoreCommand(),
-  export: async () => (await import('./export.js')).exportCommand(),
-  caption: async () => (await import('./caption.js')).captionCommand(),
-  serve: async () => (await import('./serve.js')).serveCommand(),
-  encoders: async () => (await import('./encoders.js')).encodersCommand(),
-  info: async () => (await import('./info.js')).infoCommand(),
+  download: async () => (await import('./commands/download.js')).downloadCommand(),
+  extract: async () => (await import('./commands/extract.js')).extractCommand(),
+  merge: async () => (await import('./commands/merge.js')).mergeCommand(),
+  vocab: async () => (await import('./commands/vocab.js')).vocabCommand(),
+  train: async () => (await import('./commands/train.js')).trainCommand(),
+  distill: async () => (await import('./commands/distill.js')).distillCommand(),
+  finetune: async () => (await import('./commands/finetune.js')).finetuneCommand(),
+  reinforce: async () => (await import('./commands/reinforce.js')).reinforceCommand(),
+  evaluate: async () => (await import('./commands/evaluate.js')).evaluateCommand(),
+  compare: async () => (await import('./commands/compare.js')).compareCommand(),
+  score: async () => (await import('./commands/score.js')).scoreCommand(),
+  export: async () => (await import('./commands/export.js')).exportCommand(),
+  caption: async () => (await import('./commands/caption.js')).captionCommand(),
+  serve: async () => (await import('./commands/serve.js')).serveCommand(),
+  encoders: async () => (await import('./commands/encoders.js')).encodersCommand(),
+  info: async () => (await import('./commands/info.js')).infoCommand(),
 };
 
 // `captioner … | head` ends when head has seen enough: that is no error.

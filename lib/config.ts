@@ -298,7 +298,7 @@ const words = () =>
     .max(32)
     .default(() => []);
 
-/** How captions are searched for. `completeSearch` says which of these go together. */
+/** How captions are searched for. `resolveSearch` says which of these go together. */
 export const SearchConfig = z.strictObject({
   method: z
     .enum(['beam', 'diverse', 'sample', 'stochastic'])

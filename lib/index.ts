@@ -1,8 +1,8 @@
 /** The public API of captioner, all but training. Nothing here loads TensorFlow.js, so that captioning starts fast. */
 export * from './config.js';
 export * from './errors.js';
-export { exportCheckpoint, type CheckpointExport } from './export-checkpoint.js';
-export { readJson, readText } from './files.js';
+export { exportCheckpoint, type CheckpointExport } from './publish/export.js';
+export { readJson, readText } from './files/text-file.js';
 export * from './progress.js';
 export * from './random.js';
 export { tokenize } from './text/tokenizer.js';
@@ -10,42 +10,43 @@ export * from './text/vocabulary.js';
 export { ptbTokenize } from './metrics/ptb.js';
 export * from './metrics/score.js';
 export * from './metrics/scorer.js';
-export { beamSearch } from './decode/beam.js';
-export { greedySearch } from './decode/greedy.js';
-export { searchCaptions, tracedSearch } from './decode/search.js';
-export { completeSearch } from './decode/complete-search.js';
-export { DecoderEnsemble, loadDecoder, type CaptionDecoder } from './decode/ensemble.js';
-export { tracedBeamSearch, type SearchTrace, type TracedCandidate, type TracedSearch } from './decode/trace.js';
-export { alternatives, type WordAlternatives } from './decode/alternatives.js';
-export { diverseBeamSearch, type DiverseBeamOptions } from './decode/diverse-beam.js';
-export { sampleCaptions, type SamplingOptions } from './decode/sampling.js';
-export * from './decode/stepper.js';
-export { cacheFolder } from './cache.js';
-export { CaptionFile, captionKey, captionRecord } from './caption-file.js';
-export * from './captioner.js';
-export { explainPhoto, type ExplainOptions, type Explanation } from './explain.js';
-export { occlusion, type OcclusionMap, type OcclusionOptions } from './occlusion.js';
+export { beamSearch } from './search/beam.js';
+export { greedySearch } from './search/greedy.js';
+export { searchCaptions, tracedSearch } from './search/search.js';
+export { resolveSearch } from './search/search-config.js';
+export { DecoderEnsemble, loadDecoder, type CaptionDecoder } from './search/ensemble.js';
+export { tracedBeamSearch } from './search/trace.js';
+export type { SearchTrace, TracedCandidate, TracedSearch } from './search/observer.js';
+export { alternatives, type WordAlternatives } from './search/alternatives.js';
+export { diverseBeamSearch, type DiverseBeamOptions } from './search/diverse-beam.js';
+export { sampleCaptions, type SamplingOptions } from './search/sampling.js';
+export * from './search/stepper.js';
+export { cacheFolder } from './files/cache.js';
+export { CaptionFile, captionKey, captionRecord } from './captioner/caption-file.js';
+export * from './captioner/captioner.js';
+export { explainPhoto, type ExplainOptions, type Explanation } from './captioner/explain.js';
+export { occlusion, type OcclusionMap, type OcclusionOptions } from './captioner/occlusion.js';
 export { decodePhoto, defaultMaxPixels, normalise, type PhotoOptions } from './images/photo.js';
 export { decodedSize, viewsOfPhoto } from './images/photo-views.js';
 export { findPhotos } from './images/find.js';
-export { openDataset, type DatasetOptions } from './data/datasets.js';
+export { openDataset, type DatasetOptions } from './data/datasets/datasets.js';
 export {
   downloadDataset,
   mirroredDataset,
   missingArchives,
   type DatasetDownload,
   type DatasetDownloadOptions,
-} from './data/dataset-download.js';
+} from './data/datasets/dataset-download.js';
 export {
   publishedDataset,
   publishedDatasets,
   type PublishedArchive,
   type PublishedDataset,
-} from './data/published-datasets.js';
-export * from './data/manifest.js';
-export { HistogramEncoder } from './data/histogram-encoder.js';
-export { shapesDataset, type ShapesOptions } from './data/shapes.js';
-export { summarise, type DatasetSummary, type PhotoCounts } from './data/summary.js';
+} from './data/datasets/published-datasets.js';
+export * from './data/datasets/manifest.js';
+export { HistogramEncoder } from './data/features/histogram-encoder.js';
+export { shapesDataset, type ShapesOptions } from './data/datasets/shapes.js';
+export { summarise, type DatasetSummary, type PhotoCounts } from './data/datasets/summary.js';
 export {
   openFeatures,
   readSkipped,
@@ -53,19 +54,25 @@ export {
   type EncoderIdentity,
   type FeatureStore,
   type SkippedPhoto,
-} from './data/features.js';
+} from './data/features/store.js';
 export {
   extractFeatures,
   type ExtractionReport,
   type ExtractionRequest,
   type PhotoEncoder,
-} from './data/extraction.js';
-export { photoFeatures } from './data/photo-features.js';
-export { mergeFeatures, type MergeReport, type MergeRequest } from './data/merge.js';
-export { isInShard, lackingShards, parseShard, shardPath, type Shard } from './data/shard.js';
-export { Encoder, type EncoderOptions } from './model/encoder.js';
-export { EncoderMetadata, readEncoderMetadata, writeEncoderMetadata } from './model/encoder-file.js';
-export { encoderFile, encoders, encoderSource, isSameNetwork, type RegisteredEncoder } from './model/encoders.js';
+} from './data/features/extraction.js';
+export { photoFeatures } from './data/features/photo-features.js';
+export { mergeFeatures, type MergeReport, type MergeRequest } from './data/features/merge.js';
+export { isInShard, lackingShards, parseShard, shardPath, type Shard } from './data/features/shard.js';
+export { Encoder, type EncoderOptions } from './model/encoder/encoder.js';
+export { EncoderMetadata, readEncoderMetadata, writeEncoderMetadata } from './model/encoder/encoder-file.js';
+export {
+  encoderFile,
+  encoders,
+  encoderSource,
+  isSameNetwork,
+  type RegisteredEncoder,
+} from './model/encoder/registry.js';
 export { loadVectors, type VectorOptions, type WordVectors } from './text/vectors.js';
 export {
   checkEncoder,
@@ -77,11 +84,11 @@ export {
   saveCheckpoint,
   type Checkpoint,
   type SaveOptions,
-} from './model/checkpoint.js';
-export { decodeSafetensors, encodeSafetensors, type Weight, type Weights } from './model/safetensors.js';
-export { evaluateCaptioner, type Evaluation, type EvaluationRequest } from './evaluation.js';
-export { metricsOf, writeEvaluation } from './evaluation-files.js';
-export * from './results.js';
+} from './model/checkpoint/checkpoint.js';
+export { decodeSafetensors, encodeSafetensors, type Weight, type Weights } from './files/safetensors.js';
+export { evaluateCaptioner, type Evaluation, type EvaluationRequest } from './evaluate/evaluation.js';
+export { metricsOf, writeEvaluation } from './evaluate/evaluation-files.js';
+export * from './evaluate/results.js';
 export { compareStatistics, type ScoreComparison } from './metrics/compare.js';
 export type { ConfidentPrediction, Prediction } from './metrics/predictions.js';
 export { CaptionStatistics, scoreNames, type PhotoStatistics, type ScoreName } from './metrics/statistics.js';
@@ -91,5 +98,5 @@ export { diversity, type Diversity } from './metrics/diversity.js';
 export { alarmThresholds, type Check } from './metrics/checks.js';
 export { referenceFit, type ReferenceFit } from './metrics/perplexity.js';
 export { reportCaptions, type CaptionReport, type EvaluatedPhoto } from './metrics/report.js';
-export { modelCard, type TestReport } from './train/card.js';
+export { modelCard, type TestReport } from './publish/card.js';
 export { lessonPreset, openLesson, openSamples, projectFolder, type LessonData, type Preset } from './lesson.js';

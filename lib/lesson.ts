@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { Captioner } from './captioner.js';
-import { openDataset } from './data/datasets.js';
-import { extractFeatures, type PhotoEncoder } from './data/extraction.js';
-import { openFeatures, readSkipped, type FeatureStore } from './data/features.js';
-import type { Manifest } from './data/manifest.js';
-import { HistogramEncoder } from './data/histogram-encoder.js';
-import { shapesDataset } from './data/shapes.js';
+import { Captioner } from './captioner/captioner.js';
+import { openDataset } from './data/datasets/datasets.js';
+import { extractFeatures, type PhotoEncoder } from './data/features/extraction.js';
+import { openFeatures, readSkipped, type FeatureStore } from './data/features/store.js';
+import type { Manifest } from './data/datasets/manifest.js';
+import { HistogramEncoder } from './data/features/histogram-encoder.js';
+import { shapesDataset } from './data/datasets/shapes.js';
 import { CaptionerError } from './errors.js';
 import type { ProgressReporter } from './progress.js';
 

@@ -7,22 +7,32 @@ export {
   type CompiledStep,
   type ExportedGraph,
 } from './backend/index.js';
-export { Decoder, type DecoderOptions, type DecoderState, type DropoutMasks } from './model/decoder.js';
-export { exportDecoder } from './model/export-decoder.js';
-export { describeEncoder, readEncoder, type EncoderSource } from './model/encoder-source.js';
-export { exportEncoder } from './model/export-encoder.js';
-export { TrainableEncoder, type TrainableEncoderOptions } from './model/trainable-encoder.js';
-export * from './train/batches.js';
-export { trainCaptioner, type CaptionerTrainingOptions, type TrainingOutcome } from './train/captioner-training.js';
-export { distill, type DistillationOptions, type DistillationOutcome } from './train/distillation.js';
-export { finetuneCaptioner, type FinetuningOptions } from './train/finetuning.js';
-export { reinforceCaptioner, type ReinforcementOptions } from './train/reinforcement.js';
-export * from './train/dropout.js';
-export { readHistory, type HistoryRecord } from './train/history.js';
-export { crossEntropy } from './train/loss.js';
-export { Adam, type OptimizerConfig, type OptimizerScalars } from './train/optimizer.js';
-export { learningRateAt } from './train/schedule.js';
-export { storedFeatures, TrainingStep, trainableVariables, ValidationStep, type PhotoPath } from './train/step.js';
+export { Decoder, type DecoderOptions, type DecoderState, type DropoutMasks } from './model/decoder/decoder.js';
+export { exportDecoder } from './model/decoder/export-decoder.js';
+export { describeEncoder, readEncoder, type EncoderSource } from './model/encoder/encoder-source.js';
+export { exportEncoder } from './model/encoder/export-encoder.js';
+export { TrainableEncoder, type TrainableEncoderOptions } from './model/encoder/trainable-encoder.js';
+export * from './train/batches/batches.js';
+export {
+  trainCaptioner,
+  type CaptionerTrainingOptions,
+  type TrainingOutcome,
+} from './train/decoder/captioner-training.js';
+export { distill, type DistillationOptions, type DistillationOutcome } from './train/distill/distillation.js';
+export { finetuneCaptioner, type FinetuningOptions } from './train/finetune/finetuning.js';
+export { reinforceCaptioner, type ReinforcementOptions } from './train/reinforce/reinforcement.js';
+export * from './train/decoder/dropout.js';
+export { readHistory, type HistoryRecord } from './train/loop/history.js';
+export { crossEntropy } from './train/decoder/loss.js';
+export { Adam, type OptimizerConfig, type OptimizerScalars } from './train/loop/optimizer.js';
+export { learningRateAt } from './train/loop/schedule.js';
+export {
+  storedFeatures,
+  TrainingStep,
+  trainableVariables,
+  ValidationStep,
+  type PhotoPath,
+} from './train/decoder/training-step.js';
 export {
   Trainer,
   type EpochRecord,
@@ -31,4 +41,4 @@ export {
   type TrainerOptions,
   type TrainerState,
   type TrainingTask,
-} from './train/trainer.js';
+} from './train/loop/trainer.js';

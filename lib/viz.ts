@@ -18,7 +18,7 @@ export * from './viz/charts.js';
 export { compareRuns, liveCurves, lossCurves } from './viz/curves.js';
 export { wordAlternatives, wordFrequencies, wordProbabilities, zipfPlot } from './viz/words.js';
 export { cosine, nearestNeighbours, principalComponents } from './viz/projection.js';
-export { photoUrl, type PhotoSource } from './viz/photos.js';
+export { photoUrl, type ImageSource } from './viz/photos.js';
 export { channelMaps, numberMaps, occlusionMaps, type PhotoMapOptions } from './viz/photo-maps.js';
 export { embeddingMap, type EmbeddingMapOptions, type MappedPoint } from './viz/embedding-map.js';
 export { beamTree, type BeamTreeOptions, type TreeCandidate } from './viz/beam-tree.js';

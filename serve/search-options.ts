@@ -1,4 +1,4 @@
-import { completeSearch, CaptionerError, describeOptions, SearchConfig, splitList } from '../lib/index.js';
+import { resolveSearch, CaptionerError, describeOptions, SearchConfig, splitList } from '../lib/index.js';
 import { givenTwice } from './body.js';
 
 const options = describeOptions(SearchConfig);
@@ -15,7 +15,7 @@ export function readSearch(fields: Readonly<Record<string, unknown>>, maxBeam: n
       return [name, typeof value === 'string' ? fromText(name, value) : value];
     }),
   );
-  const search = completeSearch(values, maxBeam);
+  const search = resolveSearch(values, maxBeam);
   for (const name of ['beam', 'n'] as const) {
     if (search[name] > maxBeam) {
       throw new CaptionerError('bad-option', `In the options: ${name} may be ${maxBeam} here, not more.`);

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
-import { Captioner } from '../lib/captioner.js';
-import { photoFeatures } from '../lib/data/photo-features.js';
-import { openFeatures } from '../lib/data/features.js';
+import { Captioner } from '../lib/captioner/captioner.js';
+import { photoFeatures } from '../lib/data/features/photo-features.js';
+import { openFeatures } from '../lib/data/features/store.js';
 import { CaptionerError } from '../lib/errors.js';
 import { lessonPreset, openSamples } from '../lib/lesson.js';
-import { checkEncoder, loadCheckpoint } from '../lib/model/checkpoint.js';
+import { checkEncoder, loadCheckpoint } from '../lib/model/checkpoint/checkpoint.js';
 import { storedCheckpoint } from './fixtures/stored-samples.js';
 
 describe('lessons', function () {

@@ -12,20 +12,17 @@ import { EagerSessions } from './eager.js';
 import { kernelTable } from './kernels/table.js';
 import type { Attributes } from './kernels/rule.js';
 import type { Recorder } from './recorder.js';
-import { keepMemorySmall } from './onnx/native-memory.js';
+import type { KernelInputs, TensorStorage, TensorValues } from './tensor-storage.js';
+import { keepMemorySmall } from '../onnx/native-memory.js';
 import { CaptionerError } from '../errors.js';
 
 type DataId = TensorInfo['dataId'];
-type Values = Float32Array | Int32Array | Uint8Array;
-
-/** The inputs of a kernel: TensorFlow.js gives them by name, or as a list. */
-export type KernelInputs = Record<string, TensorInfo>;
 
 /**
  * A TensorFlow.js backend whose tensors are typed arrays in JavaScript's memory and whose heavy kernels run on ONNX Runtime.
  * Kernels without a rule, and small work for which a call into native code does not pay, run on TensorFlow.js' own CPU kernels.
  */
-export class OnnxBackend extends MathBackendCPU {
+export class OnnxBackend extends MathBackendCPU implements TensorStorage {
   /** Set while a step is traced: sees every kernel. */
   recorder?: Recorder;
   /** Buffers that compiled steps write to in turn. Whoever reads them gets a copy. */
@@ -54,7 +51,7 @@ export class OnnxBackend extends MathBackendCPU {
   override readSync(dataId: DataId): ReturnType<MathBackendCPU['readSync']> {
     if (this.kernelDepth === 0) this.recorder?.refuseReading(dataId);
     const values = super.readSync(dataId);
-    return this.recycled.has(values) ? (values as Values).slice() : values;
+    return this.recycled.has(values) ? (values as TensorValues).slice() : values;
   }
 
   override async read(dataId: DataId): ReturnType<MathBackendCPU['read']> {
@@ -62,7 +59,7 @@ export class OnnxBackend extends MathBackendCPU {
   }
 
   /** The values of a tensor as the typed array of its data type. */
-  valuesOf({ dataId, dtype }: TensorInfo): Values {
+  valuesOf({ dataId, dtype }: TensorInfo): TensorValues {
     const { values } = this.data.get(dataId) as { values: ArrayLike<number> };
     if (dtype === 'float32') return values instanceof Float32Array ? values : Float32Array.from(values);
     if (dtype === 'int32') return values instanceof Int32Array ? values : Int32Array.from(values);

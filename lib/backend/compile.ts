@@ -1,8 +1,8 @@
 import { engine, tidy, util, type DataType, type Variable } from '@tensorflow/tfjs-core';
 import { currentOnnxBackend, type OnnxBackend } from './backend.js';
-import { isDtype, type Dtype } from './onnx/graph.js';
-import { loadGraph, type Buffer, type GraphSession } from './onnx/graph-session.js';
-import type { SessionOptions } from './onnx/session.js';
+import { isDtype, type Dtype } from '../onnx/graph-builder.js';
+import { loadGraph, type Buffer, type GraphSession } from '../onnx/graph-session.js';
+import type { SessionOptions } from '../onnx/session.js';
 import { optimize } from './optimize.js';
 import { internals } from './engine-internals.js';
 import { tracePure, type Tensors, type Trace } from './trace.js';

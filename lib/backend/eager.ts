@@ -1,10 +1,10 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { Tensor } from 'onnxruntime-node';
-import type { KernelInputs, OnnxBackend } from './backend.js';
+import type { KernelInputs, TensorStorage } from './tensor-storage.js';
 import type { Attributes, KernelRule, Operands } from './kernels/rule.js';
 import { sizeOf } from './kernels/rule.js';
-import { GraphBuilder, isDtype, tfType, type Dtype } from './onnx/graph.js';
-import { Session } from './onnx/session.js';
+import { GraphBuilder, isDtype, tfType, type Dtype } from '../onnx/graph-builder.js';
+import { Session } from '../onnx/session.js';
 
 /** Sessions kept for eager kernels; the one unused for longest goes first. A session takes some 50 KB. */
 const MAX_SESSIONS = 1000;
@@ -17,7 +17,7 @@ export class EagerSessions {
   private readonly sessions = new Map<string, Session | undefined>();
   private readonly inferred = new Map<string, { dtype: Dtype; shape: number[] }[]>();
 
-  constructor(private readonly backend: OnnxBackend) {}
+  constructor(private readonly backend: TensorStorage) {}
 
   /** The outputs, or undefined when the kernel is better or only done in JavaScript. */
   run(

@@ -1,14 +1,14 @@
-import type { GraphBuilder } from './onnx/graph.js';
-import { AttributeType, type Node } from './onnx/proto.js';
-import { uses } from './uses.js';
+import type { GraphBuilder } from '../onnx/graph-builder.js';
+import { AttributeType, type Node } from '../onnx/protobuf.js';
+import { uses } from './consumers.js';
 
 /**
  * Rewrites a graph that is going to run on ONNX Runtime now, in ways that a file for others should not have: there, where weights
  * are constants, they would stand in the way of folding a scale into the convolution before it.
  */
 export function fuse(graph: GraphBuilder): void {
-  joinSteps(graph);
-  joinMasks(graph);
+  fuseSteps(graph);
+  fuseMasks(graph);
   joinScaleAndShift(graph);
   joinConvolutionBiases(graph);
 }
@@ -17,7 +17,7 @@ export function fuse(graph: GraphBuilder): void {
  * The gradient of relu(x) asks where x > 0: that is where relu(x) > 0. Asked of the result, x need not be kept, and what
  * computes it can be joined with the relu.
  */
-function joinSteps(graph: GraphBuilder): void {
+function fuseSteps(graph: GraphBuilder): void {
   const rectified = new Map<string, string>();
   for (const { opType, input, output } of graph.nodes) if (opType === 'Relu') rectified.set(input![0], output![0]);
   const done = new Set<string>();
@@ -31,7 +31,7 @@ function joinSteps(graph: GraphBuilder): void {
 }
 
 /** The gradient of relu6 multiplies two conditions as numbers: joined before, they become numbers once. */
-function joinMasks(graph: GraphBuilder): void {
+function fuseMasks(graph: GraphBuilder): void {
   const { producers } = uses(graph);
   const conditions = ['Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual'];
   /** The condition that a number is made of; TensorFlow.js may cast it more than once. */

@@ -1,7 +1,7 @@
 import { fuse } from './fusion.js';
-import type { GraphBuilder } from './onnx/graph.js';
-import { AttributeType, type Node } from './onnx/proto.js';
-import { uses } from './uses.js';
+import type { GraphBuilder } from '../onnx/graph-builder.js';
+import { AttributeType, type Node } from '../onnx/protobuf.js';
+import { uses } from './consumers.js';
 
 /**
  * Rewrites a traced graph so that it does the same with less work.
@@ -10,7 +10,7 @@ import { uses } from './uses.js';
 export function optimize(graph: GraphBuilder, { portable = false } = {}): void {
   dropTransposePairs(graph);
   joinProductSums(graph);
-  joinBiases(graph);
+  fuseBiases(graph);
   joinSquares(graph);
   joinLogSoftmax(graph);
   transposeAhead(graph);
@@ -86,7 +86,7 @@ function joinProductSums(graph: GraphBuilder): void {
 }
 
 /** A Gemm adds a bias while it writes its product: the large product is not read and written once more. */
-function joinBiases(graph: GraphBuilder): void {
+function fuseBiases(graph: GraphBuilder): void {
   const { producers, usedOnce } = uses(graph);
   const joined = new Set<Node>();
   for (const node of graph.nodes) {

@@ -1,9 +1,10 @@
 import { engine, type TensorInfo, type Variable } from '@tensorflow/tfjs-core';
-import type { KernelInputs, OnnxBackend } from './backend.js';
+import type { EagerSessions } from './eager.js';
+import type { KernelInputs, TensorStorage } from './tensor-storage.js';
 import { internals } from './engine-internals.js';
 import type { Attributes, KernelRule, Operands } from './kernels/rule.js';
 import { reshape } from './kernels/shape.js';
-import { GraphBuilder, isDtype, onnxType, type Dimensions, type Dtype, type Operand } from './onnx/graph.js';
+import { GraphBuilder, isDtype, onnxType, type Dimensions, type Dtype, type Operand } from '../onnx/graph-builder.js';
 import { CaptionerError } from '../errors.js';
 
 type DataId = TensorInfo['dataId'];
@@ -30,7 +31,7 @@ export class Recorder {
   private readonly constants = new Map<DataId, Operand>();
 
   constructor(
-    private readonly backend: OnnxBackend,
+    private readonly backend: TensorStorage & { readonly eager: Pick<EagerSessions, 'infer'> },
     private readonly nameOf: (variable: Variable) => string,
   ) {
     this.noticeVariables();

@@ -2,7 +2,7 @@ import { engine, tidy, type Tensor, type TensorInfo, type Variable } from '@tens
 import type { OnnxBackend } from './backend.js';
 import { internals } from './engine-internals.js';
 import { Recorder } from './recorder.js';
-import { bytesOf, type Dimensions, type GraphBuilder } from './onnx/graph.js';
+import { bytesOf, type Dimensions, type GraphBuilder } from '../onnx/graph-builder.js';
 import { CaptionerError } from '../errors.js';
 
 export type Tensors = Record<string, Tensor>;

@@ -1,4 +1,4 @@
-import type { FeatureStore } from '../data/features.js';
+import type { FeatureStore } from '../data/features/store.js';
 import type { Random } from '../random.js';
 import type { Diversity } from './diversity.js';
 import type { CaptionScorer } from './scorer.js';

@@ -1,6 +1,6 @@
-import type { FeatureStore } from '../data/features.js';
-import { captionLogProbabilities } from '../decode/alternatives.js';
-import type { Stepper } from '../decode/stepper.js';
+import type { FeatureStore } from '../data/features/store.js';
+import { captionLogProbabilities } from '../search/alternatives.js';
+import type { Stepper } from '../search/stepper.js';
 import { Vocabulary } from '../text/vocabulary.js';
 
 /** Captions as ids of words, of a photo. */

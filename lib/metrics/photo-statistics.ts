@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { splits } from '../data/manifest.js';
+import { splits } from '../data/datasets/manifest.js';
 import { CaptionerError } from '../errors.js';
 import type { CaptionReport } from './report.js';
 import { longestNgram } from './ngrams.js';

@@ -1,7 +1,7 @@
 import type { SearchConfig } from '../config.js';
-import type { FeatureStore } from '../data/features.js';
-import { searchCaptions } from '../decode/search.js';
-import type { Stepper } from '../decode/stepper.js';
+import type { FeatureStore } from '../data/features/store.js';
+import { searchCaptions } from '../search/search.js';
+import type { Stepper } from '../search/stepper.js';
 import type { Vocabulary } from '../text/vocabulary.js';
 
 /** A caption as the COCO caption evaluation wants it. */

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { CaptionerError } from '../errors.js';
 import type { Random } from '../random.js';
 import { initialValues, type Parameter } from './parameters.js';
-import type { Weights } from './safetensors.js';
+import type { Weights } from '../files/safetensors.js';
 
 export type Variables = Readonly<Record<string, tf.Variable>>;
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { cacheFolder } from '../cache.js';
+import { cacheFolder } from '../files/cache.js';
 import { CaptionerError } from '../errors.js';
 import { silent, type ProgressReporter } from '../progress.js';
 import { textVectors, winkVectors } from './vector-sources.js';

@@ -1,4 +1,4 @@
-import type { TracedCandidate } from '../decode/trace.js';
+import type { TracedCandidate } from '../search/observer.js';
 import { Figure } from './figure.js';
 import type { ScatterTrace } from './spec.js';
 import { ink, palette } from './theme.js';

@@ -1,4 +1,4 @@
-import type { EpochRecord, StepRecord } from '../train/trainer.js';
+import type { EpochRecord, StepRecord } from '../train/loop/trainer.js';
 import { LiveDisplay } from './display.js';
 import { Figure } from './figure.js';
 import type { Trace } from './spec.js';

@@ -1,5 +1,5 @@
 import { Figure } from './figure.js';
-import { photoUrl, type PhotoSource } from './photos.js';
+import { photoUrl, type ImageSource } from './photos.js';
 import { principalComponents } from './projection.js';
 import type { LayoutImage, Trace } from './spec.js';
 import { palette, seriesColours } from './theme.js';
@@ -9,7 +9,7 @@ export interface MappedPoint {
   readonly vector: ArrayLike<number>;
   /** Points of a group have a colour of their own. */
   readonly group?: string;
-  readonly photo?: PhotoSource;
+  readonly photo?: ImageSource;
 }
 
 export interface EmbeddingMapOptions {

@@ -1,12 +1,12 @@
 import { display, type Displayable, type DisplayData } from './display.js';
 import { rasterise } from './figure.js';
 import { escapeHtml } from './html.js';
-import { photoUrl, type PhotoSource } from './photos.js';
+import { photoUrl, type ImageSource } from './photos.js';
 import { drawText, wrapText } from './static/text.js';
 import { fontFamily, ink } from './theme.js';
 
 export interface GalleryItem {
-  readonly photo: PhotoSource;
+  readonly photo: ImageSource;
   /** In bold above all else. */
   readonly name?: string;
   /** What a captioner wrote, the likeliest first. */

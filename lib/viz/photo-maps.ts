@@ -1,5 +1,5 @@
 import { Figure } from './figure.js';
-import { photoUrl, type PhotoSource } from './photos.js';
+import { photoUrl, type ImageSource } from './photos.js';
 import type { Annotation, Axis, ColourScale, HeatmapTrace, LayoutImage } from './spec.js';
 import { amounts, heat, ink } from './theme.js';
 import { plainWord } from './words.js';
@@ -23,7 +23,7 @@ export interface PhotoMapOptions {
 /** Maps side by side, over a photo or alone, on one scale or each on its own. */
 async function panels(
   maps: readonly NamedMap[],
-  photo: PhotoSource | undefined,
+  photo: ImageSource | undefined,
   { title, columns = 5, panel = 150 }: PhotoMapOptions,
   scale: { colours: ColourScale; low?: number; high?: number; opacity?: number; smooth: boolean },
 ): Promise<Figure> {
@@ -116,7 +116,7 @@ async function panels(
  * @param drops [words][grid][grid], as `occlusion` gives them.
  */
 export async function occlusionMaps(
-  photo: PhotoSource,
+  photo: ImageSource,
   words: readonly string[],
   drops: readonly (readonly (readonly number[])[])[],
   options: Partial<PhotoMapOptions> = {},
@@ -140,7 +140,7 @@ export async function occlusionMaps(
  * @param map [C, h, w], as `Encoder.featureMap` gives it for one photo.
  */
 export async function channelMaps(
-  photo: PhotoSource,
+  photo: ImageSource,
   map: Float32Array,
   [, height, width]: readonly [channels: number, height: number, width: number],
   chosen: readonly number[],

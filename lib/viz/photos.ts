@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 
 /** A photo to draw: a file, the bytes of a file, or pixels as an encoder takes them. */
-export type PhotoSource = string | Uint8Array | { readonly rgb: Uint8Array; readonly size: number };
+export type ImageSource = string | Uint8Array | { readonly rgb: Uint8Array; readonly size: number };
 
 /**
  * A photo as a `data:` URL of JPEG, small enough for a page: figures need nothing from elsewhere.
@@ -10,7 +10,7 @@ export type PhotoSource = string | Uint8Array | { readonly rgb: Uint8Array; read
  * @param square squashed to a square, as encoders see it; else in its own shape.
  */
 export async function photoUrl(
-  photo: PhotoSource,
+  photo: ImageSource,
   width = 320,
   square = false,
 ): Promise<{ url: string; width: number; height: number }> {

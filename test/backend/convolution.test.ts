@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { currentOnnxBackend } from '../../lib/backend/backend.js';
 import { compile, useBackend } from '../../lib/backend/index.js';
 import { CaptionerError } from '../../lib/errors.js';
-import { batchNormTraining } from '../../lib/model/batch-norm.js';
+import { batchNormTraining } from '../../lib/model/encoder/batch-norm.js';
 import { Random } from '../../lib/random.js';
 
 type Tensors = Record<string, tf.Tensor>;

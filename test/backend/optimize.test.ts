@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { Tensor } from 'onnxruntime-node';
-import { GraphBuilder } from '../../lib/backend/onnx/graph.js';
-import { DataType } from '../../lib/backend/onnx/proto.js';
-import { Session } from '../../lib/backend/onnx/session.js';
+import { GraphBuilder } from '../../lib/onnx/graph-builder.js';
+import { DataType } from '../../lib/onnx/protobuf.js';
+import { Session } from '../../lib/onnx/session.js';
 import { optimize } from '../../lib/backend/optimize.js';
 import { Random } from '../../lib/random.js';
 

@@ -2,12 +2,12 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
-import { openFeatures } from '../../lib/data/features.js';
-import { splitPhotos } from '../../lib/data/manifest.js';
-import { openDataset } from '../../lib/data/datasets.js';
+import { openFeatures } from '../../lib/data/features/store.js';
+import { splitPhotos } from '../../lib/data/datasets/manifest.js';
+import { openDataset } from '../../lib/data/datasets/datasets.js';
 import { Random } from '../../lib/random.js';
 import { colouredPhoto } from '../fixtures/tiny-captioner.js';
-import { resnetLike } from '../model/networks.js';
+import { resnetLike } from '../model/encoder/networks.js';
 import { captioner } from './captioner.js';
 
 describe('captioner extract --augment', function () {

@@ -3,8 +3,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
-import { ScriptedServer, serve } from '../data/server.js';
-import { zipOf } from '../data/zip-files.js';
+import { ScriptedServer, serve } from '../files/server.js';
+import { zipOf } from '../files/zip-files.js';
 
 describe('captioner download', function () {
   this.timeout(240_000).slow(20_000);

@@ -4,10 +4,10 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
 import sharp from 'sharp';
-import { saveCheckpoint } from '../../lib/model/checkpoint.js';
+import { saveCheckpoint } from '../../lib/model/checkpoint/checkpoint.js';
 import { Random } from '../../lib/random.js';
 import { tinyCheckpoint } from '../fixtures/tiny-checkpoint.js';
-import { resnetLike } from '../model/networks.js';
+import { resnetLike } from '../model/encoder/networks.js';
 
 interface Ended {
   readonly code: number | null;

@@ -40,11 +40,8 @@ describe('captioner', function () {
     const { code, stdout } = await captioner(['--help']);
     expect(code).to.equal(0);
     const commands = stdout.slice(stdout.indexOf('Commands:'), stdout.indexOf('Examples:'));
-    for (const command of fs.readdirSync('cli').map((name) => path.parse(name).name)) {
-      const source = fs.readFileSync(path.join('cli', `${command}.ts`), 'utf8');
-      if (new RegExp(`export (function|const) ${command}Command(\\(\\)|:| =)`).test(source)) {
-        expect(commands).to.match(new RegExp(`^  ${command} `, 'm'));
-      }
+    for (const command of fs.readdirSync('cli/commands').map((name) => path.parse(name).name)) {
+      expect(commands).to.match(new RegExp(`^  ${command} `, 'm'));
     }
   });
 

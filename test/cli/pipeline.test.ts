@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { expect } from 'chai';
 import sharp from 'sharp';
 import { Random } from '../../lib/random.js';
-import { resnetLike } from '../model/networks.js';
+import { resnetLike } from '../model/encoder/networks.js';
 
 interface Ended {
   readonly code: number;

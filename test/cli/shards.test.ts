@@ -3,8 +3,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
 import sharp from 'sharp';
-import { openFeatures } from '../../lib/data/features.js';
-import { resnetLike } from '../model/networks.js';
+import { openFeatures } from '../../lib/data/features/store.js';
+import { resnetLike } from '../model/encoder/networks.js';
 import { captioner } from './captioner.js';
 
 describe('captioner extract --shard and captioner merge', function () {

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
-import { FeatureWriter } from '../../lib/data/feature-writer.js';
+import { FeatureWriter } from '../../lib/data/features/writer.js';
 import { twoScenes } from '../fixtures/two-scenes.js';
 
 describe('captioner train and evaluate', function () {

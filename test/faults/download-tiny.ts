@@ -1,5 +1,5 @@
 // Takes a data set from a mirror, in a process of its own that can be killed; used by kill.test.ts.
-import { downloadDataset } from '../../lib/data/dataset-download.js';
+import { downloadDataset } from '../../lib/data/datasets/dataset-download.js';
 
 const [folder, mirror] = process.argv.slice(2);
 await downloadDataset(

@@ -1,6 +1,6 @@
 // Extracts features of some photos, and says how it ended; used by the tests of this folder.
-import { extractFeatures } from '../../lib/data/extraction.js';
-import { HistogramEncoder } from '../../lib/data/histogram-encoder.js';
+import { extractFeatures } from '../../lib/data/features/extraction.js';
+import { HistogramEncoder } from '../../lib/data/features/histogram-encoder.js';
 import { CaptionerError } from '../../lib/errors.js';
 
 const [folder, photos] = process.argv.slice(2);

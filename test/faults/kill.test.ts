@@ -5,10 +5,10 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { FeatureWriter } from '../../lib/data/feature-writer.js';
-import { loadCheckpoint } from '../../lib/model/checkpoint.js';
+import { FeatureWriter } from '../../lib/data/features/writer.js';
+import { loadCheckpoint } from '../../lib/model/checkpoint/checkpoint.js';
 import { Random } from '../../lib/random.js';
-import { zipOf } from '../data/zip-files.js';
+import { zipOf } from '../files/zip-files.js';
 import { saveTinyCaptioner } from '../fixtures/tiny-captioner.js';
 
 /** Runs a script, and kills it with signal 9 when `until` says so. */

@@ -1,6 +1,6 @@
 // Takes a lock over and over, and says whenever somebody else was inside at the same time; used by two-processes.test.ts.
 import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
-import { acquireLock } from '../../lib/data/lock.js';
+import { acquireLock } from '../../lib/files/lock.js';
 
 const [lock, inside, rounds] = process.argv.slice(2);
 const clock = new Int32Array(new SharedArrayBuffer(4));

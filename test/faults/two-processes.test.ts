@@ -5,9 +5,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { extractFeatures } from '../../lib/data/extraction.js';
-import { openFeatures } from '../../lib/data/features.js';
-import { HistogramEncoder } from '../../lib/data/histogram-encoder.js';
+import { extractFeatures } from '../../lib/data/features/extraction.js';
+import { openFeatures } from '../../lib/data/features/store.js';
+import { HistogramEncoder } from '../../lib/data/features/histogram-encoder.js';
 
 const lockTaker = fileURLToPath(new URL('lock-taker.ts', import.meta.url));
 const extractSamples = fileURLToPath(new URL('extract-samples.ts', import.meta.url));

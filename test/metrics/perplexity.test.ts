@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import type { FeatureStore } from '../../lib/data/features.js';
+import type { FeatureStore } from '../../lib/data/features/store.js';
 import { referenceFit } from '../../lib/metrics/perplexity.js';
-import { A, B, END, randomStepper, tableStepper } from '../decode/table.js';
+import { A, B, END, randomStepper, tableStepper } from '../search/table.js';
 
 /** Photo `i` has the feature [i]. */
 const features: FeatureStore = {

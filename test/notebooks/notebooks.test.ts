@@ -3,7 +3,7 @@ import path from 'node:path';
 import { expect } from 'chai';
 import { notebookText, readNotebook, withoutScripts, type Cell, type Notebook } from '../../jupyter/notebook.js';
 import { executeNotebook, notebookFiles } from '../../jupyter/execute.js';
-import { Captioner } from '../../lib/captioner.js';
+import { Captioner } from '../../lib/captioner/captioner.js';
 import { openSamples } from '../../lib/lesson.js';
 
 const files = notebookFiles();

@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { Captioner, completeSearch, describeOptions, SearchConfig } from '../../lib/index.js';
+import { Captioner, resolveSearch, describeOptions, SearchConfig } from '../../lib/index.js';
 import { colouredPhoto } from '../fixtures/tiny-captioner.js';
 import { startBrowser } from './browser.js';
 import { tinyService, type TinyService } from './tiny-service.js';
@@ -217,7 +217,7 @@ describe('the page, in Chromium', function () {
         if (type !== 'range') continue;
         for (const end of [min, max]) {
           // Each is taken, together with the method.
-          expect(completeSearch({ method, maxLength: 30, [name]: Number(end) })).to.include({ [name]: Number(end) });
+          expect(resolveSearch({ method, maxLength: 30, [name]: Number(end) })).to.include({ [name]: Number(end) });
         }
       }
     }

@@ -2,12 +2,12 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
-import { Captioner, completeSearch, type Caption } from '../../lib/index.js';
+import { Captioner, resolveSearch, type Caption } from '../../lib/index.js';
 import { ServiceError } from '../../serve/errors.js';
 import { CaptionPool, type PoolObserver, type PoolOptions } from '../../serve/pool/pool.js';
 import { colouredPhoto, saveTinyCaptioner } from '../fixtures/tiny-captioner.js';
 
-const search = completeSearch({});
+const search = resolveSearch({});
 
 describe('CaptionPool', function () {
   this.timeout(120_000).slow(10_000);

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { CaptionerError, completeSearch, describeOptions, SearchConfig } from '../../lib/index.js';
+import { CaptionerError, resolveSearch, describeOptions, SearchConfig } from '../../lib/index.js';
 import { ServiceError } from '../../serve/errors.js';
 import { captionSchema } from '../../serve/routes/schemas.js';
 import { ServiceConfig } from '../../serve/config.js';
@@ -21,7 +21,7 @@ describe('the options of a search, from a request', () => {
       unknown: 'true',
     };
     expect(readSearch(fields, 10)).to.deep.equal(
-      completeSearch({
+      resolveSearch({
         method: 'diverse',
         n: 4,
         groups: 2,

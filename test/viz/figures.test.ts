@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'chai';
 import sharp from 'sharp';
-import type { EpochRecord } from '../../lib/train/trainer.js';
+import type { EpochRecord } from '../../lib/train/loop/trainer.js';
 import * as viz from '../../lib/viz.js';
 
 /**

@@ -1,6 +1,6 @@
 import { backend_util } from '@tensorflow/tfjs-core';
-import { DataType } from '../onnx/proto.js';
-import type { GraphBuilder, Operand } from '../onnx/graph.js';
+import { DataType } from '../../onnx/protobuf.js';
+import type { GraphBuilder, Operand } from '../../onnx/graph-builder.js';
 import { activations } from './linear.js';
 import { rule, sizeOf, type KernelRule, type Operands } from './rule.js';
 import {

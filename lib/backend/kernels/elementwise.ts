@@ -1,5 +1,5 @@
-import { DataType } from '../onnx/proto.js';
-import { isDtype, onnxType, type GraphBuilder } from '../onnx/graph.js';
+import { DataType } from '../../onnx/protobuf.js';
+import { isDtype, onnxType, type GraphBuilder } from '../../onnx/graph-builder.js';
 import { rule, type KernelRule } from './rule.js';
 import type { DataType as TfDataType } from '@tensorflow/tfjs-core';
 

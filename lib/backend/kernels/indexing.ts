@@ -1,6 +1,6 @@
 import { util, type DataType as TfDataType } from '@tensorflow/tfjs-core';
-import { DataType } from '../onnx/proto.js';
-import { isDtype, onnxType, type Dtype, type GraphBuilder } from '../onnx/graph.js';
+import { DataType } from '../../onnx/protobuf.js';
+import { isDtype, onnxType, type Dtype, type GraphBuilder } from '../../onnx/graph-builder.js';
 import { rule, sizeOf, type KernelRule } from './rule.js';
 
 /** A tensor of zeros. */

@@ -1,4 +1,4 @@
-import type { GraphBuilder, Operand } from '../onnx/graph.js';
+import type { GraphBuilder, Operand } from '../../onnx/graph-builder.js';
 import { rule, sizeOf, type KernelRule } from './rule.js';
 
 interface Transposes {

@@ -1,5 +1,5 @@
 import { backend_util } from '@tensorflow/tfjs-core';
-import { DataType } from '../onnx/proto.js';
+import { DataType } from '../../onnx/protobuf.js';
 import { rule, sizeOf, type KernelRule } from './rule.js';
 import {
   channelsFirst,

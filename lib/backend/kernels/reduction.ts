@@ -1,6 +1,6 @@
 import { util } from '@tensorflow/tfjs-core';
-import { DataType } from '../onnx/proto.js';
-import type { GraphBuilder } from '../onnx/graph.js';
+import { DataType } from '../../onnx/protobuf.js';
+import type { GraphBuilder } from '../../onnx/graph-builder.js';
 import { rule, type KernelRule } from './rule.js';
 
 interface Axes {

@@ -1,4 +1,4 @@
-import type { GraphBuilder, Operand } from '../onnx/graph.js';
+import type { GraphBuilder, Operand } from '../../onnx/graph-builder.js';
 
 /** The inputs of a kernel by TensorFlow.js' names for them ('x', 'a', 'b', …; '0', '1', … where they are a list). */
 export type Operands = Record<string, Operand>;

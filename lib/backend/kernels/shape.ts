@@ -1,5 +1,5 @@
 import { backend_util, slice_util, util, type Tensor } from '@tensorflow/tfjs-core';
-import type { GraphBuilder, Operand } from '../onnx/graph.js';
+import type { GraphBuilder, Operand } from '../../onnx/graph-builder.js';
 import { rule, sizeOf, type KernelRule } from './rule.js';
 
 /** "To the end of the axis", whatever its length. */

@@ -1,5 +1,5 @@
 import { backend_util } from '@tensorflow/tfjs-core';
-import type { GraphBuilder } from '../onnx/graph.js';
+import type { GraphBuilder } from '../../onnx/graph-builder.js';
 
 export type Size = [height: number, width: number];
 

@@ -1,6 +1,6 @@
 import type { CalibrationBin } from '../../metrics/calibration.js';
-import type { HistoryRecord } from '../../train/history.js';
-import type { EpochRecord, StepRecord } from '../../train/trainer.js';
+import type { HistoryRecord } from '../../train/loop/history.js';
+import type { EpochRecord, StepRecord } from '../../train/loop/trainer.js';
 import { thinned } from '../curves.js';
 import { Figure } from '../figure.js';
 import type { Axis, ScatterTrace, Trace } from '../spec.js';

@@ -1,9 +1,9 @@
-import type { Evaluation } from '../../evaluation.js';
-import { mainEvaluation } from '../../evaluation-files.js';
+import type { Evaluation } from '../../evaluate/evaluation.js';
+import { mainEvaluation } from '../../evaluate/evaluation-files.js';
 import type { CalibrationBin } from '../../metrics/calibration.js';
 import { ptbTokenize } from '../../metrics/ptb.js';
 import { scoreNames } from '../../metrics/statistics.js';
-import { readHistory, type HistoryRecord } from '../../train/history.js';
+import { readHistory, type HistoryRecord } from '../../train/loop/history.js';
 import type { Figure } from '../figure.js';
 import { escapeHtml } from '../html.js';
 import { choosePhotos, photoCard } from './cards.js';

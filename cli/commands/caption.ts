@@ -1,0 +1,190 @@
+import { buffer } from 'node:stream/consumers';
+import type { Command } from 'commander';
+import {
+  captionKey,
+  CaptionFile,
+  CaptionerError,
+  findPhotos,
+  InferenceConfig,
+  isInShard,
+  openFeatures,
+  parseShard,
+  readText,
+  SearchConfig,
+  shardPath,
+  Captioner,
+  type CaptionedPhoto,
+  type FeatureStore,
+  type PhotoSource,
+} from '../../lib/index.js';
+import { addConfigOptions, checkpointFolders, defineCommand } from '../options.js';
+import { printers, type Format } from '../caption-output.js';
+import { runCommand, type Run } from '../run.js';
+
+interface CaptionOptions {
+  checkpoint?: string[];
+  encoder?: string;
+  list?: string;
+  features?: string;
+  json?: boolean;
+  jsonl?: boolean;
+  csv?: boolean;
+  out?: string;
+  shard?: string;
+}
+
+/** `captioner caption`: photos in, captions out. */
+export function captionCommand(): Command {
+  const command = defineCommand('caption', 'Caption photos.', [
+    ['captioner caption photo.jpg', 'one caption'],
+    ['captioner caption photos/ --n 3', 'all photos of a folder, three captions each'],
+    ["captioner caption 'photos/**/*.jpg' --jsonl > captions.jsonl", 'a line of JSON for each photo'],
+    ['captioner caption photo.jpg --require "red shirt" --forbid man', 'with these words and without those'],
+    ['captioner caption photo.jpg --method diverse --n 3', 'three captions that differ more than the three likeliest'],
+    ['captioner caption photo.jpg --method sample --top-p 0.9 --n 5', 'five captions drawn at random'],
+    ['captioner caption photo.jpg --checkpoint runs/a,runs/b', 'two captioners as one'],
+    ['captioner caption photos/ --out captions.jsonl', 'into a file; the same command adds what is missing'],
+    ['captioner caption photos/ --out captions.jsonl --shard 2/8', 'an eighth of them, into captions.2-of-8.jsonl'],
+    ['curl -s https://example.org/cat.jpg | captioner caption -', 'a photo from standard input'],
+    ['find . -name "*.png" | captioner caption --list - --csv', 'a list of files from standard input'],
+  ])
+    .argument('[photos...]', "Files, folders, globs; '-' is a photo on standard input.")
+    .option('--features <folder>', 'Caption the photos of a feature store (captioner extract) instead of files.')
+    .option('--list <file>', "File that names a photo on each line; '-' is standard input.")
+    .option(
+      '--checkpoint <folder>',
+      'Trained captioner or training run; several, with commas between or the flag again, caption together. (default: the one that comes with captioner)',
+      checkpointFolders,
+    )
+    .option('--encoder <file>', 'ONNX file of the checkpoint’s encoder. (default: found or downloaded by its name)')
+    .option('--json', 'Print one JSON array: [{file, captions: [{caption, logProbability, probability}]}].')
+    .option('--jsonl', 'Print a line of JSON for each photo, as it comes.')
+    .option('--csv', 'Print CSV: file, rank, caption, logProbability, probability, error.')
+    .option(
+      '-o, --out <file.jsonl>',
+      'Append lines of JSON to a file; photos that it has with the same captioner and options are passed over.',
+    )
+    .option('--shard <i/n>', 'Only the i-th of n parts of the photos; --out gets .i-of-n in its name.')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 all photos were captioned, 1 an error or no photo could be captioned, 2 some photos could not be.',
+    );
+  const config = addConfigOptions(
+    command,
+    { search: SearchConfig, inference: InferenceConfig },
+    { heading: 'Search:' },
+  );
+  return command.action(
+    runCommand(async (run, files: string[]) => {
+      const chosen = run.options as CaptionOptions;
+      const format = formatOf(chosen);
+      const { search, inference } = config.given();
+      const shard = chosen.shard === undefined ? undefined : parseShard(chosen.shard);
+      const place = chosen.out === undefined || !shard ? chosen.out : shardPath(chosen.out, shard);
+      const file =
+        place === undefined ? undefined : CaptionFile.open(place, captionKey(chosen.checkpoint, search, inference));
+      const wanted = (name: string) => (!shard || isInShard(name, shard)) && !file?.has(name);
+      let [count, failed] = [0, 0];
+      try {
+        const started = await start({ ...chosen, ...inference }, files, search, run, wanted);
+        ({ count } = started);
+        const printer = printers[format](count > 1);
+        const write = (text: string) => text && !file && process.stdout.write(text);
+        write(printer.head);
+        for await (const photo of started.captions) {
+          file?.add(photo);
+          write(printer.photo(photo));
+          if (photo.error) {
+            failed++;
+            run.warn(`captioner: ${photo.file}: ${photo.error.message}`);
+          }
+        }
+        write(printer.tail);
+      } finally {
+        file?.close();
+      }
+      if (file) {
+        console.log(
+          `${file.size.toLocaleString('en')} photos have captions in ${place}: ${file.added.toLocaleString('en')} new.`,
+        );
+      }
+      if (failed === 0) return 0;
+      if (count > 1) run.warn(`captioner: ${failed} of ${count} photos could not be captioned`);
+      return failed === count ? 1 : 2;
+    }),
+  );
+}
+
+/** Loads what is needed and begins to caption: photos, or the rows of a feature store. */
+async function start(
+  { checkpoint, encoder, features: folder, list, out, precision }: CaptionOptions & Partial<InferenceConfig>,
+  files: readonly string[],
+  search: Partial<SearchConfig>,
+  { progress, signal }: Run,
+  wanted: (name: string) => boolean,
+): Promise<{ count: number; captions: AsyncIterable<CaptionedPhoto> }> {
+  const load = () => Captioner.load(checkpoint, { encoder, precision, progress, signal });
+  // A bar is of no use, and in the way, where the captions themselves appear one after the other.
+  const seen = { progress: process.stdout.isTTY && out === undefined ? undefined : progress, signal };
+  if (folder === undefined) {
+    const photos = (await photosOf(files, list)).filter((photo) =>
+      wanted(typeof photo === 'string' ? photo : photo.file),
+    );
+    if (!photos.length) return { count: 0, captions: none() };
+    return { count: photos.length, captions: (await load()).captions(photos, search, seen) };
+  }
+  if (files.length > 0 || list !== undefined) {
+    throw new CaptionerError('bad-option', 'Name photos, or --features, not both.');
+  }
+  const features = onlySome(openFeatures(folder), wanted);
+  return { count: features.ids.length, captions: (await load()).captionsOfFeatures(features, search, seen) };
+}
+
+/** Some rows of a feature store. */
+function onlySome(features: FeatureStore, wanted: (id: string) => boolean): FeatureStore {
+  const { dimension, encoder, precision, ids, randomViews } = features;
+  return {
+    ...{ dimension, encoder, precision, ids: ids.filter(wanted), randomViews },
+    has: (id) => features.has(id),
+    read: (id, into, offset) => features.read(id, into, offset),
+    close: () => features.close(),
+  };
+}
+
+async function* none(): AsyncGenerator<CaptionedPhoto> {
+  // Nothing is left to do.
+}
+
+function formatOf({ json, jsonl, csv, out }: CaptionOptions): Format {
+  if (out !== undefined && (json || csv)) {
+    throw new CaptionerError('bad-option', '--out writes lines of JSON: leave --json and --csv away.');
+  }
+  const wanted = Object.entries({ json, jsonl, csv }).flatMap(([format, on]) => (on ? [format as Format] : []));
+  if (wanted.length > 1) throw new CaptionerError('bad-option', `Choose one of --${wanted.join(', --')}.`);
+  return wanted[0] ?? 'text';
+}
+
+async function photosOf(files: readonly string[], list: string | undefined): Promise<PhotoSource[]> {
+  if (list === '-' && files.includes('-')) {
+    throw new CaptionerError(
+      'bad-option',
+      "Standard input can be a list of files (--list -) or a photo ('-'), not both.",
+    );
+  }
+  const listed = list === undefined ? [] : await readList(list);
+  const sources = [...files, ...listed];
+  if (sources.length === 0) {
+    throw new CaptionerError(
+      'bad-input',
+      "Name the photos to caption: files, folders, globs, or '-' for standard input.",
+    );
+  }
+  const fromInput = files.includes('-') ? [{ file: '-', bytes: await buffer(process.stdin) }] : [];
+  const named = sources.filter((file) => file !== '-');
+  return [...fromInput, ...(named.length > 0 ? await findPhotos(named) : [])];
+}
+
+async function readList(file: string): Promise<string[]> {
+  const text = file === '-' ? (await buffer(process.stdin)).toString('utf8') : readText(file, 'The list');
+  return text.split(/\r?\n/).filter((line) => line.trim() !== '');
+}

@@ -1,0 +1,131 @@
+import type { Command } from 'commander';
+import {
+  Encoder,
+  extractFeatures,
+  ExtractionConfig,
+  isInShard,
+  parseShard,
+  shardPath,
+  splitPhotos,
+  type Manifest,
+  type Shard,
+} from '../../lib/index.js';
+import { addDatasetOptions, openGiven, type DatasetFlags } from '../dataset.js';
+import { addConfigOptions, defineCommand, wholeNumber } from '../options.js';
+import { duration } from '../progress.js';
+import { runCommand } from '../run.js';
+import { count, storedRows } from '../stored-rows.js';
+
+interface ExtractOptions extends DatasetFlags {
+  features: string;
+  shard?: string;
+  threads?: number;
+  json?: true;
+}
+
+/** `captioner extract`: photos in, features out. */
+export function extractCommand(): Command {
+  const command = addDatasetOptions(
+    defineCommand(
+      'extract',
+      `Computes the features of a data set's photos with a pretrained network, for training and evaluation.
+
+Photos that can't be decoded are skipped, listed, and tried again the next time. A run that was stopped, or killed, goes on where it was when the same command is given again; features that are there already are not computed again.`,
+      [
+        ['captioner extract --data flickr8k --features features/flickr8k', 'Flickr8k'],
+        [
+          'captioner extract --data my.csv --features features/my --encoder resnet50',
+          'your own photos, another encoder',
+        ],
+        [
+          'captioner extract --data photos/ --features features/my --precision fp16',
+          'a folder of photos, in half the space',
+        ],
+        [
+          'captioner extract --data flickr8k --features features/mirror --views mirror',
+          'the mean of each photo and its mirror image: what is trained on it captions photos that way, too',
+        ],
+        [
+          'captioner extract --data flickr8k --features features/flickr8k --augment 8',
+          'and eight random views of each train photo, which captioner train learns from, too',
+        ],
+        [
+          'captioner extract --data my.jsonl --features features/my --encoder my-cnn.onnx',
+          'with an ONNX classifier of your own',
+        ],
+        [
+          'captioner extract --data coco --features features/coco --shard 2/8',
+          'an eighth, into features/coco.2-of-8; captioner merge joins them',
+        ],
+      ],
+    ),
+  )
+    .requiredOption('--features <folder>', 'Folder for the features: made, or completed if it is there.')
+    .option(
+      '--shard <i/n>',
+      'Only the i-th of n parts of the photos, into a folder of its own: --features with .i-of-n behind it.',
+    )
+    .option('--threads <n>', 'Threads of the encoder. (default: all cores)', wholeNumber)
+    .option('--json', 'Print what was done, and what was skipped, as JSON.')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 every photo has features, 1 an error, 2 finished, but some photos were skipped.',
+    );
+  const config = addConfigOptions(command, { extraction: ExtractionConfig });
+
+  return command.action(
+    runCommand(async ({ options, progress, signal, warn }) => {
+      const chosen = options as ExtractOptions;
+      const { features, shard: part, threads, json } = chosen;
+      const { extraction } = config.read();
+      const shard = part === undefined ? undefined : parseShard(part);
+      const folder = shard ? shardPath(features, shard) : features;
+      // Which photos train learns from depends on all photos of the data set, also where it has no splits of its own.
+      const manifest = onlyShard(splitPhotos(await openGiven(chosen, warn)), shard);
+      const encoder = await Encoder.load(extraction.encoder, {
+        progress,
+        signal,
+        threads,
+        views: extraction.views,
+        batchSize: extraction.batchSize,
+      });
+      const { stored, added, randomViews, skipped, seconds } = await extractFeatures({
+        manifest,
+        encoder,
+        folder,
+        config: extraction,
+        progress,
+        signal,
+      });
+      const all = added + randomViews.added;
+      const rate = seconds > 0 ? all / seconds : 0;
+      for (const { id, reason } of skipped) warn(`captioner: skipped ${id}: ${reason}`);
+      if (json) {
+        const { identity } = encoder;
+        const { precision } = extraction;
+        const speed = { seconds: Number(seconds.toFixed(3)), photosPerSecond: Number(rate.toFixed(1)) };
+        const report = {
+          features: folder,
+          encoder: identity,
+          precision,
+          stored,
+          added,
+          randomViews,
+          skipped,
+          ...speed,
+        };
+        console.log(JSON.stringify({ ...report, problems: manifest.problems }, null, 2));
+      } else {
+        const speed = all ? ` in ${duration(seconds)}, ${Math.round(rate)} photos/s` : '';
+        console.log(`${storedRows(stored, randomViews.stored, folder)}: ${count(all)} new${speed}.`);
+        if (skipped.length) console.log(`Skipped: ${count(skipped.length)}.`);
+      }
+      if (!skipped.length) return 0;
+      return stored ? 2 : 1;
+    }),
+  );
+}
+
+function onlyShard(manifest: Manifest, shard: Shard | undefined): Manifest {
+  return shard ? { ...manifest, photos: manifest.photos.filter(({ id }) => isInShard(id, shard)) } : manifest;
+}

@@ -1,0 +1,57 @@
+import type { Command } from 'commander';
+import {
+  bootstrapIntervals,
+  Random,
+  readJson,
+  scoreNames,
+  scorePredictions,
+  type ScoredPredictions,
+} from '../../lib/index.js';
+import { defineCommand } from '../options.js';
+import { runCommand } from '../run.js';
+
+interface ScoreOptions {
+  references: string;
+  json?: true;
+  onlyPredicted?: true;
+}
+
+export function scoreCommand(): Command {
+  return defineCommand(
+    'score',
+    `Scores captions against those that people wrote: BLEU-1 to 4, ROUGE-L and CIDEr-D, as the COCO caption evaluation computes them. The table has 95 % intervals, by bootstrap over the photos.
+
+<predictions> is a JSON file, [{"image_id": …, "caption": "…"}], one caption a photo. The references are COCO's annotations, or {image_id: ["…", …]}. METEOR and SPICE are not built in: they need Java and data files of their own.`,
+    [
+      ['captioner score predictions.json --references captions_val2017.json', 'a table'],
+      ['captioner score predictions.json --references captions.json --json', 'fractions, for programs'],
+    ],
+  )
+    .argument('<predictions>', 'JSON file of captions to score.')
+    .requiredOption('-r, --references <file>', 'JSON file of the captions that people wrote.')
+    .option(
+      '--only-predicted',
+      'Leave photos without a prediction out, as the COCO evaluation does; else they are an error.',
+    )
+    .option('--json', 'Print {"BLEU-1": …, …, "CIDEr": …} as fractions.')
+    .action(
+      runCommand(({ options }, file: string) => {
+        const { references, json, onlyPredicted } = options as ScoreOptions;
+        const scored = scorePredictions(readJson(file), readJson(references), { onlyPredicted });
+        console.log(json ? JSON.stringify(scored.corpus) : table(scored));
+        return Promise.resolve();
+      }),
+    );
+}
+
+/** Scores as they are usually reported: times 100. */
+function table({ corpus, images, statistics }: ScoredPredictions): string {
+  const intervals = bootstrapIntervals(statistics, new Random(1));
+  const hundred = (score: number) => (100 * score).toFixed(2);
+  const rows = scoreNames.map((name) => {
+    const { low, high } = intervals[name];
+    return `${name.padEnd(8)}${hundred(corpus[name]).padStart(8)}  ${hundred(low)} to ${hundred(high)}`;
+  });
+  const photos = images.size === 1 ? '1 photo' : `${images.size} photos`;
+  return [`${photos}, scores x 100 with 95 % intervals`, ...rows].join('\n');
+}

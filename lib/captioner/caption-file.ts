@@ -1,0 +1,177 @@
+import { createHash } from 'node:crypto';
+import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync } from 'node:fs';
+import path from 'node:path';
+import { StringDecoder } from 'node:string_decoder';
+import { defaultCheckpoint, type CaptionedPhoto } from './captioner.js';
+import type { InferenceConfig, SearchConfig } from '../config.js';
+import { viewsOf } from '../data/features/store.js';
+import { acquireLock } from '../files/lock.js';
+import { resolveSearch } from '../search/search-config.js';
+import { CaptionerError, explainFileError } from '../errors.js';
+import { writeAll } from '../files/text-file.js';
+import { findCheckpoint, loadCheckpoint } from '../model/checkpoint/checkpoint.js';
+import { encodeSafetensors } from '../files/safetensors.js';
+
+/**
+ * What captions depend on besides the photo, as twelve hexadecimal digits: the captioners' encoder, words and weights, and the search.
+ * @param checkpoints as `Captioner.load` takes them.
+ * @throws CaptionerError as `loadCheckpoint` does; `bad-option` of the search.
+ */
+export function captionKey(
+  checkpoints: string | readonly string[] = defaultCheckpoint(),
+  search: Partial<SearchConfig> = {},
+  { precision = 'fp32' }: Partial<InferenceConfig> = {},
+): string {
+  const hash = createHash('sha256').update(JSON.stringify(resolveSearch(search)));
+  if (precision !== 'fp32') hash.update(precision);
+  for (const folder of [checkpoints].flat()) {
+    const { config, vocabulary, weights } = loadCheckpoint(findCheckpoint(folder));
+    const views = viewsOf(config.encoder);
+    // Where there is one view nothing is said of it: keys from before there were more stay what they are.
+    hash
+      .update(
+        JSON.stringify([config.encoder.sha256, config.decoder, vocabulary.words, ...(views === 'one' ? [] : [views])]),
+      )
+      .update(encodeSafetensors(weights));
+  }
+  return hash.digest('hex').slice(0, 12);
+}
+
+/** What programs read of a photo: `{file, captions: [{caption, logProbability, probability}]}`, or `{file, error: {code, message}}`. */
+export function captionRecord({ file, captions, error }: CaptionedPhoto): object {
+  if (error) return { file, error: { code: error.code, message: error.message } };
+  return {
+    file,
+    captions: captions.map(({ caption, logProbability, probability }) => ({ caption, logProbability, probability })),
+  };
+}
+
+/** A line of a caption file. */
+interface Line {
+  readonly file: string;
+  readonly key: string;
+  readonly error?: { readonly message: string };
+}
+
+/**
+ * Captions as JSON lines in a file that only grows: `{"file", "captions": [{"caption", "logProbability", "probability"}], "key"}`, or
+ * `{"file", "error", "key"}`. A photo that has captions with the same key is not captioned again, so a run that was stopped or killed is finished
+ * by the same call; one that failed is tried again.
+ */
+export class CaptionFile {
+  private readonly done = new Set<string>();
+  private readonly failed = new Map<string, string>();
+  private bytes = 0;
+  private addedLines = 0;
+
+  private constructor(
+    private readonly place: string,
+    private readonly key: string,
+    private readonly descriptor: number,
+    private readonly unlock: () => void,
+  ) {}
+
+  /**
+   * Makes the file, or opens it and cuts off a last line that a kill left unfinished.
+   * @param key of {@link captionKey}.
+   * @throws CaptionerError `bad-input`: it can't be written, holds other things, or another process is writing it.
+   */
+  static open(place: string, key: string): CaptionFile {
+    let unlock: (() => void) | undefined;
+    try {
+      mkdirSync(path.dirname(path.resolve(place)), { recursive: true });
+      unlock = acquireLock(`${place}.lock`);
+      if (!unlock) {
+        throw new CaptionerError(
+          'bad-input',
+          `Another process is writing to ${place}. If there is none, delete ${place}.lock.`,
+        );
+      }
+      const file = new CaptionFile(place, key, openSync(place, existsSync(place) ? 'r+' : 'w+'), unlock);
+      file.readLines();
+      return file;
+    } catch (error) {
+      unlock?.();
+      throw explainFileError(error, place);
+    }
+  }
+
+  /** Photos that have captions with this key. */
+  get size(): number {
+    return this.done.size;
+  }
+
+  /** Of these, how many were added since it was opened. */
+  get added(): number {
+    return this.addedLines;
+  }
+
+  has(photo: string): boolean {
+    return this.done.has(photo);
+  }
+
+  /** Appends what became of a photo. */
+  add(photo: CaptionedPhoto): void {
+    const { file, error } = photo;
+    if (error) {
+      // Tried again, and failed again in the same way: that is known.
+      if (this.failed.get(file) === error.message) return;
+      this.failed.set(file, error.message);
+    }
+    this.append({ ...captionRecord(photo), key: this.key });
+    if (error) return;
+    this.done.add(file);
+    this.addedLines++;
+  }
+
+  close(): void {
+    try {
+      fsyncSync(this.descriptor);
+    } finally {
+      closeSync(this.descriptor);
+      this.unlock();
+    }
+  }
+
+  private append(line: object): void {
+    const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
+    try {
+      writeAll(this.descriptor, bytes, this.bytes);
+    } catch (error) {
+      throw explainFileError(error, this.place);
+    }
+    this.bytes += bytes.length;
+  }
+
+  /** Line by line: the file may be larger than the memory. */
+  private readLines(): void {
+    const chunk = Buffer.alloc(2 ** 16);
+    const decoder = new StringDecoder('utf8');
+    let rest = '';
+    let number = 0;
+    for (let at = 0, read = 0; (read = readSync(this.descriptor, chunk, 0, chunk.length, at)) > 0; at += read) {
+      const lines = (rest + decoder.write(chunk.subarray(0, read))).split('\n');
+      rest = lines.pop()!;
+      for (const line of lines) this.note(line, ++number);
+    }
+    ftruncateSync(this.descriptor, this.bytes);
+  }
+
+  private note(text: string, number: number): void {
+    this.bytes += Buffer.byteLength(text) + 1;
+    let line: Line;
+    try {
+      line = JSON.parse(text) as Line;
+      if (typeof line.file !== 'string' || typeof line.key !== 'string') throw new Error('no file, or no key');
+    } catch (cause) {
+      throw new CaptionerError(
+        'bad-input',
+        `Line ${number} of ${this.place} is none that captioner caption --out wrote. Name another file, or delete that line.`,
+        { cause },
+      );
+    }
+    if (line.key !== this.key) return;
+    if (line.error) this.failed.set(line.file, line.error.message);
+    else this.done.add(line.file);
+  }
+}

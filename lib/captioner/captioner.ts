@@ -1,0 +1,260 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import type { InferenceConfig, SearchConfig } from '../config.js';
+import { resolveSearch } from '../search/search-config.js';
+import { loadDecoder, type CaptionDecoder } from '../search/ensemble.js';
+import { searchCaptions, searchRules } from '../search/search.js';
+import { probability, type Hypothesis } from '../search/stepper.js';
+import { CaptionerError } from '../errors.js';
+import { decodePhoto } from '../images/photo.js';
+import {
+  checkEncoder,
+  encoderOf,
+  findCheckpoint,
+  loadCheckpoint,
+  type Checkpoint,
+} from '../model/checkpoint/checkpoint.js';
+import { viewsOf, type FeatureStore } from '../data/features/store.js';
+import { Encoder } from '../model/encoder/encoder.js';
+import { silent, type ProgressReporter } from '../progress.js';
+
+/** A caption of a photo. */
+export interface Caption {
+  readonly caption: string;
+  /** ln p of the caption given the photo: the sum over its words and its end. */
+  readonly logProbability: number;
+  /** exp(logProbability), in [0, 1]. */
+  readonly probability: number;
+  /** Its words with the probability of each given those before, in [0, 1]. */
+  readonly words: readonly { readonly word: string; readonly probability: number }[];
+}
+
+/** What became of one photo: its captions, the likeliest first, or the error that kept it from having any. */
+export type CaptionedPhoto =
+  | { readonly file: string; readonly captions: readonly Caption[]; readonly error?: undefined }
+  | { readonly file: string; readonly captions?: undefined; readonly error: CaptionerError };
+
+export interface CaptionerOptions extends Partial<InferenceConfig> {
+  /** Path of the encoder's ONNX file, where it shall not be looked for or downloaded by its name. */
+  readonly encoder?: string;
+  /** Sees the download of an encoder. */
+  readonly progress?: ProgressReporter;
+  readonly signal?: AbortSignal;
+  /** Threads of one run; all cores where it is left out. */
+  readonly threads?: number;
+}
+
+/** What many photos are captioned with. */
+export interface CaptioningOptions {
+  /** Told how many photos are done. */
+  readonly progress?: ProgressReporter;
+  /** Aborting stops before the next batch. */
+  readonly signal?: AbortSignal;
+}
+
+/** A photo to caption: a file's path, or a name and the file's bytes. */
+export type PhotoSource = string | { readonly file: string; readonly bytes: Uint8Array };
+
+/** Photos that go through the encoder and the search together. */
+const BATCH = 16;
+
+/** Names of the checkpoints that come with the package, the preferred one first. */
+const shipped = ['default', 'mobilenetv2-flickr8k'];
+
+/** The folder of the checkpoint that comes with the package. @throws CaptionerError `not-found` */
+export function defaultCheckpoint(): string {
+  const root = path.dirname(createRequire(import.meta.url).resolve('captioner/package.json'));
+  const found = shipped.map((name) => path.join(root, 'checkpoints', name)).find((folder) => existsSync(folder));
+  if (found) return found;
+  throw new CaptionerError('not-found', 'No checkpoint came with this package. Train one, and name its folder.');
+}
+
+/**
+ * A trained captioner: photo -> encoder -> decoder -> search -> captions. Runs on ONNX Runtime alone.
+ *
+ * ```ts
+ * const captioner = await Captioner.load();
+ * const [{ captions }] = await captioner.caption(['photo.jpg'], { n: 3 });
+ * ```
+ */
+export class Captioner {
+  private encoder?: Promise<Encoder>;
+
+  private constructor(
+    /** The checkpoint, or the first of an ensemble. */
+    readonly checkpoint: Checkpoint,
+    /** One decoder, or several as one. */
+    readonly decoder: CaptionDecoder,
+    private readonly loadEncoder: () => Promise<Encoder>,
+  ) {}
+
+  /**
+   * Loads the decoder; the encoder follows with the first photo.
+   *
+   * @param folders a checkpoint or a training run, or several that caption together (the mean of their probabilities). Default: the
+   *   one that comes with the package.
+   * @throws CaptionerError `not-found`, `corrupt`, `mismatch` (parts that do not fit each other).
+   */
+  static async load(
+    folders: string | readonly string[] = defaultCheckpoint(),
+    options: CaptionerOptions = {},
+  ): Promise<Captioner> {
+    const found = [folders].flat().map((folder) => findCheckpoint(folder));
+    const checkpoints = found.map((folder) => loadCheckpoint(folder));
+    const decoder = await loadDecoder(checkpoints, options);
+    const [{ config }] = checkpoints;
+    const source = options.encoder ?? encoderOf(found[0], config);
+    const loadEncoder = async () => {
+      const encoder = await Encoder.load(source, { ...options, views: viewsOf(config.encoder) });
+      checkEncoder(config, encoder.identity, 'The features');
+      return encoder;
+    };
+    return new Captioner(checkpoints[0], decoder, loadEncoder);
+  }
+
+  /**
+   * The encoder, which is loaded when it is first asked for; where that fails, it is tried again the next time.
+   * @throws CaptionerError `download`, `not-found`, `corrupt` or `mismatch`.
+   */
+  async ready(): Promise<Encoder> {
+    this.encoder ??= this.loadEncoder();
+    try {
+      return await this.encoder;
+    } catch (error) {
+      this.encoder = undefined;
+      throw error;
+    }
+  }
+
+  /** Captions photos and gives what became of each, in order. */
+  async caption(photos: readonly PhotoSource[], search: Partial<SearchConfig> = {}): Promise<CaptionedPhoto[]> {
+    const all: CaptionedPhoto[] = [];
+    for await (const photo of this.captions(photos, search)) all.push(photo);
+    return all;
+  }
+
+  /**
+   * Captions photos batch by batch and gives what became of each, in order, as it comes. A photo that can't be used is an error in
+   * its place.
+   * @throws CaptionerError `bad-option`; `download`, `not-found`, `corrupt` or `mismatch` of the encoder; what `signal` was aborted with.
+   */
+  async *captions(
+    photos: readonly PhotoSource[],
+    search: Partial<SearchConfig> = {},
+    { progress = silent, signal }: CaptioningOptions = {},
+  ): AsyncGenerator<CaptionedPhoto> {
+    this.check(search);
+    const encoder = await this.ready();
+    progress.start('Captioning', photos.length, 'photos');
+    try {
+      let next = decodeAll(photos.slice(0, BATCH), encoder.inputSize);
+      for (let first = 0; first < photos.length; first += BATCH) {
+        const decoded = await next;
+        // The following photos are decoded while these are captioned.
+        next = decodeAll(photos.slice(first + BATCH, first + 2 * BATCH), encoder.inputSize);
+        signal?.throwIfAborted();
+        for (const photo of await this.captionDecoded(encoder, decoded, search)) yield photo;
+        progress.update(Math.min(photos.length, first + BATCH));
+      }
+    } finally {
+      progress.stop();
+    }
+  }
+
+  /**
+   * Captions photos from their stored features, without their files and without the encoder.
+   * @throws CaptionerError `mismatch` when the features come from another encoder, or are of other views; `bad-option`; what `signal` was aborted with.
+   */
+  async *captionsOfFeatures(
+    features: FeatureStore,
+    search: Partial<SearchConfig> = {},
+    { progress = silent, signal }: CaptioningOptions = {},
+  ): AsyncGenerator<CaptionedPhoto> {
+    checkEncoder(this.checkpoint.config, features.encoder, 'The features');
+    this.check(search);
+    const { ids, dimension } = features;
+    progress.start('Captioning', ids.length, 'photos');
+    try {
+      for (let first = 0; first < ids.length; first += BATCH) {
+        signal?.throwIfAborted();
+        const batch = ids.slice(first, first + BATCH);
+        const rows = new Float32Array(batch.length * dimension);
+        batch.forEach((id, i) => features.read(id, rows, i * dimension));
+        const captions = await this.captionFeatures(rows, batch.length, search);
+        for (const [i, file] of batch.entries()) yield { file, captions: captions[i] };
+        progress.update(Math.min(ids.length, first + BATCH));
+      }
+    } finally {
+      progress.stop();
+    }
+  }
+
+  /** Captions of features [rows, D] that the encoder gave, for each row the likeliest first. */
+  async captionFeatures(
+    features: Float32Array,
+    rows: number,
+    search: Partial<SearchConfig> = {},
+  ): Promise<Caption[][]> {
+    const { vocabulary } = this.checkpoint;
+    const found = await searchCaptions(this.decoder, vocabulary, features, rows, resolveSearch(search));
+    return found.map((hypotheses) => hypotheses.map((hypothesis) => this.describe(hypothesis)));
+  }
+
+  /**
+   * Refuses a search that this captioner can't make, before there are photos.
+   * @throws CaptionerError `bad-option`
+   */
+  check(search: Partial<SearchConfig>): void {
+    searchRules(resolveSearch(search), this.checkpoint.vocabulary);
+  }
+
+  /** Frees the memory of both networks. */
+  async release(): Promise<void> {
+    await Promise.all([this.encoder?.then((encoder) => encoder.release()), this.decoder.release()]);
+  }
+
+  private async captionDecoded(
+    encoder: Encoder,
+    photos: readonly DecodedPhoto[],
+    search: Partial<SearchConfig>,
+  ): Promise<CaptionedPhoto[]> {
+    const pixels = photos.flatMap((photo) => (photo.pixels ? [photo.pixels] : []));
+    const features = await encoder.features(pixels);
+    const captions = await this.captionFeatures(features, pixels.length, search);
+    return photos.map(({ file, error }) => (error ? { file, error } : { file, captions: captions.shift()! }));
+  }
+
+  /** A caption that a search with this captioner's decoder found, in words. */
+  describe(hypothesis: Hypothesis): Caption {
+    const { vocabulary } = this.checkpoint;
+    const { tokens, logProbability, tokenLogProbabilities } = hypothesis;
+    return {
+      caption: vocabulary.decode(tokens, { unknown: true }),
+      logProbability,
+      probability: probability(hypothesis),
+      words: tokens.map((token, i) => ({
+        word: vocabulary.words[token],
+        probability: Math.exp(tokenLogProbabilities[i]),
+      })),
+    };
+  }
+}
+
+type DecodedPhoto =
+  | { readonly file: string; readonly pixels: Uint8Array; readonly error?: undefined }
+  | { readonly file: string; readonly pixels?: undefined; readonly error: CaptionerError };
+
+function decodeAll(photos: readonly PhotoSource[], size: number): Promise<DecodedPhoto[]> {
+  return Promise.all(
+    photos.map(async (photo) => {
+      const { file, bytes } = typeof photo === 'string' ? { file: photo, bytes: photo } : photo;
+      try {
+        return { file, pixels: await decodePhoto(bytes, size) };
+      } catch (error) {
+        if (error instanceof CaptionerError) return { file, error };
+        throw error;
+      }
+    }),
+  );
+}

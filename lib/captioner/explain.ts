@@ -1,0 +1,69 @@
+import type { Caption, Captioner } from './captioner.js';
+import type { SearchConfig } from '../config.js';
+import { alternatives } from '../search/alternatives.js';
+import { resolveSearch } from '../search/search-config.js';
+import { tracedSearch } from '../search/search.js';
+import type { TracedCandidate } from '../search/observer.js';
+import { decodePhoto } from '../images/photo.js';
+import { occlusion, type OcclusionMap, type OcclusionOptions } from './occlusion.js';
+
+export interface ExplainOptions extends OcclusionOptions {
+  /** Photos of more pixels are refused. Default: `defaultMaxPixels`. */
+  readonly maxPixels?: number;
+  /** Words to give for each place of the caption. Default 5. */
+  readonly alternatives?: number;
+}
+
+/** A word and its probability given those before it, in [0, 1]. */
+export interface ProbableWord {
+  readonly word: string;
+  readonly probability: number;
+}
+
+/** Why a captioner wrote what it wrote. */
+export interface Explanation {
+  /** The likeliest first. The rest of the explanation is about the first. */
+  readonly captions: readonly Caption[];
+  /** Each word of the caption and, last, its `<end>`, with the likeliest words for its place. */
+  readonly words: readonly (ProbableWord & { readonly alternatives: readonly ProbableWord[] })[];
+  /** What the search looked at, step by step: see `SearchTrace`. */
+  readonly search: readonly (readonly (Omit<TracedCandidate, 'token' | 'logProbability'> & ProbableWord)[])[];
+  /** Which part of the photo each of `words` comes from. */
+  readonly occlusion: OcclusionMap;
+}
+
+/**
+ * Captions a photo and says how: the words that could have stood in the place of each, what the search kept and dropped, and which part
+ * of the photo each word comes from.
+ *
+ * @param photo a file's path, or the bytes of a file.
+ * @throws CaptionerError as `decodePhoto`, `Captioner.ready` and `occlusion` do.
+ */
+export async function explainPhoto(
+  captioner: Captioner,
+  photo: string | Uint8Array,
+  search: Partial<SearchConfig> = {},
+  options: ExplainOptions = {},
+): Promise<Explanation> {
+  const { vocabulary } = captioner.checkpoint;
+  captioner.check(search);
+  const encoder = await captioner.ready();
+  const pixels = await decodePhoto(photo, encoder.inputSize, options);
+  const features = await encoder.features([pixels]);
+  const config = resolveSearch(search);
+  const [{ captions, trace }] = await tracedSearch(captioner.decoder, vocabulary, features, 1, config);
+  const { tokens } = captions[0];
+  const [words] = await alternatives(captioner.decoder, features, [tokens], options.alternatives ?? 5);
+  const inWords = ({ token, logProbability }: { token: number; logProbability: number }) => ({
+    word: vocabulary.words[token],
+    probability: Math.exp(logProbability),
+  });
+  return {
+    captions: captions.map((caption) => captioner.describe(caption)),
+    words: words.map((word) => ({ ...inWords(word), alternatives: word.alternatives.map(inWords) })),
+    search: trace.map((step) =>
+      step.map(({ token, logProbability, ...rest }) => ({ ...rest, ...inWords({ token, logProbability }) })),
+    ),
+    occlusion: await occlusion(encoder, captioner.decoder, pixels, tokens, options),
+  };
+}

@@ -1,0 +1,112 @@
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import { CaptionerError } from '../../errors.js';
+
+/** The kinds of JSON data sets that are read: the COCO captions' own, and that of Karpathy's splits. */
+export type CaptionJson = 'coco' | 'karpathy';
+
+/** Bytes at a file's beginning and end that tell what it is. */
+const sniffed = 2 ** 16;
+
+/** How many characters V8 can hold in a string; UTF-8 has at most as many as bytes. */
+const longestText = 2 ** 29 - 25;
+
+/**
+ * What a JSON file is, by the names in its beginning and end: the whole of one may have hundreds of megabytes.
+ * @returns undefined for any other file.
+ */
+export function captionJsonKind(file: string): CaptionJson | undefined {
+  const text = ends(file);
+  if (!/^\uFEFF?\s*\{/.test(text)) return undefined;
+  if (text.includes('"sentences"') && text.includes('"filename"')) return 'karpathy';
+  // Lists for object detection look alike but have no captions; nor have those of the test photos, and a list that was cut short.
+  const named = /^(captions|image_info)_/.test(path.basename(file));
+  if (text.includes('"file_name"') && (text.includes('"caption"') || named)) return 'coco';
+  return undefined;
+}
+
+/** The caption files of each kind in a folder, or in its folder `annotations`; sorted by name. */
+export function captionJsonFiles(folder: string): Record<CaptionJson, string[]> {
+  const found: Record<CaptionJson, string[]> = { coco: [], karpathy: [] };
+  for (const place of [folder, path.join(folder, 'annotations')]) {
+    if (!existsSync(place) || !statSync(place).isDirectory()) continue;
+    for (const name of readdirSync(place).sort()) {
+      if (!name.endsWith('.json')) continue;
+      const kind = captionJsonKind(path.join(place, name));
+      if (kind) found[kind].push(path.join(place, name));
+    }
+  }
+  return found;
+}
+
+/**
+ * Reads a JSON file whose root has the given lists.
+ * @throws CaptionerError `not-found`, or `bad-input`: it is no JSON, or lacks a list.
+ */
+export function readLists<K extends string>(
+  file: string,
+  required: readonly K[],
+): Record<string, unknown> & Record<K, unknown[]> {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(file);
+  } catch (cause) {
+    throw new CaptionerError('not-found', `${file} can't be read (${(cause as Error).message}).`, { cause });
+  }
+  if (bytes.length > longestText) {
+    throw new CaptionerError(
+      'bad-input',
+      `${file} has ${bytes.length} bytes: lists of captions may have ${longestText}.`,
+    );
+  }
+  let root: unknown;
+  try {
+    root = JSON.parse(bytes.toString('utf8').replace(/^\uFEFF/, ''));
+  } catch (cause) {
+    const reason = (cause as Error).message;
+    throw new CaptionerError(
+      'bad-input',
+      `${file} is no whole JSON file (${reason.length > 120 ? `${reason.slice(0, 120)}…` : reason}). It may have been cut short: fetch it again.`,
+      { cause },
+    );
+  }
+  const lists = root as Record<K, unknown[]> | null;
+  const missing = required.find((name) => !Array.isArray(lists?.[name]));
+  if (missing) throw new CaptionerError('bad-input', `${file} has no list "${missing}".`);
+  return lists as Record<string, unknown> & Record<K, unknown[]>;
+}
+
+/**
+ * Checks each item of a list. What does not fit is told by its place and left out.
+ * @param problem told of each.
+ */
+export function* checked<T>(
+  items: readonly unknown[],
+  name: string,
+  schema: z.ZodType<T>,
+  problem: (message: string) => void,
+): Generator<T> {
+  for (const [i, item] of items.entries()) {
+    const result = schema.safeParse(item);
+    if (result.success) yield result.data;
+    else {
+      const [{ path: where, message }] = result.error.issues;
+      problem(`${name}[${i}]${where.length ? `.${where.join('.')}` : ''}: ${message}`);
+    }
+  }
+}
+
+function ends(file: string): string {
+  const descriptor = openSync(file, 'r');
+  try {
+    const { size } = fstatSync(descriptor);
+    const bytes = Buffer.alloc(Math.min(size, 2 * sniffed));
+    const head = readSync(descriptor, bytes, 0, Math.min(size, sniffed), 0);
+    const rest = bytes.length - head;
+    const tail = rest > 0 ? readSync(descriptor, bytes, head, rest, size - rest) : 0;
+    return bytes.toString('utf8', 0, head + tail);
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,146 @@
+import { existsSync } from 'node:fs';
+import { mkdir, rename, rm, statfs } from 'node:fs/promises';
+import path from 'node:path';
+import { CaptionerError, explainFileError } from '../../errors.js';
+import { acquireLock } from '../../files/lock.js';
+import { fetchFile, mirrorFolder, type FetchOptions } from '../../files/mirror.js';
+import type { PublishedArchive, PublishedDataset } from './published-datasets.js';
+import { unzip } from '../../files/unzip.js';
+
+export interface DatasetDownloadOptions extends Omit<FetchOptions, 'cacheFolder'> {
+  /** Where data sets lie; `data` where it is left out. */
+  readonly folder?: string;
+  /** Keep the archives after unpacking them. */
+  readonly keepArchives?: boolean;
+  /** Free bytes where the data set goes, for tests. */
+  readonly freeSpace?: (folder: string) => Promise<number>;
+}
+
+/** What became of a download. */
+export interface DatasetDownload {
+  /** Where the data set is now. */
+  readonly folder: string;
+  /** The archives that were fetched and unpacked; the others' content was there. */
+  readonly unpacked: readonly string[];
+}
+
+/** Folder of archives and of what is being unpacked, within the data set's own. */
+const workFolder = '.download';
+
+/** The parts of a data set that are not in `folder` yet. */
+export function missingArchives(dataset: PublishedDataset, folder = 'data'): PublishedArchive[] {
+  const home = path.join(folder, dataset.folder);
+  return dataset.archives.filter(
+    ({ makes, isThere }) => !isThere?.(home) && !makes.every((name) => existsSync(path.join(home, name))),
+  );
+}
+
+/** Where a mirror that is a folder has a data set unpacked, `data/flickr8k` for instance: there it is used as it is. */
+export function mirroredDataset(dataset: PublishedDataset, mirror?: string): string | undefined {
+  const home = mirrorFolder(mirror);
+  const folder = home && path.join(home, 'data', dataset.folder);
+  return folder !== undefined && existsSync(folder) ? folder : undefined;
+}
+
+/**
+ * Downloads a data set into a folder: each archive is taken from the mirror or resumed and verified as {@link fetchFile} does, unpacked into a folder of its
+ * own, and what it holds is moved into place whole. What is there already is not fetched again, so a run that was stopped is finished by the same call.
+ *
+ * @throws CaptionerError `download`: a part can't be had, or the disk is (or would be) full. `corrupt`: an archive is damaged. `interrupted`.
+ *   `bad-input`: another process is downloading it.
+ */
+export async function downloadDataset(
+  dataset: PublishedDataset,
+  options: DatasetDownloadOptions = {},
+): Promise<DatasetDownload> {
+  const folder = path.resolve(options.folder ?? 'data', dataset.folder);
+  const missing = missingArchives(dataset, options.folder);
+  if (!missing.length) return { folder, unpacked: [] };
+  const work = path.join(folder, workFolder);
+  const unlock = await lockFolder(work);
+  if (!unlock) {
+    throw new CaptionerError(
+      'bad-input',
+      `Another process is downloading to ${folder}. If there is none, delete ${path.join(work, 'lock')}.`,
+    );
+  }
+  try {
+    for (const archive of missing) {
+      await refuseFullDisk(archive, folder, options.freeSpace ?? freeSpace);
+      const file = await fetchFile([archive], { ...options, cacheFolder: work });
+      const ours = file.startsWith(work + path.sep);
+      try {
+        await unpack(archive, file, folder, options);
+      } catch (error) {
+        const damaged = error instanceof CaptionerError && error.code === 'corrupt';
+        if (!damaged || !ours) throw error;
+        await rm(file, { force: true });
+        throw new CaptionerError('corrupt', `${error.message} It was deleted: the same command fetches it again.`, {
+          cause: error,
+        });
+      }
+      if (ours && !options.keepArchives) await rm(file, { force: true });
+    }
+  } finally {
+    unlock();
+  }
+  if (!options.keepArchives) await rm(work, { recursive: true, force: true });
+  return { folder, unpacked: missing.map((archive) => path.posix.basename(archive.path)) };
+}
+
+async function lockFolder(work: string): Promise<(() => void) | undefined> {
+  try {
+    await mkdir(work, { recursive: true });
+    return acquireLock(path.join(work, 'lock'));
+  } catch (error) {
+    throw explainFileError(error, work);
+  }
+}
+
+async function unpack(
+  { makes }: PublishedArchive,
+  file: string,
+  folder: string,
+  { progress, signal }: DatasetDownloadOptions,
+): Promise<void> {
+  const unpacking = path.join(folder, workFolder, 'unpacking');
+  // Left over by whoever was killed.
+  await rm(unpacking, { recursive: true, force: true });
+  try {
+    const only = (name: string) => makes.some((made) => name === made || name.startsWith(`${made}/`));
+    await unzip(file, unpacking, { only, progress, signal });
+    const lacking = makes.find((name) => !existsSync(path.join(unpacking, name)));
+    if (lacking) throw new CaptionerError('corrupt', `${file} does not hold ${lacking}.`);
+    for (const name of makes) {
+      const target = path.join(folder, name);
+      await mkdir(path.dirname(target), { recursive: true });
+      // A folder of that name that is there although the archive was not whole: nothing of it is kept that the archive has.
+      await rm(target, { recursive: true, force: true });
+      await rename(path.join(unpacking, name), target);
+    }
+  } finally {
+    await rm(unpacking, { recursive: true, force: true });
+  }
+}
+
+/** Before hours of downloading, not after: room for the archive and for what is in it. */
+async function refuseFullDisk(
+  { path: name, bytes = 0, unpacked }: PublishedArchive,
+  folder: string,
+  free: (folder: string) => Promise<number>,
+): Promise<void> {
+  const needed = bytes + unpacked;
+  const available = await free(folder);
+  if (available >= needed) return;
+  const gigabytes = (count: number) => `${(count / 1e9).toFixed(1)} GB`;
+  throw new CaptionerError(
+    'download',
+    `${path.posix.basename(name)} needs ${gigabytes(needed)} in ${folder}, packed and unpacked, and there are ${gigabytes(available)}. ` +
+      'Make room, or choose another folder.',
+  );
+}
+
+async function freeSpace(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
+}

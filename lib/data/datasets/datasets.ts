@@ -1,0 +1,116 @@
+import { statSync } from 'node:fs';
+import path from 'node:path';
+import { CaptionerError } from '../../errors.js';
+import { findPhotos } from '../../images/find.js';
+import { captionJsonFiles, captionJsonKind } from './caption-json.js';
+import { openCoco } from './coco.js';
+import { flickr8kTokens, openFlickr8k } from './flickr8k.js';
+import { openKarpathy } from './karpathy.js';
+import type { Manifest } from './manifest.js';
+import { mirrorFolder } from '../../files/mirror.js';
+import { openCsv, openJsonLines } from './own-data.js';
+import type { DatasetOptions } from './photo-listing.js';
+
+export type { DatasetOptions };
+
+/**
+ * Data sets that are known by name where they lie in a usual place. COCO's photos of 2014 have two usual ways to split them: the official
+ * one, and Karpathy's, which most papers report on.
+ */
+const knownNames: Record<string, string> = {
+  flickr8k: 'flickr8k',
+  coco: 'coco2014/dataset_coco.json',
+  coco2014: 'coco2014/annotations',
+  coco2017: 'coco2017/annotations',
+};
+
+/**
+ * Opens a data set, whatever it is: a folder of Flickr8k, of COCO captions or of Karpathy's splits, or one of their lists; one of the names flickr8k,
+ * coco, coco2014 and coco2017 where it lies in `data/` or in the mirror; a CSV file or JSON lines of one's own; or a folder of photos without captions.
+ *
+ * A photo may be in no split. `splitPhotos` makes splits for a data set that has none.
+ *
+ * @throws CaptionerError `not-found`: there is nothing of that name, or no photo in it. `bad-input`: it is no data set.
+ */
+export async function openDataset(pathOrName: string, options: DatasetOptions = {}): Promise<Manifest> {
+  const place = resolveName(pathOrName);
+  const found = statSync(place, { throwIfNoEntry: false });
+  if (!found) {
+    const hint = Object.hasOwn(knownNames, pathOrName)
+      ? ` It was looked for in ${usualPlaces(pathOrName).join(', ')}. captioner download ${pathOrName} fetches it.`
+      : '';
+    throw new CaptionerError('not-found', `There is no data set ${pathOrName}.${hint}`);
+  }
+  if (found.isDirectory()) return await openFolder(place, options);
+  switch (path.extname(place).toLowerCase()) {
+    case '.csv':
+      return await openCsv(place, options);
+    case '.jsonl':
+    case '.ndjson':
+      return openJsonLines(place, options);
+    case '.json':
+      return openJson(place, options);
+    default:
+      throw new CaptionerError('bad-input', `${place} is no data set: ${formats} is needed.`);
+  }
+}
+
+const formats =
+  'a folder, a .csv file with the header file,caption, a .jsonl file of {"file", "caption"}, or a .json file of COCO captions or of Karpathy’s splits';
+
+function openJson(file: string, options: DatasetOptions): Manifest {
+  switch (captionJsonKind(file)) {
+    case 'coco':
+      return openCoco([file], options);
+    case 'karpathy':
+      return openKarpathy(file, options);
+    default:
+      throw new CaptionerError(
+        'bad-input',
+        `${file} holds neither COCO captions ({"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}) nor Karpathy's ` +
+          'splits ({"images": [{"filename", "split", "sentences"}]}).',
+      );
+  }
+}
+
+async function openFolder(folder: string, options: DatasetOptions): Promise<Manifest> {
+  if (flickr8kTokens(folder)) return openFlickr8k(folder, options);
+  const { karpathy, coco } = captionJsonFiles(folder);
+  if (karpathy.length > 1) {
+    throw new CaptionerError('bad-input', `${folder} holds several data sets: name one of ${karpathy.join(', ')}.`);
+  }
+  if (karpathy.length) return openKarpathy(karpathy[0], options);
+  // The names of test photos come in the same format, without captions.
+  const captioned = coco.filter((file) => !path.basename(file).startsWith('image_info'));
+  if (captioned.length) return openCoco(captioned, options);
+  if (options.photos === undefined) return await openPhotos(folder);
+  throw new CaptionerError(
+    'bad-option',
+    `${folder} has no list of photos to look for in ${options.photos}: name one of them.`,
+  );
+}
+
+/** Photos without captions. */
+async function openPhotos(folder: string): Promise<Manifest> {
+  const files = await findPhotos([path.resolve(folder)]);
+  return {
+    name: path.basename(path.resolve(folder)),
+    photos: files.map((file) => ({
+      id: path.relative(path.resolve(folder), file).split(path.sep).join('/'),
+      file,
+      captions: [],
+    })),
+    problems: [],
+  };
+}
+
+function resolveName(pathOrName: string): string {
+  if (!Object.hasOwn(knownNames, pathOrName)) return pathOrName;
+  return usualPlaces(pathOrName).find((place) => statSync(place, { throwIfNoEntry: false })) ?? pathOrName;
+}
+
+function usualPlaces(name: string): string[] {
+  const mirror = mirrorFolder();
+  const inMirror = mirror === undefined ? [] : [path.join(mirror, 'data', knownNames[name])];
+  return [path.resolve(name), path.resolve('data', knownNames[name]), ...inMirror];
+}

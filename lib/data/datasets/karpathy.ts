@@ -1,0 +1,93 @@
+import path from 'node:path';
+import { z } from 'zod';
+import { CaptionerError } from '../../errors.js';
+import { checked, readLists } from './caption-json.js';
+import { flickr8kPhotoFolders } from './flickr8k.js';
+import type { Manifest, Photo, Problem, Split } from './manifest.js';
+import { missingPhotos, PhotoListing, type DatasetOptions } from './photo-listing.js';
+
+const Image = z.object({
+  filepath: z.string().optional(),
+  filename: z.string().min(1),
+  split: z.string().optional(),
+  sentences: z.array(z.object({ raw: z.string().optional(), tokens: z.array(z.string()).optional() })),
+});
+
+/** `restval` are photos of COCO's val that are in neither dev nor test: nearly everyone trains on them, too. */
+const splitOf: Record<string, Split> = { train: 'train', restval: 'train', val: 'dev', test: 'test' };
+
+/**
+ * The splits of Karpathy and Fei-Fei (CVPR 2015), on which most captioners since are compared: `dataset_coco.json`, `dataset_flickr8k.json` and
+ * `dataset_flickr30k.json`, `{"dataset", "images": [{"filepath", "filename", "split", "sentences": [{"raw"}]}]}`, of
+ * https://cs.stanford.edu/people/karpathy/deepimagesent/. `val` is our `dev`. `restval`, 30,504 photos of COCO's val, counts as `train`,
+ * as is customary.
+ *
+ * The photos are looked for beside the list, in `images` and in the folders in which Flickr8k and Flickr30k come, and one folder up.
+ * A photo's id is `val2014/name.jpg` for COCO, its name for the others, as with their own lists.
+ *
+ * @throws CaptionerError `not-found`: no such list, or none of its photos is there. `bad-input`: it is no JSON of this format.
+ */
+export function openKarpathy(file: string, options: DatasetOptions = {}): Manifest {
+  const problems: Problem[] = [];
+  const problem = (message: string) => problems.push({ source: file, message });
+  const { images, dataset } = readLists(file, ['images']);
+  const photos = new Map<string, Omit<Photo, 'file'>>();
+  for (const { filepath, filename, split, sentences } of checked(images, 'images', Image, problem)) {
+    const id = filepath ? `${filepath}/${filename}` : filename;
+    const captions = sentences
+      .map(({ raw, tokens }) => (raw ?? tokens?.join(' ') ?? '').trim())
+      .filter((caption) => caption);
+    if (captions.length < sentences.length) problem(`${sentences.length - captions.length} empty captions of ${id}`);
+    if (photos.has(id)) problem(`${id} is listed twice`);
+    else if (split !== undefined && !Object.hasOwn(splitOf, split)) {
+      problem(`the split '${split}' of ${id} is not one of ${Object.keys(splitOf).join(', ')}`);
+    } else if (!captions.length) problem(`${id} has no caption`);
+    else photos.set(id, { id, ...(split !== undefined && { split: splitOf[split] }), captions });
+  }
+  const found = findPhotos(file, [...photos.keys()], options, problem);
+  const name = typeof dataset === 'string' && dataset ? dataset : path.basename(file, '.json').replace(/^dataset_/, '');
+  return {
+    name: `${name}-karpathy`,
+    photos: [...photos.values()].flatMap((photo) => {
+      const at = found.get(photo.id);
+      return at === undefined ? [] : [{ ...photo, file: at }];
+    }),
+    problems,
+  };
+}
+
+/** The file of each photo that is there. */
+function findPhotos(
+  file: string,
+  ids: readonly string[],
+  { photos }: DatasetOptions,
+  problem: (message: string) => void,
+): Map<string, string> {
+  const [beside, above] = [path.dirname(path.resolve(file)), path.dirname(path.dirname(path.resolve(file)))];
+  const folders =
+    photos === undefined
+      ? [beside, above].flatMap((root) => [
+          root,
+          ...[...flickr8kPhotoFolders, ...flickr30kPhotoFolders].map((name) => path.join(root, name)),
+        ])
+      : [path.resolve(photos)];
+  const listing = new PhotoListing();
+  // All photos of COCO may also be in one folder: their names don't repeat.
+  for (const nameOf of [(id: string) => id, (id: string) => path.posix.basename(id)]) {
+    const folder = listing.folderWith(folders, ids.map(nameOf));
+    if (folder === undefined) continue;
+    const there = new Map(ids.map((id): [string, string] => [id, path.resolve(folder, nameOf(id))]));
+    const missing = ids.filter((id) => !listing.has(there.get(id)!));
+    if (missing.length) problem(missingPhotos(missing, ids.length, folder));
+    for (const id of missing) there.delete(id);
+    return there;
+  }
+  throw new CaptionerError(
+    'not-found',
+    ids.length
+      ? `None of the ${ids.length.toLocaleString('en')} photos of ${file} is there. They were looked for in ${folders.join(', ')}.`
+      : `${file} lists no photo that can be used.`,
+  );
+}
+
+const flickr30kPhotoFolders = ['flickr30k-images', 'flickr30k_images'];

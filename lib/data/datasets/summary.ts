@@ -1,0 +1,52 @@
+import { tokenize } from '../../text/tokenizer.js';
+import { splits, type Manifest, type Photo } from './manifest.js';
+
+/** Counts of some of a data set's photos. */
+export interface PhotoCounts {
+  readonly photos: number;
+  readonly captions: number;
+}
+
+/** A data set in numbers. */
+export interface DatasetSummary extends PhotoCounts {
+  readonly name: string;
+  /** By split; `none` are the photos in no split. Splits without photos are left out. */
+  readonly splits: Readonly<Record<string, PhotoCounts>>;
+  /** Captions per photo. */
+  readonly captionsPerPhoto: { readonly least: number; readonly most: number };
+  /** Words per caption, as the tokenizer counts them; left out where there are no captions. */
+  readonly words?: { readonly least: number; readonly mean: number; readonly median: number; readonly most: number };
+  readonly problems: Manifest['problems'];
+}
+
+/** Counts a data set. */
+export function summarise({ name, photos, problems }: Manifest): DatasetSummary {
+  const bySplit = [...splits, undefined].map((split) => [
+    split ?? 'none',
+    photos.filter((photo) => photo.split === split),
+  ]);
+  const perPhoto = photos.map(({ captions }) => captions.length).sort((a, b) => a - b);
+  const lengths = photos.flatMap(({ captions }) => captions.map((caption) => tokenize(caption).length));
+  lengths.sort((a, b) => a - b);
+  return {
+    name,
+    ...count(photos),
+    splits: Object.fromEntries(
+      (bySplit as [string, Photo[]][]).filter(([, some]) => some.length).map(([split, some]) => [split, count(some)]),
+    ),
+    captionsPerPhoto: { least: perPhoto[0] ?? 0, most: perPhoto.at(-1) ?? 0 },
+    ...(lengths.length && {
+      words: {
+        least: lengths[0],
+        mean: lengths.reduce((sum, length) => sum + length, 0) / lengths.length,
+        median: lengths[Math.floor(lengths.length / 2)],
+        most: lengths.at(-1)!,
+      },
+    }),
+    problems,
+  };
+}
+
+function count(photos: readonly Photo[]): PhotoCounts {
+  return { photos: photos.length, captions: photos.reduce((sum, { captions }) => sum + captions.length, 0) };
+}

@@ -1,0 +1,105 @@
+import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { CaptionerError } from '../../errors.js';
+import { silent, type ProgressReporter } from '../../progress.js';
+import { FeatureWriter } from './writer.js';
+import { differingField, openFeatures, readSkipped, type FeatureStore } from './store.js';
+
+export interface MergeRequest {
+  /** Feature stores of the same encoder, views and precision: shards of a data set, or several data sets. */
+  readonly sources: readonly string[];
+  /** The store that gets all their rows: made where there is none, completed where there is one. */
+  readonly folder: string;
+  readonly progress?: ProgressReporter;
+  /** Aborting stops after the rows at work; the same call goes on. */
+  readonly signal?: AbortSignal;
+}
+
+export interface MergeReport {
+  /** Photos that have features in the store now. */
+  readonly stored: number;
+  /** Of these, how many this call added. */
+  readonly added: number;
+  /** The same of random views of photos. */
+  readonly randomViews: { readonly stored: number; readonly added: number };
+  /** Photos that no source could decode. */
+  readonly skipped: number;
+}
+
+/** Rows that are copied at a time. */
+const batchRows = 256;
+
+/**
+ * Copies the rows of several feature stores into one, in the order of the sources. A photo that several have is taken from the first.
+ *
+ * @throws CaptionerError `mismatch`: a source has another encoder, other views or another precision. `not-found`, `corrupt`: it is no finished store.
+ *   `bad-input`: a source is `folder` itself. What `signal` was aborted with.
+ */
+export async function mergeFeatures({
+  sources,
+  folder,
+  progress = silent,
+  signal,
+}: MergeRequest): Promise<MergeReport> {
+  if (sources.some((source) => path.resolve(source) === path.resolve(folder))) {
+    throw new CaptionerError('bad-input', `${folder} can't be merged into itself: name another folder.`);
+  }
+  const stores: FeatureStore[] = [];
+  try {
+    for (const source of sources) stores.push(openFeatures(source));
+    refuseUnlike(sources, stores);
+    const [{ encoder, precision, dimension }] = stores;
+    const writer = FeatureWriter.open(folder, encoder, precision);
+    const before = writer.count();
+    let complete = false;
+    try {
+      const rowsOf = ({ ids, randomViews }: FeatureStore) => [...ids, ...randomViews];
+      const all = stores.reduce((sum, store) => sum + rowsOf(store).length, 0);
+      let done = 0;
+      progress.start('Merging', all, 'rows');
+      for (const store of stores) {
+        const stored = rowsOf(store);
+        for (let first = 0; first < stored.length; first += batchRows) {
+          await setImmediate(); // else nobody could abort it, nor see how far it is
+          signal?.throwIfAborted();
+          const batch = stored.slice(first, first + batchRows);
+          const ids = batch.filter((id) => !writer.has(id));
+          const rows = new Float32Array(ids.length * dimension);
+          ids.forEach((id, i) => store.read(id, rows, i * dimension));
+          if (ids.length) writer.append(ids, rows);
+          done += batch.length;
+          progress.update(done);
+        }
+      }
+      const skipped = new Map(sources.flatMap(readSkipped).map(({ id, reason }) => [id, reason]));
+      for (const [id, reason] of skipped) {
+        if (writer.has(id)) skipped.delete(id);
+        else writer.skip(id, reason);
+      }
+      complete = true;
+      const after = writer.count();
+      return {
+        stored: after.photos,
+        added: after.photos - before.photos,
+        randomViews: { stored: after.randomViews, added: after.randomViews - before.randomViews },
+        skipped: skipped.size,
+      };
+    } finally {
+      progress.stop();
+      writer.close(complete);
+    }
+  } finally {
+    for (const store of stores) store.close();
+  }
+}
+
+function refuseUnlike(sources: readonly string[], stores: readonly FeatureStore[]): void {
+  for (const [i, store] of stores.entries()) {
+    const other = differingField(store, stores[0]);
+    if (!other) continue;
+    throw new CaptionerError(
+      'mismatch',
+      `The features in ${sources[i]} have ${other.field} ${other.a}, those in ${sources[0]} ${other.b}: they can't be in one store.`,
+    );
+  }
+}

@@ -1,0 +1,35 @@
+import { CaptionerError } from '../../errors.js';
+import { decodePhoto } from '../../images/photo.js';
+import type { PhotoEncoder } from './extraction.js';
+import type { PhotoFile } from './photo-file.js';
+import type { FeatureStore } from './store.js';
+
+/**
+ * The features of a few photos, in memory. For a data set there is `extractFeatures`, whose store is on disk, can be finished after an
+ * interruption, and passes over what can't be read.
+ *
+ * @throws CaptionerError what `decodePhoto` has against a photo. Of the features that come back, `not-found`: none of these photos.
+ */
+export async function photoFeatures(photos: readonly PhotoFile[], encoder: PhotoEncoder): Promise<FeatureStore> {
+  const pixels = await Promise.all(
+    photos.map(({ file, view }) => decodePhoto(file, encoder.inputSize, view && { view })),
+  );
+  const all = await encoder.features(pixels); // [N, D]
+  const { dimension } = encoder.identity;
+  const rowOf = new Map(photos.map(({ id }, row) => [id, row]));
+  return {
+    dimension,
+    encoder: encoder.identity,
+    precision: 'fp32',
+    ids: photos.map(({ id }) => id),
+    randomViews: [],
+    has: (id) => rowOf.has(id),
+    read: (id, into = new Float32Array(dimension), offset = 0) => {
+      const row = rowOf.get(id);
+      if (row === undefined) throw new CaptionerError('not-found', `There are no features of ${id} here.`);
+      into.set(all.subarray(row * dimension, (row + 1) * dimension), offset);
+      return into;
+    },
+    close: () => undefined,
+  };
+}

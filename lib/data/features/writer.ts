@@ -1,0 +1,231 @@
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  readdirSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import { crc32 } from 'node:zlib';
+import { CaptionerError, explainFileError } from '../../errors.js';
+import { writeAll } from '../../files/text-file.js';
+import {
+  differingField,
+  indexLine,
+  plainIdentity,
+  readIndex,
+  readMeta,
+  readSkipped,
+  storeFiles,
+  type EncoderIdentity,
+  type SkippedPhoto,
+  type StoreMeta,
+} from './store.js';
+import { acquireLock } from '../../files/lock.js';
+import { separateViews } from './random-views.js';
+import { encodeRows, rowBytes, type Precision } from './row-codec.js';
+
+/** Rows written between two fsyncs: what a power cut may cost. A killed process loses none of them. */
+const rowsBetweenSyncs = 1024;
+
+/** Appends to the feature store in a folder, from where an earlier run ended, however it ended. */
+export class FeatureWriter {
+  private readonly rowBytes: number;
+  private readonly stored = new Set<string>();
+  private readonly skippedNow = new Map<string, string>();
+  private readonly skippedOnDisk = new Map<string, string>();
+  private indexBytes = 0;
+  private unsynced = 0;
+
+  private constructor(
+    private readonly folder: string,
+    private readonly meta: StoreMeta,
+    private readonly rows: number,
+    private readonly index: number,
+    private readonly unlock: () => void,
+  ) {
+    this.rowBytes = rowBytes(meta.precision, meta.encoder.dimension);
+  }
+
+  /**
+   * Makes the store, or opens it and cuts off what an interrupted run left unfinished.
+   *
+   * @throws CaptionerError `mismatch`: its features come from another encoder, of other views, or have another precision. `bad-input`: the
+   *   folder holds other things, or another process is writing there. `corrupt`: it can't be repaired.
+   */
+  static open(folder: string, encoder: EncoderIdentity, precision: Precision): FeatureWriter {
+    const meta: StoreMeta = {
+      format: 'captioner-features',
+      version: 1,
+      encoder: plainIdentity(encoder),
+      precision,
+    };
+    try {
+      return FeatureWriter.openStore(folder, meta);
+    } catch (error) {
+      throw explainFileError(error, folder);
+    }
+  }
+
+  private static openStore(folder: string, meta: StoreMeta): FeatureWriter {
+    mkdirSync(folder, { recursive: true });
+    const isStore = existsSync(path.join(folder, storeFiles.meta));
+    if (!isStore) refuseForeignFiles(folder);
+    const unlock = acquireLock(path.join(folder, storeFiles.lock));
+    if (!unlock) {
+      throw new CaptionerError(
+        'bad-input',
+        `Another process is writing to ${folder}. If there is none, delete ${path.join(folder, storeFiles.lock)}.`,
+      );
+    }
+    try {
+      if (isStore) refuseOtherFeatures(folder, readMeta(folder), meta);
+      else replaceFile(path.join(folder, storeFiles.meta), `${JSON.stringify(meta, null, 2)}\n`);
+      const open = (file: string) =>
+        openSync(path.join(folder, file), existsSync(path.join(folder, file)) ? 'r+' : 'w+');
+      const writer = new FeatureWriter(folder, meta, open(storeFiles.rows), open(storeFiles.index), unlock);
+      writer.repair();
+      return writer;
+    } catch (error) {
+      unlock();
+      throw error;
+    }
+  }
+
+  /** How many photos have a row, and how many random views of them. */
+  count(): { readonly photos: number; readonly randomViews: number } {
+    const { photos, randomViews } = separateViews(this.stored, (id) => this.has(id));
+    return { photos: photos.length, randomViews: randomViews.length };
+  }
+
+  has(id: string): boolean {
+    return this.stored.has(id);
+  }
+
+  /**
+   * Appends a row for each photo.
+   * @param features [ids.length, dimension]
+   * @throws CaptionerError `numeric` for numbers that can't be stored, `bad-input` when the disk is full.
+   */
+  append(ids: readonly string[], features: Float32Array): void {
+    if (features.length !== ids.length * this.meta.encoder.dimension) {
+      throw new CaptionerError(
+        'mismatch',
+        `${ids.length} photos with ${features.length} features: ${this.meta.encoder.dimension} for each were expected.`,
+      );
+    }
+    const bytes = encodeRows(features, this.meta.precision);
+    const lines = ids.map((id, i) =>
+      indexLine({ id, checksum: crc32(bytes.subarray(i * this.rowBytes, (i + 1) * this.rowBytes)) }),
+    );
+    const text = Buffer.from(lines.join(''));
+    // The rows first: a line of the index promises that its row is there.
+    try {
+      writeAll(this.rows, bytes, this.stored.size * this.rowBytes);
+      writeAll(this.index, text, this.indexBytes);
+    } catch (error) {
+      throw explainFileError(error, this.folder);
+    }
+    this.indexBytes += text.length;
+    for (const id of ids) this.stored.add(id);
+    this.unsynced += ids.length;
+    if (this.unsynced >= rowsBetweenSyncs) this.sync();
+  }
+
+  /** Notes that a photo could not be decoded. */
+  skip(id: string, reason: string): void {
+    this.skippedNow.set(id, reason);
+    if (this.skippedOnDisk.get(id) === reason) return;
+    this.skippedOnDisk.set(id, reason);
+    appendFileSync(path.join(this.folder, storeFiles.skipped), skippedLine(id, reason));
+  }
+
+  /**
+   * Closes the store.
+   * @param complete whether every photo was tried: what was skipped by earlier runs and not by this one is then forgotten.
+   */
+  close(complete: boolean): void {
+    try {
+      const forgotten = [...this.skippedOnDisk.keys()].filter(
+        (id) => this.stored.has(id) || (complete && !this.skippedNow.has(id)),
+      );
+      if (forgotten.length) {
+        for (const id of forgotten) this.skippedOnDisk.delete(id);
+        this.rewriteSkipped();
+      }
+      this.sync();
+    } finally {
+      closeSync(this.rows);
+      closeSync(this.index);
+      this.unlock();
+    }
+  }
+
+  private sync(): void {
+    fsyncSync(this.rows);
+    fsyncSync(this.index);
+    this.unsynced = 0;
+  }
+
+  private rewriteSkipped(): void {
+    const lines = [...this.skippedOnDisk].map(([id, reason]) => skippedLine(id, reason));
+    replaceFile(path.join(this.folder, storeFiles.skipped), lines.join(''));
+  }
+
+  /** Cuts rows and index after the last row that is whole and has a whole line. */
+  private repair(): void {
+    const { entries } = readIndex(this.folder);
+    const { size } = fstatSync(this.rows);
+    let whole = Math.min(entries.length, Math.floor(size / this.rowBytes));
+    // A power cut can leave a line on disk whose row is not: trust what the checksum confirms.
+    const row = Buffer.allocUnsafe(this.rowBytes);
+    const first = Math.max(0, whole - 2 * rowsBetweenSyncs);
+    for (let i = first; i < whole; i++) {
+      readSync(this.rows, row, 0, row.length, i * row.length);
+      if (crc32(row) !== entries[i].checksum) whole = i;
+    }
+    this.indexBytes = Buffer.byteLength(entries.slice(0, whole).map(indexLine).join(''));
+    ftruncateSync(this.rows, whole * this.rowBytes);
+    ftruncateSync(this.index, this.indexBytes);
+    for (const { id } of entries.slice(0, whole)) this.stored.add(id);
+    for (const { id, reason } of readSkipped(this.folder)) this.skippedOnDisk.set(id, reason);
+    if (existsSync(path.join(this.folder, storeFiles.skipped))) this.rewriteSkipped();
+  }
+}
+
+function skippedLine(id: string, reason: string): string {
+  return `${JSON.stringify({ id, reason } satisfies SkippedPhoto)}\n`;
+}
+
+function refuseForeignFiles(folder: string): void {
+  const ours: string[] = [...Object.values(storeFiles), `${storeFiles.meta}.part`];
+  const foreign = readdirSync(folder).find((file) => !ours.includes(file) && !file.startsWith(`${storeFiles.lock}.`));
+  if (foreign !== undefined) {
+    throw new CaptionerError(
+      'bad-input',
+      `${folder} is no feature store and holds other things (${foreign}). Name a new or an empty folder for the features.`,
+    );
+  }
+}
+
+function refuseOtherFeatures(folder: string, found: StoreMeta, wanted: StoreMeta): void {
+  const other = differingField(found, wanted);
+  if (!other) return;
+  throw new CaptionerError(
+    'mismatch',
+    `The features in ${folder} have ${other.field} ${other.a}, not ${other.b}. Name another folder, or ask for the same again.`,
+  );
+}
+
+/** Writes a file to a temporary name first: it is there as a whole, or as it was before. */
+function replaceFile(file: string, text: string): void {
+  writeFileSync(`${file}.part`, text, { flush: true });
+  renameSync(`${file}.part`, file);
+}

@@ -1,0 +1,169 @@
+import { parseConfig, SearchConfig, type InferenceConfig } from '../config.js';
+import type { FeatureStore } from '../data/features/store.js';
+import type { Manifest, Split } from '../data/datasets/manifest.js';
+import { loadDecoder, type CaptionDecoder } from '../search/ensemble.js';
+import { searchRules } from '../search/search.js';
+import { CaptionerError } from '../errors.js';
+import { featureDistance, type FeatureDistance } from '../metrics/checks.js';
+import { referenceFit, type ReferenceFit } from '../metrics/perplexity.js';
+import { predictCaptions, type ConfidentPrediction } from '../metrics/predictions.js';
+import { ptbTokenize } from '../metrics/ptb.js';
+import { reportCaptions, type CaptionReport } from '../metrics/report.js';
+import { CaptionScorer } from '../metrics/scorer.js';
+import { checkEncoder, type Checkpoint } from '../model/checkpoint/checkpoint.js';
+import { silent, type ProgressReporter } from '../progress.js';
+import { Random } from '../random.js';
+import { tokenize } from '../text/tokenizer.js';
+import { Vocabulary } from '../text/vocabulary.js';
+
+export interface EvaluationRequest {
+  readonly checkpoint: Checkpoint;
+  /** Others of the same words and encoder that caption together with it: the mean of their probabilities counts. */
+  readonly ensemble?: readonly Checkpoint[];
+  readonly manifest: Manifest;
+  /** Of the manifest's photos, by the encoder that the checkpoint was trained with. */
+  readonly features: FeatureStore;
+  readonly split: Split;
+  /** Widths of the beam, each evaluated. */
+  readonly beams: readonly number[];
+  readonly search?: Partial<Omit<SearchConfig, 'beam' | 'n'>>;
+  readonly precision?: InferenceConfig['precision'];
+  /** Seed of the intervals and of the control with shuffled features. Default 1. */
+  readonly seed?: number;
+  readonly progress?: ProgressReporter;
+  readonly signal?: AbortSignal;
+}
+
+/** Captions of a split's photos that one search found, and what they are worth. */
+export interface Evaluation extends CaptionReport {
+  readonly beam: number;
+  readonly predictions: readonly ConfidentPrediction[];
+  /** How probable the captioner finds the references; the same for all searches. */
+  readonly fit: ReferenceFit;
+  /** How many of the captions differ from each other. */
+  readonly distinct: number;
+  /** Mean words of a caption. */
+  readonly words: number;
+}
+
+/**
+ * Captions the photos of a split from their stored features and scores the captions against people's: BLEU, ROUGE-L, CIDEr-D with their intervals,
+ * perplexity, variety, calibration, and checks for what goes wrong without an error. Photos without features (they could not be decoded)
+ * are left out.
+ *
+ * @throws CaptionerError `mismatch`: features of another encoder or of other photos, captioners that don't go together; `bad-input`: no photo to evaluate on;
+ *   `bad-option`: a search that can't be made.
+ */
+export async function evaluateCaptioner(request: EvaluationRequest): Promise<Evaluation[]> {
+  const {
+    checkpoint,
+    ensemble = [],
+    features,
+    split,
+    beams,
+    search,
+    precision,
+    seed = 1,
+    progress = silent,
+    signal,
+  } = request;
+  checkEncoder(checkpoint.config, features.encoder, 'The features');
+  const searches = beams.map((beam) => parseConfig(SearchConfig, { ...search, beam, n: 1 }, 'the search'));
+  for (const config of searches) searchRules(config, checkpoint.vocabulary); // wrong ones are told now, not after the perplexity
+  const photos = photosToCaption(request);
+  const scorer = new CaptionScorer(photos.map(({ words }) => words));
+  const ids = photos.map(({ id }) => id);
+  const decoder = await loadDecoder([checkpoint, ...ensemble], { precision });
+  try {
+    const fit = await fitOfReferences(decoder, photos, request);
+    const context = {
+      scorer,
+      references: photos.map(({ references }) => references),
+      vocabularySize: checkpoint.vocabulary.size - Vocabulary.SPECIALS,
+      fit,
+      ...trainingCaptions(request.manifest),
+      ...distanceOfFeatures(ids, request),
+    };
+    const evaluations: Evaluation[] = [];
+    progress.start(`Captioning ${split} photos`, beams.length * ids.length, 'photos');
+    for (const config of searches) {
+      const before = evaluations.length * ids.length;
+      const onProgress = (done: number) => {
+        progress.update(before + done, `beam ${config.beam}`);
+      };
+      const options = { onProgress, signal };
+      const predictions = await predictCaptions(decoder, checkpoint.vocabulary, features, ids, config, options);
+      const report = reportCaptions(predictions, { ...context, random: new Random(seed) });
+      evaluations.push({
+        ...report,
+        beam: config.beam,
+        predictions,
+        fit,
+        distinct: new Set(predictions.map(({ caption }) => caption)).size,
+        words: report.diversity.length,
+      });
+    }
+    return evaluations;
+  } finally {
+    progress.stop();
+    await decoder.release();
+  }
+}
+
+interface PhotoToCaption {
+  readonly id: string;
+  /** Captions with a word in them, as people wrote them. */
+  readonly references: readonly string[];
+  /** Their words. */
+  readonly words: readonly (readonly string[])[];
+}
+
+function photosToCaption({ manifest, features, split }: EvaluationRequest): PhotoToCaption[] {
+  const captioned = manifest.photos
+    .filter((photo) => photo.split === split)
+    .map(({ id, captions }): PhotoToCaption => {
+      const references = captions.filter((caption) => ptbTokenize(caption).length > 0);
+      return { id, references, words: references.map(ptbTokenize) };
+    })
+    .filter(({ references }) => references.length > 0);
+  const photos = captioned.filter(({ id }) => features.has(id));
+  if (photos.length > 0) return photos;
+  throw captioned.length > 0
+    ? new CaptionerError('mismatch', `The features have none of the ${split} photos of ${manifest.name}. Extract them.`)
+    : new CaptionerError('bad-input', `The data set ${manifest.name} has no ${split} photos with captions.`);
+}
+
+async function fitOfReferences(
+  decoder: CaptionDecoder,
+  photos: readonly PhotoToCaption[],
+  { checkpoint, features, split, progress = silent, signal }: EvaluationRequest,
+): Promise<ReferenceFit> {
+  const encoded = photos.map(({ id, references }) => ({
+    id,
+    captions: references
+      .map(tokenize)
+      .filter((words) => words.length > 0)
+      .map((words) => checkpoint.vocabulary.encode(words)),
+  }));
+  const captions = encoded.reduce((sum, { captions }) => sum + captions.length, 0);
+  const { maxLength } = checkpoint.config.training;
+  progress.start(`Perplexity of the ${split} captions`, captions, 'captions');
+  const onProgress = (done: number) => {
+    progress.update(done);
+  };
+  return referenceFit(decoder, features, encoded, { maxLength, onProgress, signal });
+}
+
+/** Of the train photos, where the data set has any. */
+function trainingCaptions({ photos }: Manifest): { training?: string[][] } {
+  const training = photos.filter(({ split }) => split === 'train').flatMap(({ captions }) => captions.map(ptbTokenize));
+  return training.length > 0 ? { training } : {};
+}
+
+function distanceOfFeatures(
+  ids: readonly string[],
+  { checkpoint, features }: EvaluationRequest,
+): { distance?: FeatureDistance } {
+  const [mean, std] = ['mean', 'std'].map((name) => checkpoint.weights.get(`features/${name}`)?.data);
+  return mean && std ? { distance: featureDistance(features, ids, mean, std) } : {};
+}

@@ -1,0 +1,171 @@
+import { DataType, decodeModel, encodeModel, numbers, type Graph, type Node } from '../../onnx/protobuf.js';
+import { CaptionerError } from '../../errors.js';
+import { freeBatch } from '../../onnx/free-batch.js';
+import { GraphReader } from '../../onnx/graph-reader.js';
+
+/** A network that ends in features instead of classes. */
+export interface HeadlessNetwork {
+  /** The bytes of an ONNX file. */
+  readonly model: Uint8Array;
+  /** Its input, [N, 3, S, S]. */
+  readonly input: string;
+  /** Its output of pooled features, [N, D]. */
+  readonly features: string;
+  /** Its output of the map before pooling, [N, C, h, w], where there is one. */
+  readonly map?: string;
+  /** D */
+  readonly dimension: number;
+  /** S */
+  readonly inputSize: number;
+  /** How many photos it takes at a time: any number, as it was made to; any number, since its 1 was changed; or 1. */
+  readonly batch: 'any' | 'freed' | 'one';
+}
+
+/** What may stand between a classifier's last matrix and its output. */
+const afterHead = new Set([
+  ...['Softmax', 'LogSoftmax', 'Sigmoid'],
+  ...['Flatten', 'Reshape', 'Squeeze', 'Unsqueeze', 'Identity', 'Dropout', 'Cast'],
+]);
+
+/** What may stand between pooled features and the pooling they come from. */
+const afterPooling = new Set([
+  ...['Flatten', 'Reshape', 'Squeeze', 'Unsqueeze', 'Identity', 'Dropout', 'Cast', 'Transpose'],
+  ...['Relu', 'Clip', 'HardSwish', 'HardSigmoid', 'LeakyRelu', 'Elu', 'Tanh', 'BatchNormalization', 'Gemm', 'MatMul'],
+]);
+
+/** With a constant, these change the scale and offset of values, not what they mean. */
+const arithmetic = new Set(['Add', 'Sub', 'Mul', 'Div']);
+
+/** Inputs of a photo without a fixed size. */
+const usualInputSize = 224;
+
+/**
+ * Turns an ImageNet classifier into an encoder by cutting off its classifier, the last Gemm or MatMul with constant weights before the
+ * output (perhaps followed by an Add, a Softmax, a Reshape and their like). What went into it are the pooled features; what went
+ * into the pooling before that is the feature map. Only what the two need remains of the network.
+ *
+ * A network that is headless already, with an output `features` [N, D] and perhaps a `map`, is taken as it is.
+ *
+ * @param bytes an .onnx file.
+ * @param file its name, for messages.
+ * @param free whether a network for one photo at a time is changed to take any number (see `freeBatch`).
+ * @throws CaptionerError `corrupt`: it is no ONNX model. `unsupported`: it is no classifier of photos that this can read; the
+ *   message says what was looked for.
+ */
+export function detachHead(bytes: Uint8Array, file: string, free = true): HeadlessNetwork {
+  const model = readModel(bytes, file);
+  const refuse = (reason: string) =>
+    new CaptionerError('unsupported', `${file} can't be used as an encoder: ${reason}.`);
+  if (model.graph.initializer?.some(({ dataLocation }) => dataLocation === 1)) {
+    throw refuse('its weights are in a file of their own. Save it as one file');
+  }
+  const graph = new GraphReader(model.graph);
+  const { input, inputSize, fixedBatch } = photoInput(graph, refuse);
+  const outputs = (model.graph.output ?? []).map(({ name }) => name);
+
+  const headless = outputs.includes('features');
+  const features = headless ? 'features' : graph.dataInputs(findHead(graph, outputs, refuse))[0];
+  const map = headless ? outputs.find((name) => name === 'map') : mapBefore(graph, features);
+  const dimension = headless ? lastDimension(model.graph, 'features') : headDimension(graph, features);
+  if (!dimension) throw refuse('the length of its features can not be told');
+
+  const cut = graph.cut([features, ...(map === undefined ? [] : [map])]);
+  if (fixedBatch && free) freeBatch(cut, input);
+  const batch = !fixedBatch ? 'any' : free ? 'freed' : 'one';
+  const headlessModel = encodeModel({
+    ...model,
+    // Before version 4, weights had to be listed as inputs.
+    irVersion: Math.max(4, Number(model.irVersion ?? 4)),
+    graph: cut,
+  });
+  return { model: headlessModel, input, features, ...(map !== undefined && { map }), dimension, inputSize, batch };
+}
+
+function readModel(bytes: Uint8Array, file: string): ReturnType<typeof decodeModel> {
+  try {
+    return decodeModel(bytes);
+  } catch (error) {
+    if (!(error instanceof CaptionerError)) throw error;
+    throw new CaptionerError(error.code, `${file} can't be read. ${error.message}`, { cause: error });
+  }
+}
+
+/** The input of photos: the only one that is no weight. */
+function photoInput(graph: GraphReader, refuse: (reason: string) => CaptionerError) {
+  const inputs = graph.inputs;
+  if (inputs.length !== 1) {
+    const names = inputs.map(({ name }) => name).join(', ');
+    throw refuse(`a photo is its only input, but it has ${inputs.length} inputs${names && ` (${names})`}`);
+  }
+  const [{ name, type }] = inputs;
+  if (type?.tensorType?.elemType !== DataType.float) throw refuse(`its input ${name} is not of type float32`);
+  const dims = type.tensorType.shape?.dim?.map(({ dimValue }) => Number(dimValue ?? 0));
+  if (dims && (dims.length !== 4 || (dims[1] !== 3 && dims[1] !== 0))) {
+    const shape = dims.map((d) => d || '?').join(', ');
+    throw refuse(`its input ${name} is [${shape}], not [N, 3, height, width]: red, green and blue planes`);
+  }
+  const [batch = 0, , height = 0, width = 0] = dims ?? [];
+  if (height !== width) throw refuse(`its photos are ${width} x ${height} pixels, not a square`);
+  if (batch > 1) throw refuse(`it takes exactly ${batch} photos at a time`);
+  return { input: name, inputSize: height || usualInputSize, fixedBatch: batch === 1 };
+}
+
+/** The Gemm or MatMul that makes classes of features. */
+function findHead(graph: GraphReader, outputs: readonly string[], refuse: (reason: string) => CaptionerError): Node {
+  const met: string[] = [];
+  for (const output of outputs) {
+    for (let node = graph.producer(output); node;) {
+      const data = graph.dataInputs(node);
+      if (['Gemm', 'MatMul'].includes(node.opType) && data.length === 1 && data[0] === node.input?.[0]) return node;
+      // The bias of a MatMul is an Add with a constant.
+      if (!afterHead.has(node.opType) && !(arithmetic.has(node.opType) && data.length === 1)) {
+        met.push(`${output} comes from a ${node.opType}`);
+        break;
+      }
+      node = graph.producer(data[0]);
+    }
+  }
+  throw refuse(
+    'it has no classifier that could be detached. Looked for: a Gemm or MatMul with constant weights, followed by nothing but ' +
+      `Add with a constant, ${[...afterHead].join(', ')}. Found: ${met.join('; ') || 'nothing before its outputs'}`,
+  );
+}
+
+/** The input of the pooling that `features` come from. */
+function mapBefore(graph: GraphReader, features: string): string | undefined {
+  let pooled = false;
+  for (let value = features; ;) {
+    const node = graph.producer(value);
+    const data = node ? graph.dataInputs(node) : [];
+    const pools =
+      node !== undefined &&
+      (['GlobalAveragePool', 'AveragePool'].includes(node.opType) ||
+        (node.opType === 'ReduceMean' && isSpatial(graph, node)));
+    if (pools) pooled = true;
+    // Means over height and over width may be two nodes.
+    else if (pooled) return value;
+    else if (!node || !(afterPooling.has(node.opType) || (arithmetic.has(node.opType) && data.length === 1)))
+      return undefined;
+    value = data[0];
+  }
+}
+
+/** Whether a mean is over height and width, or one of them. */
+function isSpatial(graph: GraphReader, node: Node): boolean {
+  const attribute = node.attribute?.find(({ name }) => name === 'axes');
+  const axes = attribute ? numbers(attribute.ints) : graph.integers(node.input?.[1] ?? '');
+  return axes !== undefined && axes.length > 0 && axes.every((axis) => [2, 3, -1, -2].includes(axis));
+}
+
+/** D of the head whose input is `features`: a dimension of its weights. */
+function headDimension(graph: GraphReader, features: string): number {
+  const head = graph.consumers(features).find(({ opType }) => opType === 'Gemm' || opType === 'MatMul')!;
+  const dims = graph.shape(head.input![1]);
+  const transposed = head.attribute?.some(({ name, i }) => name === 'transB' && Number(i) !== 0);
+  return dims?.length === 2 ? dims[transposed ? 1 : 0] : 0;
+}
+
+function lastDimension(graph: Graph, output: string): number {
+  const dims = graph.output?.find(({ name }) => name === output)?.type?.tensorType?.shape?.dim;
+  return dims?.length === 2 ? Number(dims[1].dimValue ?? 0) : 0;
+}

@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import { CaptionerError } from '../../errors.js';
+
+const Triple = z.tuple([z.number(), z.number(), z.number()]);
+
+/**
+ * What an encoder's ONNX file says of itself. A file that says this needs no head cut off, nothing found out and no registry: its
+ * input is `input` [N, 3, inputSize, inputSize] for any N, its output `features` [N, dimension], and where `map` says so, the map
+ * before pooling, `map` [N, C, h, w].
+ */
+export const EncoderMetadata = z.object({
+  /** What features say they come from. */
+  name: z.string().min(1),
+  /** Width and height of its photos. */
+  inputSize: z.int().min(1),
+  /** Photos are normalised as (x / 255 - mean) / std, for red, green and blue. */
+  mean: Triple,
+  std: Triple,
+  /** Length of a feature vector. */
+  dimension: z.int().min(1),
+  /** Whether it has the output `map`. */
+  map: z.boolean().default(false),
+});
+export type EncoderMetadata = z.output<typeof EncoderMetadata>;
+
+/** Names of such a file's input and outputs. */
+export const encoderValues = { input: 'input', features: 'features', map: 'map' } as const;
+
+const key = 'captioner.encoder';
+
+/**
+ * Writes metadata into an ONNX file, in place of what it said before; all else stays as it is, byte for byte. They become an entry
+ * of its `metadata_props`, which ONNX Runtime and other tools show.
+ */
+export function writeEncoderMetadata(bytes: Uint8Array, metadata: z.input<typeof EncoderMetadata>): Uint8Array {
+  const kept = fieldsOf(bytes)
+    .filter((field) => entryOf(field)?.key !== key)
+    .map(({ whole }) => whole);
+  const entry = Buffer.concat([textField(1, key), textField(2, JSON.stringify(EncoderMetadata.parse(metadata)))]);
+  return Buffer.concat([...kept, delimited(metadataProps, entry)]);
+}
+
+/**
+ * What an encoder's file says of itself; undefined where it says nothing. Only the outermost fields of the file are looked at, a
+ * dozen or so: that takes no time, and no library.
+ *
+ * @param file its name, for messages.
+ * @throws CaptionerError `corrupt`: it says something else than {@link EncoderMetadata}.
+ */
+export function readEncoderMetadata(bytes: Uint8Array, file: string): EncoderMetadata | undefined {
+  const entry = fieldsOf(bytes)
+    .map(entryOf)
+    .findLast((candidate) => candidate?.key === key);
+  if (!entry) return undefined;
+  let problem: string;
+  try {
+    const result = EncoderMetadata.safeParse(JSON.parse(entry.value));
+    if (result.success) return result.data;
+    problem = result.error.issues.map((issue) => [issue.path.join('.'), issue.message].join(': ')).join('; ');
+  } catch (error) {
+    problem = (error as Error).message;
+  }
+  throw new CaptionerError('corrupt', `What ${file} says of itself (${key}) can't be used: ${problem}.`);
+}
+
+/** `ModelProto.metadata_props`, a list of entries of key and value. */
+const metadataProps = 14;
+
+/** A field of a message of protocol buffers: https://protobuf.dev/programming-guides/encoding/ */
+interface Field {
+  readonly id: number;
+  /** Tag and content. */
+  readonly whole: Uint8Array;
+  /** Of a field with a length, what is in it. */
+  readonly content?: Uint8Array;
+}
+
+/** The fields of a message, without those from the first on that is no field: others find the fault in a damaged file. */
+function fieldsOf(bytes: Uint8Array): Field[] {
+  const fields: Field[] = [];
+  let at = 0;
+  const varint = () => {
+    let value = 0;
+    for (let scale = 1; at < bytes.length; scale *= 128) {
+      const byte = bytes[at++];
+      value += (byte & 127) * scale;
+      if (byte < 128) return value;
+    }
+    return NaN;
+  };
+  while (at < bytes.length) {
+    const start = at;
+    const tag = varint();
+    const kind = tag % 8;
+    let length = { 1: 8, 5: 4 }[kind];
+    if (kind === 0) varint();
+    if (kind === 2) length = varint();
+    if (kind !== 0 && !(length! <= bytes.length - at)) break;
+    const content = kind === 2 ? bytes.subarray(at, at + length!) : undefined;
+    at += length ?? 0;
+    fields.push({ id: Math.floor(tag / 8), whole: bytes.subarray(start, at), ...(content && { content }) });
+  }
+  return fields;
+}
+
+/** The key and value of a field that is such an entry. */
+function entryOf({ id, content }: Field): { key: string; value: string } | undefined {
+  if (id !== metadataProps || !content) return undefined;
+  const parts = fieldsOf(content);
+  const text = (part: number) => Buffer.from(parts.find((field) => field.id === part)?.content ?? []).toString('utf8');
+  return { key: text(1), value: text(2) };
+}
+
+const textField = (id: number, text: string) => delimited(id, Buffer.from(text));
+
+function delimited(id: number, content: Uint8Array): Uint8Array {
+  const head = [id * 8 + 2];
+  let rest = content.length;
+  for (; rest > 127; rest = Math.floor(rest / 128)) head.push((rest % 128) + 128);
+  return Buffer.concat([Uint8Array.from([...head, rest]), content]);
+}

@@ -1,0 +1,63 @@
+import { existsSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { CaptionerError } from '../../errors.js';
+import { sha256OfBytes } from '../../files/checksum.js';
+import type { FetchOptions } from '../../files/mirror.js';
+import { readEncoderMetadata } from './encoder-file.js';
+import { encoderFile, encoderOfFile, encoders, registeredEncoder, type Normalisation } from './registry.js';
+
+/** An encoder's file, and what is known of it without a look at its graph. */
+export interface EncoderSource {
+  /** Its path, or another name for messages. */
+  readonly file: string;
+  readonly bytes: Uint8Array;
+  readonly sha256: string;
+  readonly name: string;
+  /** From the registry, or from what the file says of itself. */
+  readonly known?: Normalisation & { readonly dimension: number; readonly inputSize: number; readonly map?: boolean };
+  /** Whether it has the inputs and outputs of `encoderValues`, and no head. */
+  readonly headless: boolean;
+  /** Whether it is a file of the registry. */
+  readonly registered: boolean;
+}
+
+/**
+ * Reads an encoder's file.
+ * @param nameOrPath a name of the registry, whose file is downloaded where it isn't yet, or an ONNX file's path.
+ * @throws CaptionerError `bad-option`: no such name. `not-found`, `bad-input`: no such file. `download`. `corrupt`.
+ */
+export async function readEncoder(nameOrPath: string, options: FetchOptions = {}): Promise<EncoderSource> {
+  const file = await locate(nameOrPath, options);
+  return describeEncoder(await readFile(file), file);
+}
+
+/** What is known of an encoder's bytes. @throws CaptionerError `corrupt`: what the file says of itself is nonsense. */
+export function describeEncoder(bytes: Uint8Array, file: string): EncoderSource {
+  const sha256 = sha256OfBytes(bytes);
+  const registered = encoderOfFile(sha256);
+  const known = registered ?? readEncoderMetadata(bytes, file);
+  return {
+    file,
+    bytes,
+    sha256,
+    name: known?.name ?? path.basename(file).replace(/\.onnx$/i, ''),
+    ...(known && { known }),
+    headless: registered ? registered.featuresFile?.sha256 === sha256 : known !== undefined,
+    registered: registered !== undefined,
+  };
+}
+
+async function locate(nameOrPath: string, options: FetchOptions): Promise<string> {
+  if (encoders.some(({ name }) => name === nameOrPath)) {
+    return await encoderFile(registeredEncoder(nameOrPath), options);
+  }
+  if (existsSync(nameOrPath)) {
+    if (statSync(nameOrPath).isDirectory()) {
+      throw new CaptionerError('bad-input', `${nameOrPath} is a folder. Name the ONNX file in it.`);
+    }
+    return nameOrPath;
+  }
+  if (/[\\/]|\.onnx$/i.test(nameOrPath)) throw new CaptionerError('not-found', `There is no file ${nameOrPath}.`);
+  return registeredEncoder(nameOrPath).name;
+}

@@ -1,0 +1,196 @@
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { ExtractionConfig, parseConfig, type PhotoViews } from '../../config.js';
+import { CaptionerError } from '../../errors.js';
+import { plainIdentity, type EncoderIdentity } from '../../data/features/store.js';
+import { normalise } from '../../images/photo.js';
+import { decodedSize, viewCounts, viewsOfPhoto, wholeView } from '../../images/photo-views.js';
+import type { ProgressReporter } from '../../progress.js';
+import { readEncoder, type EncoderSource } from './encoder-source.js';
+import { imagenet, type Normalisation } from './registry.js';
+import { loadClassifier, loadHeadless, type LoadedNetwork } from './load-network.js';
+
+export interface EncoderOptions {
+  /** Where downloaded encoders are kept; the operating system's cache folder where it is left out. */
+  readonly cacheFolder?: string;
+  /** Sees a download. */
+  readonly progress?: ProgressReporter;
+  readonly signal?: AbortSignal;
+  /** Threads of one run; all cores where it is left out. */
+  readonly threads?: number;
+  /**
+   * Photos in one run of the network, at most; more are done in several runs. Few at a time are faster on a CPU, whose caches then
+   * hold what passes between layers, and take less memory. Default: that of `ExtractionConfig`.
+   */
+  readonly batchSize?: number;
+  /** What the features of a photo are the mean of: see `viewsOfPhoto`. Default: `one`, the photo alone. */
+  readonly views?: PhotoViews;
+  /** For networks that aren't in the registry and were not trained with ImageNet's mean and deviation. */
+  readonly normalisation?: Normalisation;
+}
+
+/** A pretrained convolutional network without its classifier: it turns photos into feature vectors. */
+export class Encoder {
+  /** A spare input, so that not every run allocates one. */
+  private input?: Float32Array;
+
+  private constructor(
+    readonly identity: EncoderIdentity,
+    /** What the features of a photo are the mean of. */
+    readonly views: PhotoViews,
+    /** Width and height of what the network sees, in pixels. */
+    private readonly size: number,
+    private readonly network: LoadedNetwork['network'],
+    private readonly normalisation: Normalisation,
+    private readonly batchSize: number,
+    private readonly session: InferenceSession,
+    private readonly createTensor: (data: Float32Array, shape: number[]) => Tensor,
+  ) {}
+
+  /**
+   * Loads an encoder of the registry by name, downloading it where it isn't yet, or any ONNX file by its path: an encoder that
+   * says of itself that it is one (see `EncoderMetadata`), or a classifier, whose head is detached (see `detachHead`).
+   *
+   * @throws CaptionerError `bad-option`: no such name. `not-found`: no such file. `download`: it can't be fetched.
+   *   `corrupt`: the file is damaged. `unsupported`: it is no photo classifier that can be used.
+   */
+  static async load(nameOrPath: string, options: EncoderOptions = {}): Promise<Encoder> {
+    const [source] = await Promise.all([readEncoder(nameOrPath, options), import('onnxruntime-node')]);
+    return await Encoder.open(source, options);
+  }
+
+  /**
+   * The encoder in a file that was read, or made.
+   * @throws CaptionerError `corrupt`, `unsupported`
+   */
+  static async open(source: EncoderSource, options: EncoderOptions = {}): Promise<Encoder> {
+    const { bytes, file, known, name, sha256, headless, registered } = source;
+    const ort = await import('onnxruntime-node');
+    const { network, session } =
+      headless && known
+        ? await loadHeadless(bytes, file, known, options.threads)
+        : await loadClassifier(bytes, file, registered, options.threads);
+    const { dimension, inputSize } = { ...network, ...known };
+    const { views, batchSize } = parseConfig(ExtractionConfig, { views: options.views, batchSize: options.batchSize });
+    return new Encoder(
+      plainIdentity({ name, sha256, dimension, views }),
+      views,
+      inputSize,
+      network,
+      known ?? options.normalisation ?? imagenet,
+      network.batch === 'one' ? 1 : batchSize,
+      session,
+      (data, shape) => new ort.Tensor('float32', data, shape),
+    );
+  }
+
+  /** Width and height of the photos it takes, in pixels: for `crops`, more than the network sees at a time. */
+  get inputSize(): number {
+    return decodedSize(this.views, this.size);
+  }
+
+  /** Length of a feature vector. */
+  get dimension(): number {
+    return this.identity.dimension;
+  }
+
+  /** Whether the network has a map before its pooling, for {@link Encoder.featureMap}. */
+  get hasFeatureMap(): boolean {
+    return this.network.map !== undefined;
+  }
+
+  /**
+   * Pooled features, the mean over the views of each photo.
+   * @param photos RGB bytes, [S, S, 3] each, as `decodePhoto` gives them for `inputSize`.
+   * @returns [N, D]
+   */
+  async features(photos: readonly Uint8Array[]): Promise<Float32Array> {
+    if (this.views === 'one') return await this.pooled(photos);
+    const means = new Float32Array(photos.length * this.dimension); // [N, D]
+    const count = viewCounts[this.views];
+    const together = Math.ceil(this.batchSize / count);
+    for (let first = 0; first < photos.length; first += together) {
+      const some = photos.slice(first, first + together);
+      const seen = await Promise.all(some.map((photo) => viewsOfPhoto(photo, this.size, this.views)));
+      const features = await this.pooled(seen.flat()); // [some * count, D]
+      means.set(meansOfRows(features, count, this.dimension), first * this.dimension);
+    }
+    return means;
+  }
+
+  /** The network's features of what it sees, [N, D]. */
+  private async pooled(photos: readonly Uint8Array[]): Promise<Float32Array> {
+    const features = new Float32Array(photos.length * this.dimension); // [N, D]
+    await this.run(photos, this.network.features, (output, first, count) => {
+      if (output.length !== count * this.dimension) {
+        throw new CaptionerError(
+          'unsupported',
+          `${this.identity.name} gave ${output.length} numbers for ${count} photos, not ${this.dimension} for each.`,
+        );
+      }
+      features.set(output, first * this.dimension);
+    });
+    return features;
+  }
+
+  /**
+   * The map before pooling: C features at each of h x w places. Of the whole photo, whatever other views there are.
+   * @param photos as for {@link Encoder.features}
+   * @throws CaptionerError `unsupported` when the network has none.
+   */
+  async featureMap(
+    photos: readonly Uint8Array[],
+  ): Promise<{ data: Float32Array; shape: [n: number, channels: number, height: number, width: number] }> {
+    if (this.network.map === undefined) {
+      throw new CaptionerError(
+        'unsupported',
+        `${this.identity.name} has no pooling whose input could be a feature map.`,
+      );
+    }
+    let data = new Float32Array(0);
+    let place: readonly number[] = [0, 0, 0];
+    const whole = await Promise.all(photos.map((photo) => wholeView(photo, this.size, this.views)));
+    await this.run(whole, this.network.map, (output, first, count, shape) => {
+      const size = output.length / count;
+      if (first === 0) data = new Float32Array(photos.length * size);
+      place = shape.slice(1);
+      data.set(output, first * size);
+    });
+    return { data, shape: [photos.length, place[0], place[1], place[2]] };
+  }
+
+  /** Frees the network's memory. */
+  async release(): Promise<void> {
+    await this.session.release();
+  }
+
+  private async run(
+    photos: readonly Uint8Array[],
+    output: string,
+    take: (data: Float32Array, first: number, count: number, shape: readonly number[]) => void,
+  ): Promise<void> {
+    const step = this.batchSize;
+    const size = 3 * this.size ** 2;
+    for (let first = 0; first < photos.length; first += step) {
+      const count = Math.min(step, photos.length - first);
+      const input = this.input && this.input.length >= count * size ? this.input : new Float32Array(count * size);
+      this.input = undefined;
+      for (let i = 0; i < count; i++) {
+        normalise(photos[first + i], this.size, this.normalisation.mean, this.normalisation.std, input, i * size);
+      }
+      const tensor = this.createTensor(input.subarray(0, count * size), [count, 3, this.size, this.size]);
+      const result = (await this.session.run({ [this.network.input]: tensor }, [output]))[output];
+      this.input = input;
+      take(result.data as Float32Array, first, count, result.dims);
+    }
+  }
+}
+
+/** The mean of each `count` rows that follow each other, [N * count, D] -> [N, D]. */
+function meansOfRows(rows: Float32Array, count: number, dimension: number): Float32Array {
+  return Float32Array.from({ length: rows.length / count }, (_, i) => {
+    const first = Math.floor(i / dimension) * count * dimension + (i % dimension);
+    let sum = 0;
+    for (let row = 0; row < count; row++) sum += rows[first + row * dimension];
+    return sum / count;
+  });
+}

@@ -1,0 +1,56 @@
+import { decodeModel, encodeModel, type Graph } from '../../onnx/protobuf.js';
+import { encoderValues, writeEncoderMetadata } from './encoder-file.js';
+import { floatConstant, storeFloats, transposed } from '../../onnx/constants.js';
+import { GraphReader } from '../../onnx/graph-reader.js';
+import type { TrainableEncoder } from './trainable-encoder.js';
+
+/**
+ * Writes an encoder with its weights of now: the graph that it was read from, with its weights replaced. Weights that were
+ * initialisers are stored in the precision that they had; those that nodes made of others (of 16 or 8 bits) become initialisers of
+ * float32, and the nodes go. The file says of itself what it is: see `EncoderMetadata`.
+ *
+ * @param name the encoder's from now on: it is another one.
+ */
+export function exportEncoder(encoder: TrainableEncoder, name: string): Uint8Array {
+  const { values, dimension, inputSize, normalisation, layouts, variables } = encoder;
+  const { mean, std } = normalisation;
+  const model = decodeModel(encoder.model);
+  for (const [weight, variable] of Object.entries(variables)) {
+    const { order } = layouts.get(weight)!;
+    const back = order.map((_, axis) => order.indexOf(axis));
+    const { data } = transposed({ shape: variable.shape, data: variable.dataSync<'float32'>() }, back);
+    replaceWeight(model.graph, weight, data);
+  }
+  const map = values.map !== undefined;
+  const graph = new GraphReader(model.graph).cut([values.features, ...(map ? [values.map] : [])]);
+  rename(graph, values.input, encoderValues.input);
+  rename(graph, values.features, encoderValues.features);
+  if (map) rename(graph, values.map, encoderValues.map);
+  graph.output![0].type!.tensorType!.shape = { dim: [{ dimParam: 'N' }, { dimValue: dimension }] };
+  const metadata = { name, inputSize, mean: [...mean], std: [...std], dimension, map };
+  return writeEncoderMetadata(encodeModel({ ...model, graph }), metadata as Parameters<typeof writeEncoderMetadata>[1]);
+}
+
+function replaceWeight(graph: Graph, name: string, data: Float32Array): void {
+  const { shape } = floatConstant(new GraphReader(graph), name)!;
+  const stored = graph.initializer?.find((tensor) => tensor.name === name);
+  const tensor = { ...storeFloats({ shape, data }, stored?.dataType), name };
+  if (stored) graph.initializer = graph.initializer!.map((former) => (former === stored ? tensor : former));
+  else {
+    graph.initializer = [...(graph.initializer ?? []), tensor];
+    graph.node = graph.node!.filter(({ output }) => output?.[0] !== name);
+  }
+}
+
+/** Gives a value another name; the value that had it gets a new one. */
+function rename(graph: Graph, from: string, to: string): void {
+  if (from === to) return;
+  const renamed = (name: string) => (name === from ? to : name === to ? `${to}#` : name);
+  for (const node of graph.node ?? []) {
+    node.input = node.input?.map(renamed);
+    node.output = node.output?.map(renamed);
+  }
+  for (const value of [...(graph.input ?? []), ...(graph.output ?? []), ...(graph.initializer ?? [])]) {
+    value.name = renamed(value.name ?? '');
+  }
+}

@@ -1,0 +1,77 @@
+import { decodeModel } from '../../onnx/protobuf.js';
+import { ConvNetConfig, parseConfig } from '../../config.js';
+import { CaptionerError } from '../../errors.js';
+import { convNetLayers, epsilon } from './convnet.js';
+import type { EncoderSource } from './encoder-source.js';
+import { floatConstant, transposed } from '../../onnx/constants.js';
+import { GraphReader } from '../../onnx/graph-reader.js';
+
+/** A network as its encoder's file has it. */
+export interface ImportedConvNet {
+  readonly network: ConvNetConfig;
+  /** Length of a feature vector. */
+  readonly dimension: number;
+  /** Arrays of a `ConvNet` with these features; `mean` and `std` [D] are those by which it standardises them. */
+  weights(mean: Float32Array, std: Float32Array): Map<string, Float32Array>;
+}
+
+/**
+ * Reads a network from the ONNX file that `exportConvNet` wrote of it, with weights of any precision. The file has no normalisations
+ * any more: as they are not known, each does nothing, until `ConvNet.calibrate` has seen photos.
+ *
+ * @throws CaptionerError `mismatch`: another network's file. `corrupt`: no ONNX model.
+ */
+export function importConvNet({ bytes, file, known }: EncoderSource): ImportedConvNet {
+  const { graph } = decodeModel(bytes);
+  const lookup = new GraphReader(graph);
+  const constant = (name: string) => {
+    const found = floatConstant(lookup, name);
+    if (found) return found;
+    throw new CaptionerError('mismatch', `${file} is not an encoder that captioner distill made: it has no '${name}'.`);
+  };
+  const values = new Set((graph.node ?? []).flatMap(({ input = [] }) => input));
+  let blocks = 0;
+  while (values.has(`stage0/block${blocks}/a/kernel`)) blocks++;
+  const width = constant('stem/a/kernel').shape[0];
+  const network = parseConfig(ConvNetConfig, { width, blocks, inputSize: known?.inputSize });
+  const head = constant('head/kernel');
+  const bias = constant('head/bias');
+  const layers = convNetLayers(network).map(({ name }) => ({
+    name,
+    kernel: constant(`${name}/kernel`),
+    shift: constant(`${name}/bias`).data,
+  }));
+  return {
+    network,
+    dimension: bias.data.length,
+    weights: (mean, std) => {
+      const given = new Map<string, Float32Array>([
+        ['head/kernel', head.data.map((x, i) => x / std[i % std.length])],
+        ['head/bias', bias.data.map((x, i) => (x - mean[i]) / std[i])],
+      ]);
+      for (const { name, kernel, shift } of layers) {
+        const scale = filterNorms(kernel.data, shift.length);
+        const filters = kernel.data.map((x, i) => x / scale[Math.floor((i * shift.length) / kernel.data.length)]);
+        given
+          .set(`${name}/kernel`, transposed({ shape: kernel.shape, data: filters }, [2, 3, 1, 0]).data)
+          .set(`${name}/scale`, scale)
+          .set(`${name}/shift`, shift)
+          .set(`${name}/mean`, new Float32Array(shift.length))
+          .set(`${name}/variance`, new Float32Array(shift.length).fill(1 - epsilon));
+      }
+      return given;
+    },
+  };
+}
+
+/**
+ * The length of each filter, over that which filters begin with (He et al. 2015: their squares' sum is 2). How fast a filter before a
+ * normalisation learns depends on its length.
+ */
+function filterNorms(filters: Float32Array, outputs: number): Float32Array {
+  const size = filters.length / outputs;
+  return Float32Array.from({ length: outputs }, (_, c) => {
+    const filter = filters.subarray(c * size, (c + 1) * size);
+    return Math.sqrt(filter.reduce((sum, x) => sum + x * x, 0) / 2) || 1;
+  });
+}

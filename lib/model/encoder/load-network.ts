@@ -1,0 +1,100 @@
+import { sessionThreads, shortWaits } from '../../onnx/session-threads.js';
+import type { InferenceSession } from 'onnxruntime-node';
+import { CaptionerError } from '../../errors.js';
+import { encoderValues } from './encoder-file.js';
+import type { HeadlessNetwork } from './detach-head.js';
+
+/** A network on ONNX Runtime. */
+export interface LoadedNetwork {
+  readonly network: Omit<HeadlessNetwork, 'model'>;
+  readonly session: InferenceSession;
+}
+
+/**
+ * A headless file of the registry, or one that says of itself what it is: nothing needs to be detached, or found out.
+ * @throws CaptionerError `corrupt`: it is damaged, or has other inputs and outputs.
+ */
+export async function loadHeadless(
+  bytes: Uint8Array,
+  file: string,
+  { dimension, inputSize, map = true }: { dimension: number; inputSize: number; map?: boolean },
+  threads?: number,
+): Promise<LoadedNetwork> {
+  const { map: mapName, ...values } = encoderValues;
+  const session = await createSession(bytes, file, threads);
+  const lacking = [values.features, ...(map ? [mapName] : [])].find((name) => !session.outputNames.includes(name));
+  if (session.inputNames.join() !== values.input || lacking !== undefined) {
+    await session.release();
+    const fault = lacking === undefined ? `its input is not '${values.input}'` : `it has no output '${lacking}'`;
+    throw new CaptionerError('corrupt', `${file} is not the encoder that it says it is: ${fault}.`);
+  }
+  return { network: { ...values, ...(map && { map: mapName }), batch: 'any', dimension, inputSize }, session };
+}
+
+/**
+ * A classifier: its head is detached, and it is tried whether it takes several photos at a time.
+ * @param trusted that a network made for any number of photos takes them, as those of the registry do.
+ */
+export async function loadClassifier(
+  bytes: Uint8Array,
+  file: string,
+  trusted: boolean,
+  threads?: number,
+): Promise<LoadedNetwork> {
+  // Reading and rewriting ONNX takes protobufjs, which a captioner that starts with a headless network need not load.
+  const { detachHead } = await import('./detach-head.js');
+  const { model, ...network } = detachHead(bytes, file);
+  const session = await createSession(model, file, threads);
+  if (trusted && network.batch === 'any') return { network, session };
+
+  const first = await run(session, network, [0]);
+  const second = await run(session, network, [1]);
+  if (first instanceof Error || second instanceof Error || first.length !== network.dimension) {
+    const fault = [first, second].find((result) => result instanceof Error);
+    const reason = fault instanceof Error ? fault.message : 'it gave another number of features than its head takes';
+    throw new CaptionerError('unsupported', `${file} can't be used as an encoder: given a photo, ${reason}.`);
+  }
+  const both = await run(session, network, [0, 1]);
+  if (!(both instanceof Error) && isClose(both, [...first, ...second])) return { network, session };
+
+  await session.release();
+  const single = detachHead(bytes, file, false);
+  return { network: { ...single, batch: 'one' }, session: await createSession(single.model, file, threads) };
+}
+
+async function createSession(model: Uint8Array, file: string, threads?: number): Promise<InferenceSession> {
+  const ort = await import('onnxruntime-node');
+  try {
+    return await ort.InferenceSession.create(model, {
+      ...sessionThreads(threads),
+      extra: { session: shortWaits },
+      // Errors are thrown; what ONNX Runtime writes to stderr besides helps nobody.
+      logSeverityLevel: 4,
+    });
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new CaptionerError('corrupt', `ONNX Runtime can't load ${file} (${reason}).`, { cause: error });
+  }
+}
+
+/** The features of some made-up photos, or the error that there was. */
+async function run(
+  session: InferenceSession,
+  { input, features, inputSize }: LoadedNetwork['network'],
+  photos: readonly number[],
+): Promise<Float32Array | Error> {
+  const { Tensor } = await import('onnxruntime-node');
+  const values = photos.flatMap((photo) =>
+    Array.from({ length: 3 * inputSize ** 2 }, (_, i) => 2 * Math.sin((photo + 1) * 12.9898 * i)),
+  );
+  const feeds = { [input]: new Tensor('float32', values, [photos.length, 3, inputSize, inputSize]) };
+  try {
+    return (await session.run(feeds, [features]))[features].data as Float32Array;
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+function isClose(a: Float32Array, b: readonly number[]): boolean {
+  return a.length === b.length && b.every((value, i) => Math.abs(a[i] - value) <= 1e-3 * (1 + Math.abs(value)));
+}

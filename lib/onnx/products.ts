@@ -1,0 +1,61 @@
+import { type Graph, type Node, type Tensor } from './protobuf.js';
+
+/** A node that computes x W or x W + b. */
+export interface Product {
+  readonly x: string;
+  /** [K, N] */
+  readonly weight: Tensor;
+  /** [N] */
+  readonly bias?: Tensor;
+  /** [M, N] */
+  readonly output: string;
+}
+
+/** What a node computes, where it is the product of a value and a weight. */
+export function productOf({ opType, attribute, input = [], output }: Node, weights: Weights): Product | undefined {
+  const [x, kernel, b] = input;
+  const [weight, bias] = [weights.get(kernel), b ? weights.get(b) : undefined];
+  if (opType !== 'Gemm' || attribute?.length || weights.has(x) || !weight?.rawData || (b && !bias)) return undefined;
+  return { x, weight, bias, output: output![0] };
+}
+
+/** A graph's weights by name. */
+export type Weights = ReadonlyMap<string, Tensor>;
+
+export const weightsOf = ({ initializer = [] }: Graph): Weights =>
+  new Map(initializer.map((tensor) => [tensor.name ?? '', tensor]));
+
+/** The node that computes a product. */
+export const productNode = ({ x, weight, bias, output }: Product): Node => ({
+  opType: 'Gemm',
+  input: [x, weight.name!, ...(bias ? [bias.name!] : [])],
+  output: [output],
+});
+
+/** The values of a graph that can't be outside [-1, 1]: sigmoids, tanhs and products of these, and which of the inputs are `given`. */
+export function boundedValues({ node }: Graph, given: ReadonlySet<string> = new Set()): Set<string> {
+  const bounded = new Set(given);
+  for (const { opType, input, output } of node!) {
+    const is = opType === 'Sigmoid' || opType === 'Tanh' || (opType === 'Mul' && input!.every((x) => bounded.has(x)));
+    if (is) bounded.add(output![0]);
+  }
+  return bounded;
+}
+
+/** The numbers of a float tensor. */
+export function floatsOf({ rawData }: Tensor): Float32Array {
+  return new Float32Array(new Uint8Array(rawData!).buffer);
+}
+
+const valuesRead = (nodes: readonly Node[]): Set<string> => new Set(nodes.flatMap(({ input }) => input ?? []));
+
+/** Takes away nodes and weights that nothing reads. */
+export function removeUnread(graph: Graph): void {
+  for (let before = Infinity; graph.node!.length < before;) {
+    before = graph.node!.length;
+    const wanted = new Set([...valuesRead(graph.node!), ...graph.output!.map(({ name }) => name)]);
+    graph.node = graph.node!.filter(({ output }) => output!.some((value) => wanted.has(value)));
+  }
+  const read = valuesRead(graph.node!);
+  graph.initializer = graph.initializer?.filter(({ name }) => read.has(name ?? ''));
+}

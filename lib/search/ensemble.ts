@@ -1,0 +1,120 @@
+import { viewsOf } from '../data/features/store.js';
+import { CaptionerError } from '../errors.js';
+import type { Checkpoint } from '../model/checkpoint/checkpoint.js';
+import { isSameNetwork } from '../model/encoder/registry.js';
+import { DecoderSession, type DecoderSessionOptions } from './decoder-session.js';
+import type { Stepper } from './stepper.js';
+
+/** A decoder that captions, whatever it is made of. */
+export interface CaptionDecoder extends Stepper<unknown> {
+  /** Frees its memory. */
+  release(): Promise<void>;
+}
+
+/**
+ * Several decoders as one: they read the same words, and the probability of a word is the mean of the probabilities that they give it. What
+ * one of them is sure of and the others are not is less likely then, which makes captions better than those of each alone.
+ */
+export class DecoderEnsemble<State> implements Stepper<readonly State[]> {
+  readonly vocabularySize: number;
+
+  /**
+   * @param members decoders of the same words, for features of the same encoder.
+   * @throws CaptionerError `mismatch` when they know different numbers of words; `bad-input` when there are none.
+   */
+  constructor(private readonly members: readonly (Stepper<State> & { release?(): Promise<void> })[]) {
+    if (members.length === 0) throw new CaptionerError('bad-input', 'An ensemble has one decoder at least.');
+    this.vocabularySize = members[0].vocabularySize;
+    const other = members.find(({ vocabularySize }) => vocabularySize !== this.vocabularySize);
+    if (other) {
+      throw new CaptionerError(
+        'mismatch',
+        `Decoders of ${this.vocabularySize} and of ${other.vocabularySize} words can't caption together.`,
+      );
+    }
+  }
+
+  async start(features: Float32Array, rows: number): Promise<readonly State[]> {
+    return Promise.all(this.members.map((member) => member.start(features, rows)));
+  }
+
+  async step(
+    states: readonly State[],
+    tokens: Int32Array,
+  ): Promise<{ logProbabilities: Float32Array; state: readonly State[] }> {
+    const next = await Promise.all(this.members.map((member, i) => member.step(states[i], tokens)));
+    return {
+      logProbabilities: meanOf(next.map(({ logProbabilities }) => logProbabilities)),
+      state: next.map(({ state }) => state),
+    };
+  }
+
+  gather(states: readonly State[], rows: Int32Array): readonly State[] {
+    return this.members.map((member, i) => member.gather(states[i], rows));
+  }
+
+  dispose(states: readonly State[]): void {
+    this.members.forEach((member, i) => member.dispose?.(states[i]));
+  }
+
+  async release(): Promise<void> {
+    await Promise.all(this.members.map(async (member) => member.release?.()));
+  }
+}
+
+/** ln of the mean of probabilities that are given as logarithms. */
+function meanOf(logs: readonly Float32Array[]): Float32Array {
+  const [first, ...others] = logs;
+  if (others.length === 0) return first;
+  return first.map((log, i) => {
+    const greatest = others.reduce((most, other) => Math.max(most, other[i]), log);
+    if (!Number.isFinite(greatest)) return greatest;
+    const sum = others.reduce((total, other) => total + Math.exp(other[i] - greatest), Math.exp(log - greatest));
+    return greatest + Math.log(sum / logs.length);
+  });
+}
+
+/**
+ * The decoder of a checkpoint, or of several that caption together.
+ * @throws CaptionerError `mismatch` when they have not the same words, or come from different encoders; `corrupt` as `DecoderSession.load` does.
+ */
+export async function loadDecoder(
+  checkpoints: readonly Checkpoint[],
+  options: DecoderSessionOptions = {},
+): Promise<CaptionDecoder> {
+  for (const other of checkpoints.slice(1)) checkSameWork(checkpoints[0], other);
+  const sessions = await Promise.all(
+    checkpoints.map(({ graphs, weights }) => DecoderSession.load(graphs, weights, options)),
+  );
+  return sessions.length === 1 ? sessions[0] : new DecoderEnsemble(sessions);
+}
+
+/** Refuses checkpoints that read other features or write other words. */
+function checkSameWork(first: Checkpoint, other: Checkpoint): void {
+  const [ours, theirs] = [first.config.encoder, other.config.encoder];
+  if (!isSameNetwork(ours, theirs)) {
+    throw new CaptionerError(
+      'mismatch',
+      `Checkpoints caption together only when they have the same encoder: one has '${ours.name}' (sha256 ${ours.sha256.slice(0, 12)}), ` +
+        `another '${theirs.name}' (sha256 ${theirs.sha256.slice(0, 12)}).`,
+    );
+  }
+  if (viewsOf(ours) !== viewsOf(theirs)) {
+    throw new CaptionerError(
+      'mismatch',
+      `Checkpoints caption together only when they have features of the same views of a photo: one has '${viewsOf(ours)}', another ` +
+        `'${viewsOf(theirs)}'.`,
+    );
+  }
+  const [here, there] = [first.vocabulary.words, other.vocabulary.words];
+  const length = Math.max(here.length, there.length);
+  for (let id = 0; id < length; id++) {
+    if (here[id] === there[id]) continue;
+    const [one, another] = [here[id], there[id]].map((word) => (word === undefined ? 'missing' : `'${word}'`));
+    throw new CaptionerError(
+      'mismatch',
+      `Checkpoints caption together only when they know the same words: word ${id} is ${one} in one and ${another} in another ` +
+        `(of ${here.length} and ${there.length} words). Train them on the same captions with the same vocabulary options.`,
+    );
+  }
+}

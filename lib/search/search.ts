@@ -1,0 +1,122 @@
+import type { SearchConfig } from '../config.js';
+import { CaptionerError } from '../errors.js';
+import { Random } from '../random.js';
+import type { Vocabulary } from '../text/vocabulary.js';
+import { BeamSearch } from './beam.js';
+import { checkSearch, groupsOf } from './search-config.js';
+import { DiverseBeamSearch } from './diverse-beam.js';
+import { greatestPlaces } from './distribution.js';
+import { runBatch, type CaptionSearch } from './caption-search.js';
+import {
+  endsAfterAll,
+  forbidden as forbiddenWords,
+  minLength,
+  noRepeatNgram,
+  type ScoreProcessor,
+  type SearchRules,
+} from './processors.js';
+import { Requirements } from './requirements.js';
+import { Sampler } from './sampling.js';
+import { searchWords } from './search-words.js';
+import type { Hypothesis, Stepper } from './stepper.js';
+import { StochasticBeamSearch } from './stochastic-beam.js';
+import type { CandidateObserver, SearchObserver, TracedSearch } from './observer.js';
+import { traced } from './trace.js';
+
+/**
+ * Searches for captions as a config says: the one search of commands, service, evaluation and notebooks.
+ *
+ * What is drawn at random depends on the seed and the photo alone, not on what else is searched for at the same time.
+ *
+ * @param vocabulary the decoder's words.
+ * @param features [rows, D] row-major, a row for each photo.
+ * @returns for each photo at most n captions, best first.
+ * @throws CaptionerError `bad-option`: options that don't go together, unknown words; `mismatch`: another decoder's vocabulary;
+ *   `numeric` when the decoder's probabilities are no numbers.
+ */
+export async function searchCaptions<State>(
+  stepper: Stepper<State>,
+  vocabulary: Vocabulary,
+  features: Float32Array,
+  rows: number,
+  config: SearchConfig,
+  observe?: SearchObserver,
+): Promise<Hypothesis[][]> {
+  if (vocabulary.size !== stepper.vocabularySize) {
+    throw new CaptionerError(
+      'mismatch',
+      `The decoder writes ${stepper.vocabularySize} words, but the vocabulary has ${vocabulary.size}: they don't belong together.`,
+    );
+  }
+  const rules = searchRules(config, vocabulary);
+  const width = features.length / rows;
+  const searches = Array.from({ length: rows }, (_, photo) => {
+    const seen: CandidateObserver | undefined = observe && ((candidates) => observe(photo, candidates));
+    const random = () => randomOf(config.seed, features.subarray(photo * width, (photo + 1) * width));
+    return photoSearch(config, rules, random, seen);
+  });
+  const found = await runBatch(stepper, features, searches);
+  if (found.every(({ length }) => length > 0)) return found;
+  throw new CaptionerError(
+    'bad-option',
+    `No caption of at most ${config.maxLength} words has all that is required (${config.require.join(', ')}): require less, or raise maxLength.`,
+  );
+}
+
+/** {@link searchCaptions} that says how it came to its captions: of drawn captions, the way that was drawn. */
+export async function tracedSearch<State>(
+  stepper: Stepper<State>,
+  vocabulary: Vocabulary,
+  features: Float32Array,
+  rows: number,
+  config: SearchConfig,
+): Promise<TracedSearch[]> {
+  return traced(rows, 2 * config.beam, (observe) =>
+    searchCaptions(stepper, vocabulary, features, rows, config, observe),
+  );
+}
+
+/**
+ * What a config wants of captions, beside that they are likely.
+ * @throws CaptionerError `bad-option`: options that don't go together, unknown words.
+ */
+export function searchRules(config: SearchConfig, vocabulary: Vocabulary): SearchRules {
+  checkSearch(config);
+  const { required, forbidden } = searchWords(config, vocabulary);
+  const requirements = required.length > 0 ? new Requirements(required) : undefined;
+  const processors: ScoreProcessor[] = [];
+  if (config.minLength > 0) processors.push(minLength(config.minLength));
+  if (config.noRepeatNgram > 0) {
+    // What is required may be a repetition.
+    processors.push(noRepeatNgram(config.noRepeatNgram, ({ tokens }) => requirements?.nextWords(tokens) ?? []));
+  }
+  if (forbidden.length > 0) processors.push(forbiddenWords(forbidden));
+  if (requirements) processors.push(endsAfterAll(requirements));
+  return { processors, unknown: config.unknown, requirements };
+}
+
+function photoSearch(
+  config: SearchConfig,
+  rules: SearchRules,
+  random: () => Random,
+  observe?: CandidateObserver,
+): CaptionSearch {
+  switch (config.method) {
+    case 'beam':
+      return new BeamSearch(config, rules, observe);
+    case 'diverse':
+      return new DiverseBeamSearch({ ...config, groups: groupsOf(config) }, rules, observe);
+    case 'sample':
+      return new Sampler(config, random(), rules, observe);
+    case 'stochastic':
+      return new StochasticBeamSearch(config, random(), rules, observe);
+  }
+}
+
+/**
+ * The random numbers of a photo. Photos are told from each other by which of their features are greatest: these are the same in whatever batch the
+ * encoder saw the photo, while the last digits of a feature may not be.
+ */
+function randomOf(seed: number, features: Float32Array): Random {
+  return new Random(seed, ...greatestPlaces(features, 4));
+}

@@ -1,0 +1,170 @@
+import type { TrainingConfig } from '../../config.js';
+import type { FeatureStore } from '../../data/features/store.js';
+import { Random } from '../../random.js';
+import { Vocabulary } from '../../text/vocabulary.js';
+
+/** A photo and its captions, as ids of words. */
+export interface EncodedPhoto {
+  readonly id: string;
+  readonly captions: readonly (readonly number[])[];
+}
+
+/** One caption to learn: inputs are `<start>` and all words but the last of `targets`. */
+export interface Example {
+  /** Whose features are read: a photo, or a random view of one. */
+  readonly photo: string;
+  /** The caption's words and `<end>`; a caption that was cut has no `<end>`. */
+  readonly targets: readonly number[];
+}
+
+/** Which examples go together, and how many words T they are padded to. */
+export interface BatchPlan {
+  readonly length: number;
+  /** At most B examples. */
+  readonly examples: readonly Example[];
+}
+
+/** B captions of at most T words, time-major: row t * B + b is word t of caption b. */
+export interface CaptionBatch {
+  /** T */
+  readonly length: number;
+  /** What the decoder reads, [T, B]. */
+  readonly tokens: Int32Array;
+  /** What it should write, [T * B]. */
+  readonly targets: Int32Array;
+  /** 1 / words at words, 0 at padding, [T * B]: the weights of the mean per word. */
+  readonly weights: Float32Array;
+  /** Words, padding not counted. */
+  readonly words: number;
+}
+
+/** Captions and the stored features of their photos. */
+export interface Batch extends CaptionBatch {
+  /** [B, D] */
+  readonly features: Float32Array;
+}
+
+/** Examples of captions, cut after `maxLength` words. */
+export function examplesOf({ id, captions }: EncodedPhoto, maxLength: number): Example[] {
+  return captions.map((words) => ({
+    photo: id,
+    targets: words.length > maxLength ? words.slice(0, maxLength) : [...words, Vocabulary.END],
+  }));
+}
+
+/**
+ * At most `most` lengths to pad captions to, chosen so that padding all `lengths` to the next of them takes the least padding.
+ * Ascending; the last is the greatest of `lengths`. (Each length is a graph to compile; each padded word is work for nothing.)
+ */
+export function bucketLengths(lengths: Iterable<number>, most = 6): number[] {
+  const counts = new Map<number, number>();
+  for (const length of lengths) counts.set(length, (counts.get(length) ?? 0) + 1);
+  const distinct = [...counts.keys()].sort((a, b) => a - b);
+  // best[i]: the least number of padded words for the i shortest lengths, and the buckets that need no more.
+  let best: { words: number; buckets: number[] }[] = distinct.map((length, i) => ({
+    words: length * distinct.slice(0, i + 1).reduce((sum, l) => sum + counts.get(l)!, 0),
+    buckets: [length],
+  }));
+  for (let buckets = 2; buckets <= Math.min(most, distinct.length); buckets++) {
+    best = distinct.map((length, i) => {
+      let choice = best[i];
+      let captions = 0;
+      for (let j = i; j > 0; j--) {
+        captions += counts.get(distinct[j])!;
+        const words = best[j - 1].words + length * captions;
+        if (words < choice.words) choice = { words, buckets: [...best[j - 1].buckets, length] };
+      }
+      return choice;
+    });
+  }
+  return best.at(-1)?.buckets ?? [];
+}
+
+/**
+ * The batches of an epoch: which captions, in which order. Depends on the seed and the number of the epoch alone, so a resumed run
+ * finds the same. Captions of like length go together; those left over when all buckets are filled share the last batches, so
+ * that their number is always the number of examples / `batchSize`, rounded up.
+ */
+export function planEpoch(
+  photos: readonly EncodedPhoto[],
+  buckets: readonly number[],
+  epoch: number,
+  { batchSize, captions, maxLength, seed }: Pick<TrainingConfig, 'batchSize' | 'captions' | 'maxLength' | 'seed'>,
+): BatchPlan[] {
+  const random = new Random(seed, epoch);
+  const examples = photos.flatMap((photo) => {
+    const all = examplesOf(photo, maxLength);
+    if (captions === 'one') return all.slice(0, 1);
+    if (captions === 'random' && all.length > 0) return [all[random.integer(all.length)]];
+    return all;
+  });
+  return random.shuffle(planBatches(random.shuffle(examples), buckets, batchSize));
+}
+
+/** Puts examples into batches by length, in their order. */
+export function planBatches(examples: readonly Example[], buckets: readonly number[], batchSize: number): BatchPlan[] {
+  return groupByLength(examples, ({ targets }) => targets.length, buckets, batchSize).map(({ length, items }) => ({
+    length,
+    examples: items,
+  }));
+}
+
+/** Puts things of like length together, at most `most` of them, in their order. Those left over share the last groups. */
+export function groupByLength<T>(
+  all: readonly T[],
+  lengthOf: (item: T) => number,
+  buckets: readonly number[],
+  most: number,
+): { length: number; items: T[] }[] {
+  const bucketOf = (item: T) => buckets.find((length) => lengthOf(item) <= length)!;
+  const groups: { length: number; items: T[] }[] = [];
+  const filling = new Map(buckets.map((length) => [length, [] as T[]]));
+  for (const item of all) {
+    const length = bucketOf(item);
+    const items = filling.get(length)!;
+    if (items.push(item) < most) continue;
+    groups.push({ length, items });
+    filling.set(length, []);
+  }
+  const rest = [...filling.values()].flat();
+  for (let i = rest.length; i > 0; i -= most) {
+    const items = rest.slice(Math.max(0, i - most), i);
+    groups.push({ length: bucketOf(items.at(-1)!), items });
+  }
+  return groups;
+}
+
+/** Batches in a plan of so many examples. */
+export function batchesPerEpoch(
+  photos: readonly EncodedPhoto[],
+  config: Pick<TrainingConfig, 'batchSize' | 'captions'>,
+) {
+  const captions = photos.reduce((n, photo) => n + (config.captions === 'all' ? photo.captions.length : 1), 0);
+  return Math.ceil(captions / config.batchSize);
+}
+
+/** Fills a plan's arrays; rows without an example are padding all through. */
+export function readBatch(plan: BatchPlan, store: FeatureStore, batchSize: number): Batch {
+  const features = new Float32Array(batchSize * store.dimension);
+  plan.examples.forEach(({ photo }, b) => store.read(photo, features, b * store.dimension));
+  return { ...fillCaptions(plan.examples, plan.length, batchSize), features };
+}
+
+/** Captions as B columns of T words; where there is no example, or none any more, all is padding. */
+export function fillCaptions(examples: readonly (Example | undefined)[], T: number, B: number): CaptionBatch {
+  const batch = {
+    length: T,
+    tokens: new Int32Array(T * B).fill(Vocabulary.PAD),
+    targets: new Int32Array(T * B).fill(Vocabulary.PAD),
+    weights: new Float32Array(T * B),
+    words: examples.reduce((sum, example) => sum + (example?.targets.length ?? 0), 0),
+  };
+  examples.forEach((example, b) =>
+    example?.targets.forEach((target, t) => {
+      batch.tokens[t * B + b] = t === 0 ? Vocabulary.START : example.targets[t - 1];
+      batch.targets[t * B + b] = target;
+      batch.weights[t * B + b] = 1 / batch.words;
+    }),
+  );
+  return batch;
+}

@@ -1,0 +1,47 @@
+import type { TrainingConfig } from '../../config.js';
+import type { FeatureStore } from '../../data/features/store.js';
+import { parseViewId, viewId } from '../../data/features/random-views.js';
+import { Random } from '../../random.js';
+import type { BatchPlan, EncodedPhoto } from './batches.js';
+
+/** Data augmentation on stored features: in place of a photo's row, now and then that of a random view of it. */
+export class RandomViews {
+  /** Numbers of the views that photos have, in ascending order. */
+  private readonly numbers: ReadonlyMap<string, readonly number[]>;
+
+  /** @param photos that are learned from. @param augment share of draws that give a view. */
+  constructor(
+    features: Pick<FeatureStore, 'randomViews'>,
+    photos: readonly Pick<EncodedPhoto, 'id'>[],
+    private readonly augment: number,
+  ) {
+    const numbers = new Map(photos.map(({ id }) => [id, [] as number[]]));
+    for (const { photo, number } of features.randomViews.map((id) => parseViewId(id)!)) {
+      if (augment > 0) numbers.get(photo)?.push(number);
+    }
+    // What is drawn shall not depend on the order in which a store was written.
+    for (const some of numbers.values()) some.sort((a, b) => a - b);
+    this.numbers = numbers;
+  }
+
+  /** Views that can be drawn. */
+  get count(): number {
+    return [...this.numbers.values()].reduce((sum, { length }) => sum + length, 0);
+  }
+
+  /** The id of a row of features to learn from: the photo's, or that of one of its views. */
+  draw(photo: string, random: Random): string {
+    const numbers = this.numbers.get(photo) ?? [];
+    if (numbers.length === 0 || random.uniform() >= this.augment) return photo;
+    return viewId(photo, numbers[random.integer(numbers.length)]);
+  }
+
+  /** The batches of an epoch with a row for each caption, drawn anew in each epoch; depends on the seed and the number of the epoch alone. */
+  drawAll(plans: readonly BatchPlan[], epoch: number, { seed }: Pick<TrainingConfig, 'seed'>): BatchPlan[] {
+    const random = new Random(seed, epoch, 5);
+    return plans.map(({ length, examples }) => ({
+      length,
+      examples: examples.map((example) => ({ ...example, photo: this.draw(example.photo, random) })),
+    }));
+  }
+}

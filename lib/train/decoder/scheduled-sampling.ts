@@ -1,0 +1,58 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { compile, type CompiledStep } from '../../backend/index.js';
+import { drawWord } from '../../search/distribution.js';
+import type { Decoder } from '../../model/decoder/decoder.js';
+import type { Random } from '../../random.js';
+import type { Batch } from '../batches/batches.js';
+import { captionTensors, storedFeatures, type Tensors } from './training-step.js';
+
+/** Words are drawn as the decoder has them. */
+const unshaped = { temperature: 1, topK: 0, topP: 1 };
+
+/**
+ * Scheduled sampling (Bengio et al. 2015, https://arxiv.org/abs/1506.03099): some of people's words that a decoder is fed are replaced by
+ * words that it draws itself, so that it learns to go on from its own mistakes. All are drawn at once, each after people's words up to
+ * there (Mihaylova and Martins 2019, https://arxiv.org/abs/1906.07651), which costs one pass more and not one for each word.
+ */
+export class ScheduledSampling {
+  private readonly run: CompiledStep<Tensors, { logits: tf.Tensor }>;
+
+  constructor(private readonly decoder: Decoder) {
+    this.run = compile((inputs: Tensors) => ({
+      logits: decoder.forward(storedFeatures.features(inputs), inputs.tokens as tf.Tensor2D), // [T * B, V]
+    }));
+  }
+
+  /**
+   * @param share of the words after the first that are replaced, on average.
+   * @returns the batch with other words to read and the same to say.
+   */
+  async mix(batch: Batch, share: number, random: Random): Promise<Batch> {
+    if (share === 0) return batch;
+    const B = batch.tokens.length / batch.length;
+    const replaced: number[] = [];
+    for (let i = B; i < batch.tokens.length; i++)
+      if (random.uniform() < share && batch.weights[i] > 0) replaced.push(i);
+    if (replaced.length === 0) return batch;
+    const inputs = { ...storedFeatures.inputs(batch), ...captionTensors(batch) };
+    try {
+      const { logits } = await this.run(inputs);
+      const values = (await logits.data()) as Float32Array;
+      logits.dispose();
+      const V = this.decoder.sizes.vocabularySize;
+      const tokens = batch.tokens.slice();
+      for (const i of replaced) {
+        // What follows word t - 1 of a caption is scored in its row of the step before.
+        const drawn = drawWord(values.subarray((i - B) * V, (i - B + 1) * V), unshaped, random.uniform(), true);
+        tokens[i] = drawn ?? tokens[i];
+      }
+      return { ...batch, tokens };
+    } finally {
+      tf.dispose(inputs);
+    }
+  }
+
+  dispose(): void {
+    this.run.dispose();
+  }
+}

@@ -1,0 +1,142 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { compile, type CompiledStep } from '../../backend/index.js';
+import type { TrainingConfig } from '../../config.js';
+import type { Decoder, DropoutMasks } from '../../model/decoder/decoder.js';
+import type { Variables } from '../../model/variables.js';
+import { Random } from '../../random.js';
+import type { Batch, CaptionBatch } from '../batches/batches.js';
+import { fillDropoutMask, maskShapes } from './dropout.js';
+import { crossEntropy } from './loss.js';
+import type { Adam } from '../loop/optimizer.js';
+
+/** Tensors by name. */
+export type Tensors = Record<string, tf.Tensor>;
+
+/** The variables that an optimiser changes, by their names in checkpoints. */
+export function trainableVariables(variables: Variables): Variables {
+  return Object.fromEntries(Object.entries(variables).filter(([, variable]) => variable.trainable));
+}
+
+/** How the photos of a batch become features within a step. */
+export interface PhotoPath<B extends CaptionBatch> {
+  /** What a step needs of a batch for that. */
+  inputs(batch: B): Tensors;
+  /** Features of each caption's photo, [B, D]. */
+  features(inputs: Tensors): tf.Tensor2D;
+}
+
+/** Features that were computed before. */
+export const storedFeatures: PhotoPath<Batch> = {
+  inputs: ({ features, tokens, length }) => {
+    const B = tokens.length / length;
+    return { features: tf.tensor2d(features, [B, features.length / B]) };
+  },
+  features: ({ features }) => features as tf.Tensor2D,
+};
+
+/** One step of training: forward, loss, gradients and optimiser in one function, compiled to one graph per batch length. */
+export class TrainingStep<B extends CaptionBatch> {
+  private readonly run: CompiledStep<Tensors, { loss: tf.Tensor; gradientNorm: tf.Tensor }>;
+  private readonly masks = new Map<string, Float32Array>();
+
+  /** @param optimizer of all that is trained. */
+  constructor(
+    private readonly decoder: Decoder,
+    private readonly path: PhotoPath<B>,
+    private readonly optimizer: Adam,
+    private readonly config: Pick<TrainingConfig, 'batchSize' | 'labelSmoothing' | 'seed'>,
+  ) {
+    this.run = compile((inputs: Tensors) =>
+      optimizer.minimize(() => lossOf(decoder, path.features(inputs), inputs, config.labelSmoothing), inputs),
+    );
+  }
+
+  /**
+   * Learns from a batch.
+   * @param step counted from 0; with the seed, it decides what is dropped.
+   */
+  async learn(batch: B, step: number, learningRate: number): Promise<{ loss: number; gradientNorm: number }> {
+    const inputs = {
+      ...this.path.inputs(batch),
+      ...captionTensors(batch),
+      ...this.drawMasks(batch.length, new Random(this.config.seed, step, 1)),
+      ...this.optimizer.inputs(step + 1, learningRate),
+    };
+    return readScalars(this.run, inputs);
+  }
+
+  dispose(): void {
+    this.run.dispose();
+  }
+
+  /** Fills the masks of a batch of length T; their arrays are used again by the next batch of this length. */
+  private drawMasks(T: number, random: Random): Tensors {
+    const { config, sizes } = this.decoder;
+    const shapes = Object.entries(maskShapes(config, sizes.featureSize, T, this.config.batchSize));
+    return Object.fromEntries(
+      shapes.map(([name, { rate, shape }]) => {
+        const key = `${name} ${shape.join('x')}`;
+        const mask = this.masks.get(key) ?? new Float32Array(shape[0] * shape[1]);
+        this.masks.set(key, mask);
+        return [name, tf.tensor2d(fillDropoutMask(mask, rate, random), shape)];
+      }),
+    );
+  }
+}
+
+/** The loss of batches without dropout and without learning. */
+export class ValidationStep {
+  private readonly run: CompiledStep<Tensors, { loss: tf.Tensor }>;
+
+  constructor(decoder: Decoder) {
+    this.run = compile((inputs: Tensors) => ({ loss: lossOf(decoder, storedFeatures.features(inputs), inputs, 0) }));
+  }
+
+  /** Mean per word. */
+  async loss(batch: Batch): Promise<number> {
+    return (await readScalars(this.run, { ...storedFeatures.inputs(batch), ...captionTensors(batch) })).loss;
+  }
+
+  dispose(): void {
+    this.run.dispose();
+  }
+}
+
+function lossOf(decoder: Decoder, features: tf.Tensor2D, inputs: Tensors, labelSmoothing: number): tf.Scalar {
+  const { tokens, targets, weights } = inputs;
+  const between = Object.entries(inputs).filter(([name]) => name.startsWith('mask/between'));
+  const masks = {
+    features: inputs['mask/features'],
+    input: inputs['mask/input'],
+    output: inputs['mask/output'],
+    ...(between.length > 0 && { between: between.map(([, mask]) => mask) }),
+  } as DropoutMasks;
+  const logits = decoder.forward(features, tokens as tf.Tensor2D, masks); // [T * B, V]
+  return crossEntropy(logits, targets as tf.Tensor1D, weights as tf.Tensor1D, labelSmoothing); // []
+}
+
+/** A batch's captions as tensors: words read [T, B], words to say [T * B], their weights [T * B]. */
+export function captionTensors({ length: T, tokens, targets, weights }: CaptionBatch): Tensors {
+  return {
+    tokens: tf.tensor2d(tokens, [T, tokens.length / T], 'int32'),
+    targets: tf.tensor1d(targets, 'int32'),
+    weights: tf.tensor1d(weights),
+  };
+}
+
+/** Runs a step whose outputs are single numbers, and frees its inputs and outputs. */
+export async function readScalars<O extends Tensors>(
+  run: CompiledStep<Tensors, O>,
+  inputs: Tensors,
+): Promise<{ [K in keyof O]: number }> {
+  try {
+    const outputs = await run(inputs);
+    const numbers = await Promise.all(
+      Object.entries(outputs).map(async ([name, tensor]) => [name, (await tensor.data())[0]] as const),
+    );
+    tf.dispose(outputs);
+    return Object.fromEntries(numbers) as { [K in keyof O]: number };
+  } finally {
+    tf.dispose(inputs);
+  }
+}

@@ -1,0 +1,44 @@
+import { CiderScorer } from '../../metrics/cider.js';
+import { Vocabulary } from '../../text/vocabulary.js';
+import type { EncodedPhoto } from '../batches/batches.js';
+
+/**
+ * What a caption of a train photo is worth: its CIDEr-D against the captions that people wrote of the photo, words and rarity as
+ * in the train captions. A caption's end counts as a word: else nothing would be lost by stopping in the middle of a sentence.
+ */
+export class CaptionReward {
+  private readonly scorer: CiderScorer;
+  private readonly rows: ReadonlyMap<string, number>;
+
+  constructor(
+    photos: readonly EncodedPhoto[],
+    private readonly vocabulary: Vocabulary,
+  ) {
+    const captions = photos.map((photo) => photo.captions.map((words) => this.spelt([...words, Vocabulary.END])));
+    this.scorer = new CiderScorer(captions);
+    this.rows = new Map(photos.map(({ id }, row) => [id, row]));
+  }
+
+  /** @param targets the caption's words, and `<end>` where it has one. */
+  of(photo: string, targets: readonly number[]): number {
+    return this.scorer.scoreOne(this.rows.get(photo)!, this.spelt(targets));
+  }
+
+  private spelt(tokens: readonly number[]): string[] {
+    return tokens.map((token) => this.vocabulary.words[token]);
+  }
+}
+
+/**
+ * How much more each reward is than the mean of the other rewards of its photo (Luo 2020, "A better variant of self-critical sequence
+ * training"): a baseline that depends on the photo and not on the caption, so that the gradient's mean stays what it is.
+ *
+ * @param rewards of `samples` captions (2 or more) of each photo, one photo after the other.
+ */
+export function advantages(rewards: readonly number[], samples: number): number[] {
+  return rewards.map((reward, i) => {
+    const first = i - (i % samples);
+    const sum = rewards.slice(first, first + samples).reduce((total, value) => total + value, 0);
+    return reward - (sum - reward) / (samples - 1);
+  });
+}

@@ -1,0 +1,57 @@
+import { expect } from 'chai';
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { Captioner } from '../../lib/captioner/captioner.js';
+import { CaptionerError } from '../../lib/errors.js';
+import { exportCheckpoint } from '../../lib/publish/export.js';
+import { loadCheckpoint } from '../../lib/model/checkpoint/checkpoint.js';
+import { colouredPhoto, saveTinyCaptioner } from '../fixtures/tiny-captioner.js';
+
+describe('exportCheckpoint', () => {
+  let scratch: string;
+  const at = (...names: string[]) => path.join(scratch, ...names);
+
+  beforeEach(async () => {
+    scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
+    await saveTinyCaptioner(at('tiny'));
+  });
+  afterEach(() => {
+    fs.rmSync(scratch, { recursive: true });
+  });
+
+  async function caption(folder: string): Promise<string> {
+    const captioner = await Captioner.load(folder);
+    const bytes = await colouredPhoto([200, 40, 40]);
+    const [{ captions, error }] = await captioner.caption([{ file: 'red', bytes }]);
+    await captioner.release();
+    if (error) throw error;
+    return captions[0].caption;
+  }
+
+  it('takes the encoder along in half precision, and captions as before with nothing else', async () => {
+    await exportCheckpoint(at('tiny'), at('small'), { precision: 'fp16', about: 'Knows colours only.' });
+    expect(await caption(at('small'))).to.equal(await caption(at('tiny')));
+    const encoder = fs.readFileSync(at('small', 'encoder.onnx'));
+    expect(loadCheckpoint(at('small')).config.encoder.sha256).to.equal(
+      createHash('sha256').update(encoder).digest('hex'),
+    );
+    expect(fs.readFileSync(at('small', 'README.md'), 'utf8')).to.include('Knows colours only.');
+  });
+
+  it('takes the encoder from elsewhere', async () => {
+    fs.renameSync(at('tiny', 'encoder.onnx'), at('encoder.onnx'));
+    const options = { precision: 'fp32', encoder: at('encoder.onnx') } as const;
+    await exportCheckpoint(at('tiny'), at('whole'), options);
+    expect(fs.readFileSync(at('whole', 'encoder.onnx')).equals(fs.readFileSync(at('encoder.onnx')))).to.equal(true);
+    expect(await caption(at('whole'))).to.be.a('string');
+  });
+
+  it('refuses an encoder that the checkpoint was not trained with', async () => {
+    fs.appendFileSync(at('tiny', 'encoder.onnx'), Buffer.from([0x22, 0])); // an empty domain: still a valid file
+    const error = await exportCheckpoint(at('tiny'), at('out'), { precision: 'fp16' }).catch((e: unknown) => e);
+    expect(error).to.be.instanceOf(CaptionerError).with.property('code', 'mismatch');
+    expect(fs.existsSync(at('out'))).to.equal(false);
+  });
+});
