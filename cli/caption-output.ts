@@ -1,5 +1,5 @@
 import { stringify } from 'csv-stringify/sync';
-import { captionRecord, type CaptionedPhoto } from '../lib/index.js';
+import { captionRecord, confidenceWord, isWithheld, type Caption, type CaptionedPhoto } from '../lib/index.js';
 
 /** How captions are printed. */
 export type Format = 'text' | 'json' | 'jsonl' | 'csv';
@@ -10,37 +10,47 @@ interface Printer {
   photo(photo: CaptionedPhoto): string;
 }
 
-function csvRows({ file, captions, error }: CaptionedPhoto): (string | number)[][] {
-  if (error) return [[file, '', '', '', '', error.message]];
-  return captions.map(({ caption, logProbability, probability }, i) => [
-    file,
-    i + 1,
-    caption,
-    logProbability,
-    probability,
-    '',
-  ]);
+function csvRows({ file, captions, error }: CaptionedPhoto, minConfidence: number): (string | number)[][] {
+  if (error) return [[file, '', '', '', '', '', error.message]];
+  return captions.map((each, i) => {
+    const { caption, logProbability, probability, confidence } = each;
+    const row = [file, i + 1, caption, logProbability, probability, confidence ?? '', ''];
+    return isWithheld(each, minConfidence) ? [file, i + 1, '', '', '', confidence!, 'withheld'] : row;
+  });
+}
+
+/** A mark on captions that are not sure. */
+function doubt({ confidence }: Caption): string {
+  const word = confidence === null ? 'sure' : confidenceWord(confidence);
+  return word === 'sure' ? '' : `  (${word})`;
 }
 
 /** Two digits that matter: 0.012. */
 const brief = (probability: number) => String(Number(probability.toPrecision(2)));
 
-/** Makes the printer of each format. `several`: there is more than one photo, so that each is named. */
-export const printers: Record<Format, (several: boolean) => Printer> = {
-  text: (several) => ({
+/** Makes the printer of each format. `several`: there is more than one photo, so that each is named. Captions of less than `minConfidence` are withheld. */
+export const printers: Record<Format, (several: boolean, minConfidence: number) => Printer> = {
+  text: (several, minConfidence) => ({
     head: '',
     tail: '',
     // What went wrong with a photo is told on stderr.
     photo: ({ file, captions }) => {
       if (!captions) return '';
-      if (captions.length === 1) return `${several ? `${file}: ` : ''}${captions[0].caption}\n`;
-      const lines = captions.map(
-        ({ caption, probability }) => `${several ? '  ' : ''}${caption}  (p = ${brief(probability)})`,
-      );
+      const withheld = (each: Caption) =>
+        isWithheld(each, minConfidence) && `(withheld: confidence ${each.confidence!.toFixed(2)})`;
+      const [best] = captions;
+      if (captions.length === 1) {
+        return `${several ? `${file}: ` : ''}${withheld(best) || `${best.caption}${doubt(best)}`}\n`;
+      }
+      const lines = captions.map((each) => {
+        const sure = each.confidence === null ? '' : `, confidence ${each.confidence.toFixed(2)}`;
+        const text = withheld(each) || `${each.caption}  (p = ${brief(each.probability)}${sure})`;
+        return `${several ? '  ' : ''}${text}`;
+      });
       return `${[...(several ? [file] : []), ...lines].join('\n')}\n`;
     },
   }),
-  json: () => {
+  json: (_, minConfidence) => {
     let first = true;
     return {
       head: '[',
@@ -48,14 +58,18 @@ export const printers: Record<Format, (several: boolean) => Printer> = {
       photo: (photo) => {
         const separator = first ? '\n' : ',\n';
         first = false;
-        return separator + JSON.stringify(captionRecord(photo));
+        return separator + JSON.stringify(captionRecord(photo, minConfidence));
       },
     };
   },
-  jsonl: () => ({ head: '', tail: '', photo: (photo) => `${JSON.stringify(captionRecord(photo))}\n` }),
-  csv: () => ({
-    head: stringify([['file', 'rank', 'caption', 'logProbability', 'probability', 'error']]),
+  jsonl: (_, minConfidence) => ({
+    head: '',
     tail: '',
-    photo: (photo) => stringify(csvRows(photo)),
+    photo: (photo) => `${JSON.stringify(captionRecord(photo, minConfidence))}\n`,
+  }),
+  csv: (_, minConfidence) => ({
+    head: stringify([['file', 'rank', 'caption', 'logProbability', 'probability', 'confidence', 'error']]),
+    tail: '',
+    photo: (photo) => stringify(csvRows(photo, minConfidence)),
   }),
 };

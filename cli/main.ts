@@ -14,6 +14,7 @@ const commands: Record<string, () => Promise<Command>> = {
   finetune: async () => (await import('./commands/finetune.js')).finetuneCommand(),
   reinforce: async () => (await import('./commands/reinforce.js')).reinforceCommand(),
   evaluate: async () => (await import('./commands/evaluate.js')).evaluateCommand(),
+  calibrate: async () => (await import('./commands/calibrate.js')).calibrateCommand(),
   compare: async () => (await import('./commands/compare.js')).compareCommand(),
   score: async () => (await import('./commands/score.js')).scoreCommand(),
   export: async () => (await import('./commands/export.js')).exportCommand(),

@@ -118,6 +118,13 @@ export function addConfigOptions<S extends Sections>(
   };
 }
 
+/** Parses a number from 0 to 1. */
+export function fraction(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError('Expected a number from 0 to 1.');
+}
+
 /** For flags that are no hyperparameters: `command.option('--show <n>', '…', wholeNumber, 20)`. */
 export function wholeNumber(text: string): number {
   const value = Number(text);

@@ -22,7 +22,7 @@ export { diverseBeamSearch, type DiverseBeamOptions } from './search/diverse-bea
 export { sampleCaptions, type SamplingOptions } from './search/sampling.js';
 export * from './search/stepper.js';
 export { cacheFolder } from './files/cache.js';
-export { CaptionFile, captionKey, captionRecord } from './captioner/caption-file.js';
+export { CaptionFile, captionKey, captionRecord, isWithheld } from './captioner/caption-file.js';
 export * from './captioner/captioner.js';
 export { explainPhoto, type ExplainOptions, type Explanation } from './captioner/explain.js';
 export { occlusion, type OcclusionMap, type OcclusionOptions } from './captioner/occlusion.js';
@@ -87,13 +87,23 @@ export {
 } from './model/checkpoint/checkpoint.js';
 export { decodeSafetensors, encodeSafetensors, type Weight, type Weights } from './files/safetensors.js';
 export { evaluateCaptioner, type Evaluation, type EvaluationRequest } from './evaluate/evaluation.js';
+export { confidenceWord } from './search/confidence.js';
+export { calibrateConfidence, type CalibrationRequest } from './evaluate/calibrate.js';
 export { metricsOf, writeEvaluation } from './evaluate/evaluation-files.js';
 export * from './evaluate/results.js';
 export { compareStatistics, type ScoreComparison } from './metrics/compare.js';
 export type { ConfidentPrediction, Prediction } from './metrics/predictions.js';
 export { CaptionStatistics, scoreNames, type PhotoStatistics, type ScoreName } from './metrics/statistics.js';
 export { bootstrapIntervals, type BootstrapOptions, type Interval } from './metrics/bootstrap.js';
-export { calibration, spearmanCorrelation, type Calibration, type CalibrationBin } from './metrics/calibration.js';
+export {
+  areaUnderRoc,
+  calibration,
+  reliability,
+  spearmanCorrelation,
+  type Calibration,
+  type CalibrationBin,
+  type Reliability,
+} from './metrics/calibration.js';
 export { diversity, type Diversity } from './metrics/diversity.js';
 export { alarmThresholds, type Check } from './metrics/checks.js';
 export { referenceFit, type ReferenceFit } from './metrics/perplexity.js';

@@ -17,7 +17,7 @@ import {
   type FeatureStore,
   type PhotoSource,
 } from '../../lib/index.js';
-import { addConfigOptions, checkpointFolders, defineCommand } from '../options.js';
+import { addConfigOptions, fraction, checkpointFolders, defineCommand } from '../options.js';
 import { printers, type Format } from '../caption-output.js';
 import { runCommand, type Run } from '../run.js';
 
@@ -30,6 +30,7 @@ interface CaptionOptions {
   jsonl?: boolean;
   csv?: boolean;
   out?: string;
+  minConfidence: number;
   shard?: string;
 }
 
@@ -57,9 +58,15 @@ export function captionCommand(): Command {
       checkpointFolders,
     )
     .option('--encoder <file>', 'ONNX file of the checkpoint’s encoder. (default: found or downloaded by its name)')
-    .option('--json', 'Print one JSON array: [{file, captions: [{caption, logProbability, probability}]}].')
+    .option('--json', 'Print one JSON array: [{file, captions: [{caption, logProbability, probability, confidence}]}].')
     .option('--jsonl', 'Print a line of JSON for each photo, as it comes.')
-    .option('--csv', 'Print CSV: file, rank, caption, logProbability, probability, error.')
+    .option('--csv', 'Print CSV: file, rank, caption, logProbability, probability, confidence, error.')
+    .option(
+      '--min-confidence <p>',
+      'Withhold captions that are less likely to be good than this, 0 to 1; in JSON they are null, with the reason.',
+      fraction,
+      0,
+    )
     .option(
       '-o, --out <file.jsonl>',
       'Append lines of JSON to a file; photos that it has with the same captioner and options are passed over.',
@@ -81,14 +88,17 @@ export function captionCommand(): Command {
       const { search, inference } = config.given();
       const shard = chosen.shard === undefined ? undefined : parseShard(chosen.shard);
       const place = chosen.out === undefined || !shard ? chosen.out : shardPath(chosen.out, shard);
+      const { checkpoint, minConfidence } = chosen;
       const file =
-        place === undefined ? undefined : CaptionFile.open(place, captionKey(chosen.checkpoint, search, inference));
+        place === undefined
+          ? undefined
+          : CaptionFile.open(place, captionKey(checkpoint, search, inference, minConfidence), minConfidence);
       const wanted = (name: string) => (!shard || isInShard(name, shard)) && !file?.has(name);
       let [count, failed] = [0, 0];
       try {
         const started = await start({ ...chosen, ...inference }, files, search, run, wanted);
         ({ count } = started);
-        const printer = printers[format](count > 1);
+        const printer = printers[format](count > 1, minConfidence);
         const write = (text: string) => text && !file && process.stdout.write(text);
         write(printer.head);
         for await (const photo of started.captions) {
@@ -117,13 +127,28 @@ export function captionCommand(): Command {
 
 /** Loads what is needed and begins to caption: photos, or the rows of a feature store. */
 async function start(
-  { checkpoint, encoder, features: folder, list, out, precision }: CaptionOptions & Partial<InferenceConfig>,
+  {
+    checkpoint,
+    encoder,
+    features: folder,
+    list,
+    out,
+    precision,
+    minConfidence,
+  }: CaptionOptions & Partial<InferenceConfig>,
   files: readonly string[],
   search: Partial<SearchConfig>,
   { progress, signal }: Run,
   wanted: (name: string) => boolean,
 ): Promise<{ count: number; captions: AsyncIterable<CaptionedPhoto> }> {
-  const load = () => Captioner.load(checkpoint, { encoder, precision, progress, signal });
+  const load = async () => {
+    const captioner = await Captioner.load(checkpoint, { encoder, precision, progress, signal });
+    if (minConfidence === 0 || captioner.calibrated) return captioner;
+    throw new CaptionerError(
+      'bad-option',
+      '--min-confidence needs one calibrated captioner. Calibrate this one with captioner calibrate.',
+    );
+  };
   // A bar is of no use, and in the way, where the captions themselves appear one after the other.
   const seen = { progress: process.stdout.isTTY && out === undefined ? undefined : progress, signal };
   if (folder === undefined) {

@@ -146,13 +146,18 @@ function table(split: Split, evaluations: readonly Evaluation[]): string {
     line([`${beam}`, ...scoreNames.map((name) => hundred(scores[name]))]),
     line(['', ...scoreNames.map((name) => `${hundred(intervals[name].low)}-${hundred(intervals[name].high)}`)]),
   ]);
-  const more = evaluations.map(({ beam, distinct, words, diversity, calibration }) =>
+  const more = evaluations.map(({ beam, distinct, words, diversity, calibration, confidence }) =>
     [
       `beam ${beam}: ${distinct} distinct captions of ${words.toFixed(1)} words`,
       ...(diversity.novel === undefined ? [] : [`${percent(diversity.novel)} not in the training captions`]),
       `${diversity.words} words used (${percent(diversity.vocabulary ?? 0)} of the vocabulary)`,
       `distinct-1 ${diversity['distinct-1'].toFixed(3)}, distinct-2 ${diversity['distinct-2'].toFixed(3)}`,
       `rank correlation of CIDEr with the probability ${correlation(calibration.logProbability.spearman)}, per word ${correlation(calibration.perWord.spearman)}`,
+      ...(confidence
+        ? [
+            `confidence: ${percent(confidence.share)} are good (CIDEr ${confidence.threshold} or more), area under the ROC curve ${correlation(confidence.auc)}, Brier score ${confidence.brier.toFixed(3)}`,
+          ]
+        : []),
     ].join('; '),
   );
   return [

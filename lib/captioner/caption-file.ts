@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
-import { defaultCheckpoint, type CaptionedPhoto } from './captioner.js';
+import { defaultCheckpoint, type Caption, type CaptionedPhoto } from './captioner.js';
 import type { InferenceConfig, SearchConfig } from '../config.js';
 import { viewsOf } from '../data/features/store.js';
 import { acquireLock } from '../files/lock.js';
@@ -21,9 +21,11 @@ export function captionKey(
   checkpoints: string | readonly string[] = defaultCheckpoint(),
   search: Partial<SearchConfig> = {},
   { precision = 'fp32' }: Partial<InferenceConfig> = {},
+  minConfidence = 0,
 ): string {
   const hash = createHash('sha256').update(JSON.stringify(resolveSearch(search)));
   if (precision !== 'fp32') hash.update(precision);
+  if (minConfidence > 0) hash.update(`confidence ${minConfidence}`);
   for (const folder of [checkpoints].flat()) {
     const { config, vocabulary, weights } = loadCheckpoint(findCheckpoint(folder));
     const views = viewsOf(config.encoder);
@@ -37,12 +39,25 @@ export function captionKey(
   return hash.digest('hex').slice(0, 12);
 }
 
-/** What programs read of a photo: `{file, captions: [{caption, logProbability, probability}]}`, or `{file, error: {code, message}}`. */
-export function captionRecord({ file, captions, error }: CaptionedPhoto): object {
+/** Whether a caption is to be withheld: its confidence is below the least that is wanted. */
+export function isWithheld({ confidence }: Pick<Caption, 'confidence'>, minConfidence = 0): boolean {
+  return confidence !== null && confidence < minConfidence;
+}
+
+/**
+ * A photo as programs read it: `{file, captions: [{caption, logProbability, probability, confidence}]}`, or `{file, error: {code, message}}`.
+ * The caption of a withheld one is null, with the `reason`.
+ */
+export function captionRecord({ file, captions, error }: CaptionedPhoto, minConfidence = 0): object {
   if (error) return { file, error: { code: error.code, message: error.message } };
   return {
     file,
-    captions: captions.map(({ caption, logProbability, probability }) => ({ caption, logProbability, probability })),
+    captions: captions.map((each) => {
+      const { caption, logProbability, probability, confidence } = each;
+      if (!isWithheld(each, minConfidence)) return { caption, logProbability, probability, confidence };
+      const reason = `confidence ${confidence!.toFixed(2)} is below ${minConfidence}`;
+      return { caption: null, confidence, reason };
+    }),
   };
 }
 
@@ -69,14 +84,16 @@ export class CaptionFile {
     private readonly key: string,
     private readonly descriptor: number,
     private readonly unlock: () => void,
+    private readonly minConfidence: number,
   ) {}
 
   /**
    * Makes the file, or opens it and cuts off a last line that a kill left unfinished.
    * @param key of {@link captionKey}.
+   * @param minConfidence captions of less are withheld.
    * @throws CaptionerError `bad-input`: it can't be written, holds other things, or another process is writing it.
    */
-  static open(place: string, key: string): CaptionFile {
+  static open(place: string, key: string, minConfidence = 0): CaptionFile {
     let unlock: (() => void) | undefined;
     try {
       mkdirSync(path.dirname(path.resolve(place)), { recursive: true });
@@ -87,7 +104,7 @@ export class CaptionFile {
           `Another process is writing to ${place}. If there is none, delete ${place}.lock.`,
         );
       }
-      const file = new CaptionFile(place, key, openSync(place, existsSync(place) ? 'r+' : 'w+'), unlock);
+      const file = new CaptionFile(place, key, openSync(place, existsSync(place) ? 'r+' : 'w+'), unlock, minConfidence);
       file.readLines();
       return file;
     } catch (error) {
@@ -118,7 +135,7 @@ export class CaptionFile {
       if (this.failed.get(file) === error.message) return;
       this.failed.set(file, error.message);
     }
-    this.append({ ...captionRecord(photo), key: this.key });
+    this.append({ ...captionRecord(photo, this.minConfidence), key: this.key });
     if (error) return;
     this.done.add(file);
     this.addedLines++;

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { InferenceConfig, SearchConfig } from '../config.js';
 import { resolveSearch } from '../search/search-config.js';
 import { loadDecoder, type CaptionDecoder } from '../search/ensemble.js';
+import { confidenceOf } from '../search/confidence.js';
 import { searchCaptions, searchRules } from '../search/search.js';
 import { probability, type Hypothesis } from '../search/stepper.js';
 import { CaptionerError } from '../errors.js';
@@ -14,6 +15,7 @@ import {
   findCheckpoint,
   loadCheckpoint,
   type Checkpoint,
+  type ConfidenceCalibration,
 } from '../model/checkpoint/checkpoint.js';
 import { viewsOf, type FeatureStore } from '../data/features/store.js';
 import { Encoder } from '../model/encoder/encoder.js';
@@ -26,6 +28,11 @@ export interface Caption {
   readonly logProbability: number;
   /** exp(logProbability), in [0, 1]. */
   readonly probability: number;
+  /**
+   * The calibrated probability that the caption is good, in (0, 1), for captions found by beam search; null for a captioner that is not
+   * calibrated (see `calibrateConfidence`) and for an ensemble.
+   */
+  readonly confidence: number | null;
   /** Its words with the probability of each given those before, in [0, 1]. */
   readonly words: readonly { readonly word: string; readonly probability: number }[];
 }
@@ -87,6 +94,7 @@ export class Captioner {
     /** One decoder, or several as one. */
     readonly decoder: CaptionDecoder,
     private readonly loadEncoder: () => Promise<Encoder>,
+    private readonly calibration?: ConfidenceCalibration,
   ) {}
 
   /**
@@ -110,7 +118,13 @@ export class Captioner {
       checkEncoder(config, encoder.identity, 'The features');
       return encoder;
     };
-    return new Captioner(checkpoints[0], decoder, loadEncoder);
+    const calibration = checkpoints.length === 1 ? config.confidence : undefined;
+    return new Captioner(checkpoints[0], decoder, loadEncoder, calibration);
+  }
+
+  /** Whether captions have a confidence. */
+  get calibrated(): boolean {
+    return this.calibration !== undefined;
   }
 
   /**
@@ -233,6 +247,7 @@ export class Captioner {
       caption: vocabulary.decode(tokens, { unknown: true }),
       logProbability,
       probability: probability(hypothesis),
+      confidence: this.calibration ? confidenceOf(hypothesis, this.calibration) : null,
       words: tokens.map((token, i) => ({
         word: vocabulary.words[token],
         probability: Math.exp(tokenLogProbabilities[i]),

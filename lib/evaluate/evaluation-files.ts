@@ -21,7 +21,7 @@ export function metricsOf(split: Split, evaluations: readonly Evaluation[]) {
     photos: photos.length,
     fit,
     beams: Object.fromEntries(
-      evaluations.map(({ beam, scores, distinct, words, intervals, diversity, calibration, checks }) => [
+      evaluations.map(({ beam, scores, distinct, words, intervals, diversity, calibration, confidence, checks }) => [
         beam,
         {
           ...scores,
@@ -30,6 +30,7 @@ export function metricsOf(split: Split, evaluations: readonly Evaluation[]) {
           intervals: byScore((name) => [intervals[name].low, intervals[name].high] as const),
           diversity,
           calibration,
+          ...(confidence && { confidence }),
           checks,
         },
       ]),

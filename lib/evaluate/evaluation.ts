@@ -2,13 +2,14 @@ import { parseConfig, SearchConfig, type InferenceConfig } from '../config.js';
 import type { FeatureStore } from '../data/features/store.js';
 import type { Manifest, Split } from '../data/datasets/manifest.js';
 import { loadDecoder, type CaptionDecoder } from '../search/ensemble.js';
+import { confidenceOf } from '../search/confidence.js';
 import { searchRules } from '../search/search.js';
 import { CaptionerError } from '../errors.js';
 import { featureDistance, type FeatureDistance } from '../metrics/checks.js';
 import { referenceFit, type ReferenceFit } from '../metrics/perplexity.js';
 import { predictCaptions, type ConfidentPrediction } from '../metrics/predictions.js';
 import { ptbTokenize } from '../metrics/ptb.js';
-import { reportCaptions, type CaptionReport } from '../metrics/report.js';
+import { reportCaptions, type CaptionReport, type ReportContext } from '../metrics/report.js';
 import { CaptionScorer } from '../metrics/scorer.js';
 import { checkEncoder, type Checkpoint } from '../model/checkpoint/checkpoint.js';
 import { silent, type ProgressReporter } from '../progress.js';
@@ -83,6 +84,7 @@ export async function evaluateCaptioner(request: EvaluationRequest): Promise<Eva
       fit,
       ...trainingCaptions(request.manifest),
       ...distanceOfFeatures(ids, request),
+      ...confidenceOfCaptions(request),
     };
     const evaluations: Evaluation[] = [];
     progress.start(`Captioning ${split} photos`, beams.length * ids.length, 'photos');
@@ -158,6 +160,14 @@ async function fitOfReferences(
 function trainingCaptions({ photos }: Manifest): { training?: string[][] } {
   const training = photos.filter(({ split }) => split === 'train').flatMap(({ captions }) => captions.map(ptbTokenize));
   return training.length > 0 ? { training } : {};
+}
+
+/** The calibration is that of one captioner: an ensemble has none. */
+function confidenceOfCaptions({ checkpoint, ensemble = [] }: EvaluationRequest): Pick<ReportContext, 'confidence'> {
+  const calibrated = checkpoint.config.confidence;
+  if (!calibrated || ensemble.length > 0) return {};
+  const { threshold } = calibrated;
+  return { confidence: { threshold, of: (prediction) => confidenceOf(prediction, calibrated) } };
 }
 
 function distanceOfFeatures(

@@ -46,6 +46,39 @@ export function calibration(confidences: readonly number[], scores: readonly num
   };
 }
 
+/** How well predicted probabilities of a yes-or-no outcome hold. */
+export interface Reliability {
+  /** Share of outcomes that are true. */
+  readonly share: number;
+  /** Area under the ROC curve: the probability that a true outcome was given more than a false one. Undefined where all are alike. */
+  readonly auc?: number;
+  /** Mean squared difference of probability and outcome (Brier 1950); `share * (1 - share)` is what the share alone would reach. */
+  readonly brier: number;
+  /** The reliability diagram: bins of as many predictions each, whose `score` is the share of true outcomes. */
+  readonly bins: readonly CalibrationBin[];
+}
+
+/** Compares predicted probabilities with what came true. */
+export function reliability(probabilities: readonly number[], outcomes: readonly boolean[], bins = 10): Reliability {
+  const truth = outcomes.map(Number);
+  const auc = areaUnderRoc(probabilities, outcomes);
+  return {
+    share: mean(truth),
+    ...(auc !== undefined && { auc }),
+    brier: mean(probabilities.map((p, i) => (p - truth[i]) ** 2)),
+    bins: calibration(probabilities, truth, bins).bins,
+  };
+}
+
+/** Area under the ROC curve, by the ranks of the true outcomes (Mann and Whitney 1947); ties count half. */
+export function areaUnderRoc(scores: readonly number[], outcomes: readonly boolean[]): number | undefined {
+  const positives = outcomes.filter(Boolean).length;
+  const negatives = outcomes.length - positives;
+  if (positives === 0 || negatives === 0) return undefined;
+  const rankSum = ranks(scores).reduce((sum, rank, i) => (outcomes[i] ? sum + rank : sum), 0);
+  return (rankSum - (positives * (positives + 1)) / 2) / (positives * negatives);
+}
+
 /** Pearson's correlation of ranks, equal values sharing the mean of theirs; undefined where either side has a single value. */
 export function spearmanCorrelation(a: readonly number[], b: readonly number[]): number | undefined {
   const [x, y] = [ranks(a), ranks(b)];

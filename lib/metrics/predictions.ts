@@ -16,6 +16,8 @@ export interface ConfidentPrediction extends Prediction {
   readonly logProbability: number;
   /** Words that the probability is the product of, `<end>` counted. */
   readonly length: number;
+  /** ln p of each of these words. */
+  readonly tokenLogProbabilities: readonly number[];
 }
 
 /** Photos that go through the search together. */
@@ -46,7 +48,13 @@ export async function predictCaptions<State>(
     together.forEach((id, row) => {
       const { tokens, logProbability, tokenLogProbabilities } = found[row][0];
       const caption = vocabulary.decode(tokens, { unknown: true });
-      predictions.push({ image_id: id, caption, logProbability, length: tokenLogProbabilities.length });
+      predictions.push({
+        image_id: id,
+        caption,
+        logProbability,
+        length: tokenLogProbabilities.length,
+        tokenLogProbabilities,
+      });
     });
     onProgress?.(predictions.length);
   }

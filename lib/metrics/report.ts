@@ -1,6 +1,6 @@
 import type { Random } from '../random.js';
 import { bootstrapIntervals, type Interval } from './bootstrap.js';
-import { calibration, type Calibration } from './calibration.js';
+import { calibration, reliability, type Calibration, type Reliability } from './calibration.js';
 import {
   checkFeatureStatistics,
   checkSameCaption,
@@ -32,6 +32,8 @@ export interface CaptionReport {
   readonly diversity: Diversity;
   /** How well a caption's probability, and that of its words on the (geometric) mean, predict its CIDEr. */
   readonly calibration: { readonly logProbability: Calibration; readonly perWord: Calibration };
+  /** How well its confidence says which captions are good, where the captioner is calibrated. */
+  readonly confidence?: Reliability & { readonly threshold: number };
   /** What goes wrong without an error. */
   readonly checks: readonly Check[];
   readonly statistics: CaptionStatistics;
@@ -51,11 +53,13 @@ export interface ReportContext {
   /** Undefined for a captioner that stores no statistics of its features. */
   readonly distance?: FeatureDistance;
   readonly random: Random;
+  /** The confidence of a caption, and the CIDEr from which on one is good. */
+  readonly confidence?: { readonly threshold: number; readonly of: (prediction: ConfidentPrediction) => number };
 }
 
 /** Scores captions, and looks for what scores hide. */
 export function reportCaptions(predictions: readonly ConfidentPrediction[], context: ReportContext): CaptionReport {
-  const { scorer, references, training, vocabularySize, fit, distance, random } = context;
+  const { scorer, references, training, vocabularySize, fit, distance, random, confidence } = context;
   const candidates = predictions.map(({ caption }) => ptbTokenize(caption));
   const statistics = scorer.statistics(candidates);
   const photos = predictions.map((prediction, i): EvaluatedPhoto => {
@@ -72,6 +76,15 @@ export function reportCaptions(predictions: readonly ConfidentPrediction[], cont
       logProbability: calibration(photos.map(({ logProbability }) => logProbability), cider), // prettier-ignore
       perWord: calibration(photos.map(({ logProbability, length }) => logProbability / Math.max(1, length)), cider), // prettier-ignore
     },
+    ...(confidence && {
+      confidence: {
+        threshold: confidence.threshold,
+        ...reliability(
+          predictions.map((prediction) => confidence.of(prediction)),
+          cider.map((score) => score >= confidence.threshold),
+        ),
+      },
+    }),
     checks: [
       checkSameCaption(variety, photos.length),
       ...(shuffled ? [checkShuffledFeatures(shuffled)] : []),

@@ -11,6 +11,7 @@ const caption = (text: string): Caption => ({
   caption: text,
   logProbability: -1.5,
   probability: Math.exp(-1.5),
+  confidence: null,
   words: [],
 });
 const captioned = (file: string): CaptionedPhoto => ({ file, captions: [caption(`a photo of ${file}`)] });
@@ -43,7 +44,7 @@ describe('a caption file', () => {
     expect(add([captioned('a.jpg'), captioned('c.jpg')])).to.deep.equal({ had: [true, false], size: 3, added: 1 });
     expect(lines()[0]).to.deep.equal({
       file: 'a.jpg',
-      captions: [{ caption: 'a photo of a.jpg', logProbability: -1.5, probability: Math.exp(-1.5) }],
+      captions: [{ caption: 'a photo of a.jpg', logProbability: -1.5, probability: Math.exp(-1.5), confidence: null }],
       key: 'k1',
     });
     expect(add([captioned('a.jpg')], 'k2')).to.deep.equal({ had: [false], size: 1, added: 1 });

@@ -34,7 +34,9 @@ describe('results of two runs', () => {
   /** Writes what an evaluation of these captions writes. */
   async function results(name: string, captions: Record<string, string>, split: Split = 'test', of = references) {
     const predictions = Object.entries(captions).map(([image_id, caption]) => {
-      return { image_id, caption, logProbability: -caption.length, length: caption.split(' ').length + 1 };
+      const length = caption.split(' ').length + 1;
+      const tokenLogProbabilities = Array.from({ length }, () => -caption.length / length);
+      return { image_id, caption, logProbability: -caption.length, length, tokenLogProbabilities };
     });
     const texts = predictions.map(({ image_id }) => of[image_id]);
     const fit = { perplexity: 10, words: 30, unknown: 0 };

@@ -39,6 +39,17 @@ const Dataset = z.strictObject({
 const Trained = z.strictObject({ epochs: z.int(), steps: z.int() });
 const Scores = z.record(z.string(), z.number());
 
+/** How sure a captioner is of its captions, calibrated on photos that it was not trained on. */
+export const ConfidenceCalibration = z.strictObject({
+  /** A caption is good when its CIDEr-D is at least this. */
+  threshold: z.number().min(0),
+  /** Logistic regression on the mean ln p of a caption's words, the least of them, and ln of their number. */
+  weights: z.strictObject({ mean: z.number(), least: z.number(), length: z.number(), bias: z.number() }),
+  /** The photos of the fit, the share of good captions, and the area under the ROC curve among them. */
+  fit: z.strictObject({ dataset: z.string(), split: z.string(), photos: z.int(), good: z.number(), auc: z.number() }),
+});
+export type ConfidenceCalibration = z.output<typeof ConfidenceCalibration>;
+
 /** `config.json` of a checkpoint: all that must be known to use its weights, and where they come from. */
 export const CheckpointConfig = z.strictObject({
   format: z.literal(formatVersion),
@@ -62,6 +73,8 @@ export const CheckpointConfig = z.strictObject({
   finetuned: z.strictObject({ config: FinetuneConfig, trained: Trained, dataset: Dataset, from: Encoder }).optional(),
   /** Where the decoder then learned from the scores of its own captions: how, how far, and on what. */
   reinforced: z.strictObject({ config: ReinforcementConfig, trained: Trained, dataset: Dataset }).optional(),
+  /** Calibration of its captions' confidence, where it was calibrated. */
+  confidence: ConfidenceCalibration.optional(),
 });
 export type CheckpointConfig = z.output<typeof CheckpointConfig>;
 

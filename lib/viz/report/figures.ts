@@ -99,6 +99,33 @@ export function calibrationCurve(bins: readonly CalibrationBin[]): Figure {
   );
 }
 
+/** The reliability diagram: the share of good captions against their confidence; calibrated ones lie on the diagonal. */
+export function reliabilityDiagram(bins: readonly CalibrationBin[]): Figure {
+  const diagonal: ScatterTrace = {
+    ...{ type: 'scatter', mode: 'lines', name: 'perfect', x: [0, 1], y: [0, 1] },
+    line: { color: palette.grey, width: 1 },
+  };
+  const measured: ScatterTrace = {
+    type: 'scatter',
+    mode: 'lines+markers',
+    name: 'measured',
+    x: bins.map(({ confidence }) => confidence),
+    y: bins.map(({ score }) => score),
+    line: { color: palette.blue, width: 2 },
+    marker: { color: palette.blue, size: 8 },
+  };
+  const all = bins.map(({ confidence, score }) => `${confidence.toFixed(2)}: ${score.toFixed(2)}`).join(', ');
+  const percent: Axis = { tickformat: '.0%', range: [0, 1] };
+  return figure(
+    [diagonal, measured],
+    'confidence',
+    'good captions',
+    `Confidence and share of good captions: ${all}`,
+    percent,
+    percent,
+  );
+}
+
 function figure(data: Trace[], xTitle: string, yTitle: string, description: string, x: Axis = {}, y: Axis = {}) {
   const layout = {
     ...size,

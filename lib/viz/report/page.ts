@@ -7,7 +7,7 @@ import { readHistory, type HistoryRecord } from '../../train/loop/history.js';
 import type { Figure } from '../figure.js';
 import { escapeHtml } from '../html.js';
 import { choosePhotos, photoCard } from './cards.js';
-import { calibrationCurve, lengthHistogram, scoreCurve, trainingCurves } from './figures.js';
+import { calibrationCurve, lengthHistogram, reliabilityDiagram, scoreCurve, trainingCurves } from './figures.js';
 import { reportStyle } from './style.js';
 
 export interface EvaluationReportOptions {
@@ -39,6 +39,7 @@ export async function evaluationReport(options: EvaluationReportOptions): Promis
     await captionsSection(main, options.photoFile),
     section('Lengths', figureHtml(lengthsOf(main))),
     calibrationSection(main),
+    confidenceSection(main),
     section(
       'Config',
       `<details><summary>All hyperparameters</summary><pre>${escapeHtml(JSON.stringify(config, null, 2))}</pre></details>`,
@@ -163,6 +164,17 @@ function calibrationSection({ calibration: { logProbability, perWord } }: Evalua
     'Does its probability tell a good caption?',
     `<p>Rank correlation (Spearman) of a caption's CIDEr with its probability: <b>${known(logProbability.spearman)}</b>; with that of its words on the mean: <b>${known(perWord.spearman)}</b>. 1 would be perfect, 0 is no relation.</p>` +
       `<div class="columns">${figureHtml(calibrationCurve(perWord.bins))}<div class="scroll"><table><thead><tr><th>probability a word</th><th>captions</th><th>CIDEr</th></tr></thead><tbody>${perWord.bins.map(row).join('')}</tbody></table></div></div>`,
+  );
+}
+
+/** Nothing for a captioner that is not calibrated. */
+function confidenceSection({ confidence }: Evaluation): string {
+  if (!confidence) return '';
+  const { share, auc, brier, threshold, bins } = confidence;
+  return section(
+    'Does it know when a caption is good?',
+    `<p>Confidence is the calibrated probability that a caption is good (CIDEr of ${hundred(threshold)} or more); ${percent(share)} of these are. Area under the ROC curve: <b>${auc?.toFixed(2) ?? 'unknown'}</b> (0.5: it tells nothing; 1: perfect). Brier score: <b>${brier.toFixed(3)}</b> (the share alone: ${(share * (1 - share)).toFixed(3)}).</p>` +
+      figureHtml(reliabilityDiagram(bins)),
   );
 }
 
