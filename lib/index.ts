@@ -24,6 +24,13 @@ export * from './search/stepper.js';
 export { cacheFolder } from './files/cache.js';
 export { CaptionFile, captionKey, captionRecord, isWithheld } from './captioner/caption-file.js';
 export * from './captioner/captioner.js';
+export {
+  chooseModel,
+  defaultCheckpoint,
+  shippedModels,
+  type ModelChoice,
+  type ShippedModel,
+} from './captioner/shipped-models.js';
 export { explainPhoto, type ExplainOptions, type Explanation } from './captioner/explain.js';
 export { occlusion, type OcclusionMap, type OcclusionOptions } from './captioner/occlusion.js';
 export { decodePhoto, defaultMaxPixels, normalise, type PhotoOptions } from './images/photo.js';

@@ -18,6 +18,7 @@ import {
   type PhotoSource,
 } from '../../lib/index.js';
 import { addConfigOptions, fraction, checkpointFolders, defineCommand } from '../options.js';
+import { chosenCheckpoints } from '../model.js';
 import { printers, type Format } from '../caption-output.js';
 import { runCommand, type Run } from '../run.js';
 
@@ -54,7 +55,7 @@ export function captionCommand(): Command {
     .option('--list <file>', "File that names a photo on each line; '-' is standard input.")
     .option(
       '--checkpoint <folder>',
-      'Trained captioner or training run; several, with commas between or the flag again, caption together. (default: the one that comes with captioner)',
+      'Trained captioner or training run; several, with commas between or the flag again, caption together. (default: the best shipped model whose encoder is on this machine)',
       checkpointFolders,
     )
     .option('--encoder <file>', 'ONNX file of the checkpoint’s encoder. (default: found or downloaded by its name)')
@@ -88,7 +89,8 @@ export function captionCommand(): Command {
       const { search, inference } = config.given();
       const shard = chosen.shard === undefined ? undefined : parseShard(chosen.shard);
       const place = chosen.out === undefined || !shard ? chosen.out : shardPath(chosen.out, shard);
-      const { checkpoint, minConfidence } = chosen;
+      const { minConfidence } = chosen;
+      const checkpoint = chosenCheckpoints(chosen.checkpoint, run);
       const file =
         place === undefined
           ? undefined
@@ -96,7 +98,7 @@ export function captionCommand(): Command {
       const wanted = (name: string) => (!shard || isInShard(name, shard)) && !file?.has(name);
       let [count, failed] = [0, 0];
       try {
-        const started = await start({ ...chosen, ...inference }, files, search, run, wanted);
+        const started = await start({ ...chosen, ...inference, checkpoint }, files, search, run, wanted);
         ({ count } = started);
         const printer = printers[format](count > 1, minConfidence);
         const write = (text: string) => text && !file && process.stdout.write(text);

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { CaptionerError } from '../../lib/index.js';
 import { keysFromEnvironment, ServiceConfig } from '../../serve/config.js';
 import { addConfigOptions, defineCommand } from '../options.js';
+import { chosenCheckpoints } from '../model.js';
 import { runCommand } from '../run.js';
 
 /** `captioner serve`: a service that captions photos over HTTP, with a page. */
@@ -12,7 +13,7 @@ export function serveCommand(): Command {
     ['captioner serve --checkpoint runs/mine', 'a captioner of your own'],
     ['curl -F photo=@dog.jpg http://127.0.0.1:8080/caption', 'a photo to it'],
   ])
-    .option('--checkpoint <folder>', 'Trained captioner or training run. (default: the one that comes with captioner)')
+    .option('--checkpoint <folder>', 'Trained captioner or training run. (default: the best shipped model whose encoder is on this machine)')
     .option('--encoder <file>', 'ONNX file of the checkpoint’s encoder. (default: found or downloaded by its name)')
     .addHelpText(
       'after',
@@ -27,7 +28,8 @@ SIGHUP loads the checkpoint anew, SIGTERM and Ctrl-C finish what was accepted an
   return command.action(
     runCommand(async ({ options, signal, warn }) => {
       const { startService } = await import('../../serve/main.js');
-      const { checkpoint, encoder } = options as { checkpoint?: string; encoder?: string };
+      const { checkpoint: given, encoder } = options as { checkpoint?: string; encoder?: string };
+      const [checkpoint] = chosenCheckpoints(given === undefined ? undefined : [given], { options, warn });
       const settings = config.read().serve;
       const service = await startService({ config: settings, keys: keysFromEnvironment(), checkpoint, encoder }).catch(
         (error: unknown) => {

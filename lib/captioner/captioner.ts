@@ -1,6 +1,3 @@
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import path from 'node:path';
 import type { InferenceConfig, SearchConfig } from '../config.js';
 import { resolveSearch } from '../search/search-config.js';
 import { loadDecoder, type CaptionDecoder } from '../search/ensemble.js';
@@ -19,6 +16,7 @@ import {
 } from '../model/checkpoint/checkpoint.js';
 import { viewsOf, type FeatureStore } from '../data/features/store.js';
 import { Encoder } from '../model/encoder/encoder.js';
+import { defaultCheckpoint } from './shipped-models.js';
 import { silent, type ProgressReporter } from '../progress.js';
 
 /** A caption of a photo. */
@@ -65,17 +63,6 @@ export type PhotoSource = string | { readonly file: string; readonly bytes: Uint
 
 /** Photos that go through the encoder and the search together. */
 const BATCH = 16;
-
-/** Names of the checkpoints that come with the package, the preferred one first. */
-const shipped = ['default', 'mobilenetv2-flickr8k'];
-
-/** The folder of the checkpoint that comes with the package. @throws CaptionerError `not-found` */
-export function defaultCheckpoint(): string {
-  const root = path.dirname(createRequire(import.meta.url).resolve('captioner/package.json'));
-  const found = shipped.map((name) => path.join(root, 'checkpoints', name)).find((folder) => existsSync(folder));
-  if (found) return found;
-  throw new CaptionerError('not-found', 'No checkpoint came with this package. Train one, and name its folder.');
-}
 
 /**
  * A trained captioner: photo -> encoder -> decoder -> search -> captions. Runs on ONNX Runtime alone.

@@ -49,7 +49,7 @@ describe('the captioner with MobileNetV2 as its encoder', () => {
   let captioner: Captioner;
 
   before(async () => {
-    captioner = await Captioner.load('checkpoints/mobilenetv2-flickr8k');
+    captioner = await Captioner.load('checkpoints/mobilenetv2');
   });
   after(() => captioner.release());
 
@@ -66,7 +66,7 @@ describe('the captioner with MobileNetV2 as its encoder', () => {
     const features = openFeatures(`${samples}/features`);
     const rows = Float32Array.from(features.ids.flatMap((id) => [...features.read(id)]));
     const all = await captioner.captionFeatures(rows, features.ids.length);
-    const rough = await Captioner.load('checkpoints/mobilenetv2-flickr8k', { precision: 'int8' });
+    const rough = await Captioner.load('checkpoints/mobilenetv2', { precision: 'int8' });
     const together = await rough.captionFeatures(rows, features.ids.length);
     let same = 0;
     for (const [i, id] of features.ids.entries()) {

@@ -69,7 +69,7 @@ describe('captioner caption, its search', function () {
       '--checkpoint',
       'checkpoints/default',
       '--checkpoint',
-      'checkpoints/mobilenetv2-flickr8k',
+      'checkpoints/mobilenetv2',
     );
     expect(others.code).to.equal(1);
     expect(others.stderr).to.match(/^captioner: Checkpoints caption together only when they have the same encoder/);

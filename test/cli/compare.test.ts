@@ -43,7 +43,7 @@ describe('captioner evaluate and compare', function () {
 
   const evaluate = (...args: string[]) =>
     captioner(
-      ...['evaluate', '--checkpoint', 'checkpoints/mobilenetv2-flickr8k', '--data', at('captions.csv')],
+      ...['evaluate', '--checkpoint', 'checkpoints/mobilenetv2', '--data', at('captions.csv')],
       ...['--features', 'data/samples/features', '-q', ...args],
     );
 
@@ -54,7 +54,7 @@ describe('captioner evaluate and compare', function () {
     expect(beam.stdout).to.match(/\nperplexity of the references \d+\.\d a word; \d+\.\d % of their words unknown\n/);
     expect(beam.stdout).to.match(/\nbeam 3: \d distinct captions of .*rank correlation of CIDEr with the probability/);
     const report = fs.readFileSync(at('beam', 'report.html'), 'utf8');
-    expect(report).to.contain('Evaluation of mobilenetv2-flickr8k').and.contain('LSTM with 512 units on mobilenetv2');
+    expect(report).to.contain('Evaluation of mobilenetv2').and.contain('LSTM with 512 units on mobilenetv2');
     expect(report.match(/<img src="data:image\/jpeg/g)).to.have.length(6);
     const greedy = await evaluate('--beam', '1', '--out', at('greedy'));
     expect(greedy.code, greedy.stderr).to.equal(0);
@@ -93,7 +93,7 @@ describe('captioner evaluate and compare', function () {
     const turned = rows.map((row, i) => ({ ...row, id: rows[(i + 1) % rows.length].id }));
     fs.writeFileSync(index, `${turned.map((row) => JSON.stringify(row)).join('\n')}\n`);
     const mixed = await captioner(
-      ...['evaluate', '--checkpoint', 'checkpoints/mobilenetv2-flickr8k', '--data', at('captions.csv')],
+      ...['evaluate', '--checkpoint', 'checkpoints/mobilenetv2', '--data', at('captions.csv')],
       ...['--features', at('mixed'), '-q', '--beam', '1,3', '--json'],
     );
     expect(mixed.code).to.equal(0);

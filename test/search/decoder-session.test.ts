@@ -20,7 +20,7 @@ describe('DecoderSession', () => {
   let rows: number;
 
   before(async () => {
-    checkpoint = loadCheckpoint('checkpoints/mobilenetv2-flickr8k');
+    checkpoint = loadCheckpoint('checkpoints/mobilenetv2');
     session = await DecoderSession.load(checkpoint.graphs, checkpoint.weights, { threads: 1 });
     const store = openFeatures('data/samples/features');
     rows = store.ids.length;

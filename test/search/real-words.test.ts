@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { Captioner, openFeatures, type Caption, type SearchConfig } from '../../lib/index.js';
 
-const folder = 'checkpoints/mobilenetv2-flickr8k';
+const folder = 'checkpoints/mobilenetv2';
 const ids = ['astronaut.jpg', 'officer.jpg', 'stairs.jpg'];
 
 /** The searches with a trained decoder, on features of the sample photos. */
