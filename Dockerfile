@@ -5,12 +5,12 @@ FROM node:22-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json ./
+COPY tsconfig.json tsconfig.page.json ./
 COPY lib lib
 COPY cli cli
 COPY serve serve
 COPY jupyter jupyter
-RUN npx tsc
+RUN npm run build
 RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
   && rm -rf node_modules/@tensorflow node_modules/tfjs-node node_modules/danfojs-node node_modules/xlsx \
     node_modules/tslab node_modules/@tslab node_modules/zeromq node_modules/typescript node_modules/plotly.js-dist-min \
@@ -22,7 +22,7 @@ WORKDIR /app
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json LICENSE ./
-COPY serve/page serve/page
+COPY serve/page/static serve/page/static
 COPY data/samples data/samples
 COPY checkpoints checkpoints
 # The one place that is written to, and only where the checkpoint's encoder has to be downloaded.

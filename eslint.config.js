@@ -1,25 +1,22 @@
 import tseslint from 'typescript-eslint';
 
-/** The house's rules, for code whose types are known by `project`. */
-const checked = (project) => ({
-  languageOptions: { parserOptions: { project } },
-  rules: {
-    '@typescript-eslint/no-non-null-assertion': 'off',
-    '@typescript-eslint/no-floating-promises': 'error',
-    '@typescript-eslint/await-thenable': 'error',
-    '@typescript-eslint/no-unnecessary-condition': 'off',
-    '@typescript-eslint/no-extraneous-class': 'off',
-    '@typescript-eslint/consistent-type-definitions': ['error', 'interface'],
-    'no-restricted-syntax': ['error', { selector: 'ExportDefaultDeclaration', message: 'Export by name.' }],
-  },
-});
-
 export default tseslint.config(
   { ignores: ['dist', 'node_modules', 'data', 'checkpoints', 'results'] },
   ...tseslint.configs.strict,
   ...tseslint.configs.stylistic,
-  { files: ['**/*.ts'], ...checked('./tsconfig.check.json') },
-  { files: ['serve/page/*.js'], ...checked('./tsconfig.page.json') },
+  {
+    files: ['**/*.ts'],
+    languageOptions: { parserOptions: { project: './tsconfig.check.json' } },
+    rules: {
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/await-thenable': 'error',
+      '@typescript-eslint/no-unnecessary-condition': 'off',
+      '@typescript-eslint/no-extraneous-class': 'off',
+      '@typescript-eslint/consistent-type-definitions': ['error', 'interface'],
+      'no-restricted-syntax': ['error', { selector: 'ExportDefaultDeclaration', message: 'Export by name.' }],
+    },
+  },
   { files: ['eslint.config.js'], rules: { 'no-restricted-syntax': 'off' } },
   { files: ['**/*.cjs'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
   {

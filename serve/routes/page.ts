@@ -4,13 +4,13 @@ import path from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
 
-/** The page, and the photos to try it with. */
+/** The page, whose scripts the build compiles into `dist`, and the photos to try it with. */
 export async function pageRoutes(app: FastifyInstance): Promise<void> {
   const root = path.dirname(createRequire(import.meta.url).resolve('captioner/package.json'));
   const samples = path.join(root, 'data', 'samples');
   const hidden = { schema: { hide: true }, logLevel: 'warn' as const };
   await app.register(fastifyStatic, {
-    root: path.join(root, 'serve', 'page'),
+    root: [path.join(root, 'serve', 'page', 'static'), path.join(root, 'dist', 'serve', 'page')],
     cacheControl: false,
     schemaHide: true,
     logLevel: 'warn',

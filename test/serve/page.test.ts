@@ -1,5 +1,3 @@
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
 import fs from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
@@ -10,6 +8,14 @@ import { Captioner, resolveSearch, describeOptions, SearchConfig } from '../../l
 import { colouredPhoto } from '../fixtures/tiny-captioner.js';
 import { startBrowser } from './browser.js';
 import { tinyService, type TinyService } from './tiny-service.js';
+
+/** The service serves what the build made of the page's sources: a test of an older build would say nothing. */
+function requireFreshBuild(): void {
+  const changed = (file: string): number => fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const sources = fs.readdirSync('serve/page').map((name) => changed(path.join('serve/page', name)));
+  if (Math.max(...sources) > changed('dist/tsconfig.page.tsbuildinfo'))
+    throw new Error('The page has changed since it was built. Run: npm run build');
+}
 
 describe('the page, in Chromium', function () {
   this.timeout(120_000).slow(20_000);
@@ -29,6 +35,7 @@ describe('the page, in Chromium', function () {
       console.log('      not checked: the page in a browser (install chromium, or set CHROMIUM to where it is)');
       this.skip();
     }
+    requireFreshBuild();
     service = await tinyService();
     await service.ready();
     await service.server.listen({ host: '127.0.0.1', port: 0 });
@@ -310,10 +317,10 @@ describe('the page, in Chromium', function () {
     await page.setInputFiles('#files', red);
     await captions(page, 1);
     await page.locator('#forget').waitFor(); // what is kept in the history comes a moment later
-    await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
+    await page.locator('.skip').focus();
     const stops: string[] = [];
     for (let i = 0; i < 24; i++) {
-      await page.keyboard.press('Tab');
+      if (i > 0) await page.keyboard.press('Tab');
       stops.push(
         await page.evaluate(() => {
           const element = document.activeElement!;

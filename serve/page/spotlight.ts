@@ -2,16 +2,15 @@
 
 import { drawingOn } from './dom.js';
 
-/** Drops of ln p below this are no evidence of anything. */
+/** Drops of ln p below this are not evidence of anything. */
 const noise = 0.1;
 
 /**
  * Draws a veil over the photo that is open where hiding it made the word less probable.
- * @param {HTMLCanvasElement} canvas
- * @param {readonly (readonly number[])[]} drops rows of columns
- * @returns where the word comes from, in words; undefined where no part matters
+ * @param drops rows of columns
+ * @returns the place the word comes from, in words; undefined where no part matters
  */
-export function spotlight(canvas, drops) {
+export function spotlight(canvas: HTMLCanvasElement, drops: readonly (readonly number[])[]): string | undefined {
   const rows = drops.length;
   const columns = drops[0].length;
   const highest = Math.max(...drops.flat());
@@ -31,11 +30,8 @@ export function spotlight(canvas, drops) {
   return placeName((Math.floor(at / columns) + 0.5) / rows, ((at % columns) + 0.5) / columns);
 }
 
-/**
- * @param {number} down in [0, 1]
- * @param {number} across in [0, 1]
- */
-function placeName(down, across) {
+/** The name of a place whose coordinates are in [0, 1]. */
+function placeName(down: number, across: number): string {
   const vertical = down < 0.36 ? 'top' : down > 0.64 ? 'bottom' : '';
   const horizontal = across < 0.36 ? 'left' : across > 0.64 ? 'right' : '';
   return [vertical, horizontal].filter(Boolean).join(' ') || 'middle';

@@ -1,20 +1,13 @@
 /** The page: photos come in by any way, captions come out. */
 
-import { caption, KeyNeeded, readiness, rememberKey, sampleNames } from './api.js';
+import type { AnsweredCaption } from '../answers.js';
+import { caption, KeyNeeded, readiness, rememberKey, sampleNames, type Photo } from './api.js';
 import { setUpCamera } from './camera.js';
-import { Card } from './card.js';
+import { Card, type Result } from './card.js';
 import { byId, make, sentenceOf } from './dom.js';
-import { forgetAll, remember, remembered } from './history.js';
+import { forgetAll, remember, remembered, type RememberedPhoto } from './history.js';
 import { filesOf, takeIn, thumbnail } from './intake.js';
-import { limitOptions, readOptions, setUpOptions } from './options.js';
-
-/**
- * @import { AnsweredCaption } from '../answers.js'
- * @import { Photo } from './api.js'
- * @import { Result } from './card.js'
- * @import { RememberedPhoto } from './history.js'
- * @import { SearchFields } from './options.js'
- */
+import { limitOptions, readOptions, setUpOptions, type SearchFields } from './options.js';
 
 /** Photos of one request: few, so that the first captions come soon. */
 const together = 8;
@@ -24,11 +17,8 @@ let maxFiles = together;
 const results = byId('results', HTMLElement);
 const files = byId('files', HTMLInputElement);
 
-/**
- * Captions photos, each in a card of its own, the first on top.
- * @param {readonly File[]} given
- */
-async function captionFiles(given) {
+/** Captions photos, each in a card of its own, the first on top. */
+async function captionFiles(given: readonly File[]): Promise<void> {
   if (given.length === 0) return;
   document.body.classList.add('used');
   const options = readOptions();
@@ -42,17 +32,9 @@ async function captionFiles(given) {
     await captionCards(cards.slice(first, first + step), options);
 }
 
-/**
- * @param {readonly Card[]} cards
- * @param {SearchFields} options
- */
-async function captionCards(cards, options) {
+async function captionCards(cards: readonly Card[], options: SearchFields): Promise<void> {
   const open = new Set(cards);
-  /**
-   * @param {Card} card
-   * @param {Result} result
-   */
-  const show = (card, result) => {
+  const show = (card: Card, result: Result): void => {
     open.delete(card);
     card.show(result);
     const { name } = card.photo;
@@ -64,7 +46,9 @@ async function captionCards(cards, options) {
       caption(
         cards.map(({ photo }) => photo),
         options,
-        (index, result) => show(cards[index], result),
+        (index, result) => {
+          show(cards[index], result);
+        },
       ),
     );
     for (const card of open) show(card, { error: { message: 'The answer was cut short. Try again.' } });
@@ -73,27 +57,25 @@ async function captionCards(cards, options) {
   }
 }
 
-/**
- * Asks for a key when the service wants one, and tries again.
- * @param {() => Promise<void>} action
- */
-async function withKey(action) {
+/** Asks for a key when the service wants one, and tries again. */
+async function withKey(action: () => Promise<void>): Promise<void> {
   try {
-    return await action();
+    await action();
   } catch (error) {
     if (!(error instanceof KeyNeeded)) throw error;
     const dialog = byId('key-dialog', HTMLDialogElement);
     dialog.returnValue = '';
     dialog.showModal();
-    await new Promise((resolve) => dialog.addEventListener('close', resolve, { once: true }));
+    await new Promise((resolve) => {
+      dialog.addEventListener('close', resolve, { once: true });
+    });
     if (dialog.returnValue !== 'ok') throw error;
     rememberKey(byId('key', HTMLInputElement).value.trim());
-    return action();
+    await action();
   }
 }
 
-/** @param {Card} card */
-function close(card) {
+function close(card: Card): void {
   const next = card.element.nextElementSibling ?? results;
   card.element.remove();
   if (card.photo.url) URL.revokeObjectURL(card.photo.url);
@@ -102,23 +84,17 @@ function close(card) {
   announce(`${card.photo.name} closed.`);
 }
 
-/** @param {string} text */
-function announce(text) {
+function announce(text: string): void {
   byId('live', HTMLElement).textContent = text;
 }
 
-/**
- * @param {Photo} photo
- * @param {readonly AnsweredCaption[]} captions
- * @param {SearchFields} options
- */
-async function keep(photo, captions, options) {
+async function keep(photo: Photo, captions: readonly AnsweredCaption[], options: SearchFields): Promise<void> {
   if (!photo.url) return;
   await remember({ name: photo.name, thumbnail: await thumbnail(photo.blob), captions, options });
   await showHistory();
 }
 
-async function showHistory() {
+async function showHistory(): Promise<void> {
   const photos = await remembered();
   byId('earlier', HTMLElement).hidden = photos.length === 0;
   const list = byId('history', HTMLUListElement);
@@ -127,17 +103,20 @@ async function showHistory() {
     ...photos.map((photo) => {
       const [{ caption: text }] = photo.captions;
       const image = make('img', { src: URL.createObjectURL(photo.thumbnail), alt: '' });
-      const properties = { type: 'button', title: photo.name, click: () => showAgain(photo) };
+      const properties = {
+        type: 'button',
+        title: photo.name,
+        click: () => {
+          showAgain(photo);
+        },
+      };
       return make('li', {}, make('button', properties, image, make('span', {}, text)));
     }),
   );
 }
 
-/**
- * What was said before, without asking again.
- * @param {RememberedPhoto} photo
- */
-function showAgain({ name, thumbnail: blob, captions, options }) {
+/** Shows a remembered photo and its captions without asking again. */
+function showAgain({ name, thumbnail: blob, captions, options }: RememberedPhoto): void {
   document.body.classList.add('used');
   const card = new Card({ name, blob, url: URL.createObjectURL(blob) }, options, close);
   card.show({ captions });
@@ -146,33 +125,44 @@ function showAgain({ name, thumbnail: blob, captions, options }) {
   card.words[0]?.focus({ preventScroll: true });
 }
 
-async function setUpSamples() {
+async function forget(): Promise<void> {
+  await forgetAll();
+  await showHistory();
+  announce('All is forgotten.');
+  files.focus();
+}
+
+async function setUpSamples(): Promise<void> {
   const names = await sampleNames();
   const group = byId('samples', HTMLElement);
   group.hidden = names.length === 0;
   group.append(
     ...names.map((name) => {
       const image = make('img', { src: `samples/${name}`, alt: name.replace(/\.\w+$/, ''), loading: 'lazy' });
-      const button = make('button', { type: 'button' }, image);
-      button.addEventListener('click', async () => {
+      const captionSample = async (): Promise<void> => {
         const blob = await (await fetch(image.src)).blob();
         await captionFiles([new File([blob], name, { type: blob.type })]);
-      });
-      return button;
+      };
+      return make('button', { type: 'button', click: () => void captionSample() }, image);
     }),
   );
 }
 
-function setUpDropAndPaste() {
+function setUpDropAndPaste(): void {
   let depth = 0;
-  /** @param {number} change */
-  const dragging = (change) => {
+  const dragging = (change: number): void => {
     depth = Math.max(0, depth + change);
     document.body.classList.toggle('dragging', depth > 0);
   };
-  document.addEventListener('dragenter', () => dragging(1));
-  document.addEventListener('dragleave', () => dragging(-1));
-  document.addEventListener('dragover', (event) => event.preventDefault());
+  document.addEventListener('dragenter', () => {
+    dragging(1);
+  });
+  document.addEventListener('dragleave', () => {
+    dragging(-1);
+  });
+  document.addEventListener('dragover', (event) => {
+    event.preventDefault();
+  });
   document.addEventListener('drop', (event) => {
     event.preventDefault();
     dragging(-Infinity);
@@ -187,12 +177,12 @@ function setUpDropAndPaste() {
   });
 }
 
-/** As the system, light, dark. */
-function setUpTheme() {
+/** The colours: those of the system, light, dark. */
+function setUpTheme(): void {
   const themes = ['system', 'light', 'dark'];
   const button = byId('theme', HTMLButtonElement);
   let theme = localStorage.getItem('captioner-theme') ?? 'system';
-  const show = () => {
+  const show = (): void => {
     if (theme === 'system') delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
     button.title = `Colours: ${theme === 'system' ? 'as the system' : theme}`;
@@ -206,8 +196,8 @@ function setUpTheme() {
   show();
 }
 
-/** Until the service captions, says why it does not. */
-async function watchReadiness() {
+/** Says why the service does not caption, until it does. */
+async function watchReadiness(): Promise<void> {
   const { status, error, limits } = await readiness();
   if (limits) {
     maxFiles = limits.maxFiles;
@@ -224,12 +214,7 @@ setUpTheme();
 setUpOptions();
 setUpDropAndPaste();
 setUpCamera((file) => void captionFiles([file]));
-byId('forget', HTMLButtonElement).addEventListener('click', async () => {
-  await forgetAll();
-  await showHistory();
-  announce('All is forgotten.');
-  files.focus();
-});
+byId('forget', HTMLButtonElement).addEventListener('click', () => void forget());
 void watchReadiness();
 void setUpSamples();
 void showHistory();

@@ -1,23 +1,25 @@
 /** Draws a search as a tree, from left to right: what it kept, and what it dropped at the end of a way. */
 
+import type { AnsweredCandidate } from '../answers.js';
 import { makeSvg, percent } from './dom.js';
 
-/** @import { AnsweredCandidate } from '../answers.js' */
-
-/**
- * A beginning of a caption in the drawing: how many words stand before its last, and on which line it is.
- * @typedef {Pick<AnsweredCandidate, 'id' | 'word'> & { depth: number, y: number }} Place
- */
+/** A prefix in the drawing. */
+interface Place extends Pick<AnsweredCandidate, 'id' | 'word'> {
+  /** Number of words before its last. */
+  depth: number;
+  /** Its line. */
+  y: number;
+}
 
 const column = 92;
 const row = 24;
 const margin = 14;
 
 /**
- * @param {readonly (readonly AnsweredCandidate[])[]} search step by step
- * @param {readonly string[]} words of the best caption, its `<end>` included
+ * @param search step by step
+ * @param words of the best caption, its `<end>` included
  */
-export function drawTree(search, words) {
+export function drawTree(search: readonly (readonly AnsweredCandidate[])[], words: readonly string[]): SVGSVGElement {
   const shown = search.flatMap((step, depth) =>
     step.filter(({ kept }) => kept).map((node) => ({ ...node, depth, y: 0 })),
   );
@@ -26,21 +28,17 @@ export function drawTree(search, words) {
 
   // Ends of ways get a line each, from top to bottom; every other node stands in the middle of its children.
   let lines = 0;
-  /** @param {Place} node */
-  const place = (node) => {
+  const place = (node: Place): void => {
     const below = children.get(node.id) ?? [];
     for (const child of below) place(child);
     node.y = below.length > 0 ? (below[0].y + below[below.length - 1].y) / 2 : lines++;
   };
-  /** @type {Place} */
-  const root = { id: 0, word: '', depth: -1, y: 0 };
+  const root: Place = { id: 0, word: '', depth: -1, y: 0 };
   place(root);
 
-  /** @param {number} depth */
-  const x = (depth) => margin + (depth + 1) * column - column / 2;
-  /** @param {number} line */
-  const y = (line) => margin + 10 + line * row;
-  const places = new Map([root, ...shown].map((node) => [node.id, node]));
+  const x = (depth: number): number => margin + (depth + 1) * column - column / 2;
+  const y = (line: number): number => margin + 10 + line * row;
+  const places = new Map<number, Place>([root, ...shown].map((node) => [node.id, node]));
   const width = x(search.length) + margin;
   const height = y(Math.max(0, lines - 1)) + margin + 10;
   const paths = [];
@@ -80,13 +78,8 @@ export function drawTree(search, words) {
   );
 }
 
-/**
- * @template {AnsweredCandidate} Node
- * @param {readonly Node[]} nodes
- */
-function byParent(nodes) {
-  /** @type {Map<number, Node[]>} */
-  const children = new Map();
+function byParent<Node extends AnsweredCandidate>(nodes: readonly Node[]): Map<number, Node[]> {
+  const children = new Map<number, Node[]>();
   for (const node of nodes) {
     const siblings = children.get(node.parent);
     if (siblings) siblings.push(node);
@@ -95,24 +88,19 @@ function byParent(nodes) {
   return children;
 }
 
-/**
- * The ids of the beginnings of a caption, as far as they are known. Several beams may have begun in the same words: the one that came furthest.
- * @param {readonly string[]} words
- * @param {number} from
- * @param {ReadonlyMap<number, readonly AnsweredCandidate[]>} children
- * @returns {number[]}
- */
-function longestWay([word, ...rest], from, children) {
+/** The ids of a caption's prefixes. Where several beams began with the same words, those of the one that came furthest. */
+function longestWay(
+  [word, ...rest]: readonly string[],
+  from: number,
+  children: ReadonlyMap<number, readonly AnsweredCandidate[]>,
+): number[] {
   const ways = (children.get(from) ?? [])
     .filter((node) => node.word === word)
     .map(({ id }) => [id, ...longestWay(rest, id, children)]);
   return ways.reduce((longest, way) => (way.length > longest.length ? way : longest), []);
 }
 
-/**
- * About how wide a word is, with a gap behind it.
- * @param {string} word
- */
-function textWidth(word) {
+/** The approximate width of a word, with a gap behind it. */
+function textWidth(word: string): number {
   return Math.min(column - 16, word.length * 7.4 + 6);
 }

@@ -1,30 +1,22 @@
 /** A photo on the page, with what the captioner says of it. */
 
-import { explain } from './api.js';
+import type { AnsweredCaption, AnsweredExplanation } from '../answers.js';
+import { explain, type Photo } from './api.js';
 import { bar, ranking } from './bars.js';
 import { make, percent, sentenceOf } from './dom.js';
+import type { SearchFields } from './options.js';
 import { spotlight } from './spotlight.js';
 import { drawTree } from './tree.js';
 
-/**
- * @import { AnsweredCaption, AnsweredExplanation } from '../answers.js'
- * @import { Photo } from './api.js'
- * @import { SearchFields } from './options.js'
- */
-
-/**
- * What became of a photo.
- * @typedef {{ readonly captions: readonly AnsweredCaption[], readonly error?: undefined }
- *   | { readonly captions?: undefined, readonly error: { readonly message: string } }} Result
- */
+/** The captions of a photo, or an error. */
+export type Result =
+  | { readonly captions: readonly AnsweredCaption[]; readonly error?: undefined }
+  | { readonly captions?: undefined; readonly error: { readonly message: string } };
 
 const invitation = 'Point at a word to see what else it could have been, and where it comes from.';
 
-/**
- * What each way to search does.
- * @type {Readonly<Record<string, string>>}
- */
-const ways = {
+/** An explanation of each search method. */
+const ways: Readonly<Record<string, string>> = {
   beam: 'Beam search writes several captions at the same time, word by word, and goes on with the likeliest beginnings.',
   diverse:
     'Groups of beams write captions at the same time, word by word; each avoids the words that the groups before it have chosen for the same place.',
@@ -33,27 +25,23 @@ const ways = {
 };
 
 export class Card {
-  /** @type {HTMLButtonElement[]} */
-  words = [];
-  /**
-   * The word that is looked at.
-   * @type {number | undefined}
-   */
-  looked;
-  /** @type {Promise<AnsweredExplanation> | undefined} */
-  explaining;
-  explained = false;
-  canvas = make('canvas', { 'aria-hidden': 'true' });
-  closer = make('div', { class: 'closer', 'aria-live': 'polite' });
+  readonly element: HTMLElement;
+  words: HTMLButtonElement[] = [];
+  /** Index of the word that is looked at. */
+  private looked: number | undefined;
+  private explaining: Promise<AnsweredExplanation> | undefined;
+  private explained = false;
+  private readonly canvas = make('canvas', { 'aria-hidden': 'true' });
+  private readonly closer = make('div', { class: 'closer', 'aria-live': 'polite' });
+  private readonly picture: HTMLElement;
+  private readonly top: HTMLElement;
+  private readonly content: HTMLElement;
 
-  /**
-   * @param {Photo} photo
-   * @param {SearchFields} search how it is captioned
-   * @param {(card: Card) => void} onClose
-   */
-  constructor(photo, search, onClose) {
-    this.photo = photo;
-    this.search = search;
+  constructor(
+    readonly photo: Photo,
+    private readonly search: SearchFields,
+    onClose: (card: Card) => void,
+  ) {
     const image = photo.url ? make('img', { src: photo.url, alt: photo.name }) : make('span');
     const frame = make('div', { class: 'frame' }, image, this.canvas);
     if (image instanceof HTMLImageElement) {
@@ -81,8 +69,7 @@ export class Card {
     });
   }
 
-  /** @param {Result} result */
-  show({ captions, error }) {
+  show({ captions, error }: Result): void {
     this.element.removeAttribute('aria-busy');
     if (error) {
       this.content.replaceChildren(this.top, make('p', { class: 'failed', role: 'alert' }, error.message));
@@ -98,24 +85,27 @@ export class Card {
     this.element.append(this.searchDetails());
   }
 
-  /** @param {(card: Card) => void} onClose */
-  heading(onClose) {
+  private heading(onClose: (card: Card) => void): HTMLElement {
     const { name } = this.photo;
     const close = make(
       'button',
-      { class: 'quiet close', type: 'button', 'aria-label': `Close ${name}`, click: () => onClose(this) },
+      {
+        class: 'quiet close',
+        type: 'button',
+        'aria-label': `Close ${name}`,
+        click: () => {
+          onClose(this);
+        },
+      },
       '✕',
     );
     return make('div', { class: 'top' }, make('p', { class: 'name', title: name }, name), close);
   }
 
-  /**
-   * The caption, each word a button; arrow keys go from word to word.
-   * @param {AnsweredCaption} caption
-   */
-  wordButtons({ caption, tokens }) {
+  /** The caption, each word a button; arrow keys move from word to word. */
+  private wordButtons({ caption, tokens }: AnsweredCaption): HTMLElement {
     this.words = tokens.map(({ word, p }, i) => {
-      const look = () => void this.look(i);
+      const look = (): void => void this.look(i);
       return make(
         'button',
         {
@@ -160,11 +150,8 @@ export class Card {
     return group;
   }
 
-  /**
-   * Looks closer at a word: its alternatives, and where on the photo it comes from.
-   * @param {number} index
-   */
-  async look(index) {
+  /** Shows a word's alternatives and where on the photo it comes from. */
+  private async look(index: number): Promise<void> {
     this.press(index);
     if (!this.explained) this.closer.replaceChildren('Looking closer …');
     let explanation;
@@ -190,27 +177,28 @@ export class Card {
     );
   }
 
-  /** Looks at the photo as a whole again. */
-  lookAway() {
+  /** Shows the photo as a whole again. */
+  private lookAway(): void {
     this.press(undefined);
     this.picture.classList.remove('lit');
     this.closer.replaceChildren(invitation);
   }
 
-  /** @param {number | undefined} index */
-  press(index) {
+  private press(index: number | undefined): void {
     this.looked = index;
-    this.words.forEach((word, i) => word.setAttribute('aria-pressed', String(i === index)));
+    this.words.forEach((word, i) => {
+      word.setAttribute('aria-pressed', String(i === index));
+    });
   }
 
-  /** Asked for once, when it is first needed; asked again when it failed. */
-  explanation() {
+  /** The explanation, asked for when it is first needed and again after a failure. */
+  private explanation(): Promise<AnsweredExplanation> {
     this.explaining ??= explain(this.photo, this.search).then(
       (explanation) => {
         this.explained = true;
         return explanation;
       },
-      (error) => {
+      (error: unknown) => {
         this.explaining = undefined;
         throw error;
       },
@@ -218,11 +206,11 @@ export class Card {
     return this.explaining;
   }
 
-  searchDetails() {
+  private searchDetails(): HTMLElement {
     const body = make('div', {}, make('p', { class: 'hint' }, 'Looking closer …'));
     const details = make('details', { class: 'search' }, make('summary', {}, 'How it was found'), body);
     let drawn = false;
-    details.addEventListener('toggle', async () => {
+    const draw = async (): Promise<void> => {
       if (!details.open || drawn) return;
       try {
         const { search, words } = await this.explanation();
@@ -247,7 +235,8 @@ export class Card {
       } catch (error) {
         body.replaceChildren(make('p', { class: 'failed' }, sentenceOf(error)));
       }
-    });
+    };
+    details.addEventListener('toggle', () => void draw());
     return details;
   }
 }

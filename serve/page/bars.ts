@@ -1,18 +1,11 @@
 /** Shares as bars: how captions compare, and how words do. */
 
+import type { AnsweredCaption, AnsweredWord } from '../answers.js';
 import { make, percent } from './dom.js';
+import type { SearchFields } from './options.js';
 
-/**
- * @import { AnsweredCaption, AnsweredWord } from '../answers.js'
- * @import { SearchFields } from './options.js'
- */
-
-/**
- * All captions, the likeliest first, each with its share among them: by itself, every sentence is improbable.
- * @param {readonly AnsweredCaption[]} captions
- * @param {SearchFields} search
- */
-export function ranking(captions, { lengthPenalty }) {
+/** All captions, the likeliest first, each with its share among them: by itself, every sentence is improbable. */
+export function ranking(captions: readonly AnsweredCaption[], { lengthPenalty }: SearchFields): HTMLElement {
   const scores = captions.map(
     ({ logProbability, tokens }) => logProbability / (tokens.length + 1) ** Number(lengthPenalty),
   );
@@ -25,11 +18,8 @@ export function ranking(captions, { lengthPenalty }) {
   );
 }
 
-/**
- * A line with a text, a bar and a share.
- * @param {AnsweredWord} line
- */
-export function bar({ word, p }, chosen = false) {
+/** A line with a text, a bar and a share. */
+export function bar({ word, p }: AnsweredWord, chosen = false): HTMLElement {
   return make(
     'li',
     { class: chosen ? 'measure chosen' : 'measure' },

@@ -1,60 +1,53 @@
-/** How to search for captions: the form of the page, kept from visit to visit. */
+/** The form of search options, kept from visit to visit. */
 
+import type { Readiness } from '../answers.js';
 import { byId } from './dom.js';
 
-/** @import { Readiness } from '../answers.js' */
-
-/**
- * Options of the search, as fields of a form.
- * @typedef {Readonly<Record<string, string>>} SearchFields
- */
+/** Options of the search, as fields of a form. */
+export type SearchFields = Readonly<Record<string, string>>;
 
 const key = 'captioner-options';
 
-/** Options that can not be larger than another one: whichever was changed takes the other along. */
+/** Options of which the first may not exceed the second: whichever was changed takes the other along. */
 const pairs = [
   ['n', 'beam'],
   ['minLength', 'maxLength'],
 ];
 
-const form = () => byId('options', HTMLFormElement);
+const form = (): HTMLFormElement => byId('options', HTMLFormElement);
 
 /** The form's fields by their names. */
-function fields() {
+function fields(): Map<string, HTMLInputElement | HTMLSelectElement> {
   const all = [...form().querySelectorAll('input'), ...form().querySelectorAll('select')];
   return new Map(all.map((field) => [field.name, field]));
 }
 
-export function setUpOptions() {
+export function setUpOptions(): void {
   const known = fields();
   for (const [name, value] of Object.entries(saved())) {
     const field = known.get(name);
     if (field) field.value = value;
   }
-  if (!known.get('method')?.value) form().reset(); // a method that is no more
+  if (!known.get('method')?.value) form().reset(); // a method that no longer exists
   form().addEventListener('input', (event) => {
     keepInOrder(event.target);
     update();
   });
-  form().addEventListener('submit', (event) => event.preventDefault());
-  form().addEventListener('reset', () => setTimeout(update)); // it is told before it is done
+  form().addEventListener('submit', (event) => {
+    event.preventDefault();
+  });
+  form().addEventListener('reset', () => setTimeout(update)); // the event comes before the reset
   update();
 }
 
-/**
- * What the chosen search reads, and nothing else: the rest is disabled, and what was emptied is as if it were not there.
- * @returns {SearchFields}
- */
-export function readOptions() {
+/** The options that the chosen search reads. Disabled and empty fields are left out. */
+export function readOptions(): SearchFields {
   const given = [...new FormData(form())].map(([name, value]) => [name, String(value)]);
-  return Object.fromEntries(given.filter(([, value]) => value.trim() !== ''));
+  return Object.fromEntries(given.filter(([, value]) => value.trim() !== '')) as SearchFields;
 }
 
-/**
- * Keeps to what the service allows.
- * @param {Readiness['limits']} limits
- */
-export function limitOptions({ maxBeam }) {
+/** Keeps the options within what the service allows. */
+export function limitOptions({ maxBeam }: Readiness['limits']): void {
   for (const [name, most] of Object.entries({ beam: maxBeam, n: Math.min(5, maxBeam) })) {
     const field = fields().get(name);
     if (field instanceof HTMLInputElement) field.max = String(most);
@@ -62,8 +55,7 @@ export function limitOptions({ maxBeam }) {
   update();
 }
 
-/** @param {EventTarget | null} changed */
-function keepInOrder(changed) {
+function keepInOrder(changed: EventTarget | null): void {
   const known = fields();
   for (const pair of pairs) {
     const [low, high] = pair.map((name) => known.get(name));
@@ -73,8 +65,8 @@ function keepInOrder(changed) {
   }
 }
 
-/** Shows the fields of the chosen method, and what their values are. */
-function update() {
+/** Shows the fields of the chosen method with their values. */
+function update(): void {
   const known = fields();
   const method = known.get('method')?.value ?? '';
   for (const field of known.values()) {
@@ -89,10 +81,9 @@ function update() {
   localStorage.setItem(key, JSON.stringify(Object.fromEntries([...known].map(([name, { value }]) => [name, value]))));
 }
 
-/** @returns {Record<string, string>} */
-function saved() {
+function saved(): Record<string, string> {
   try {
-    return JSON.parse(localStorage.getItem(key) ?? '{}');
+    return JSON.parse(localStorage.getItem(key) ?? '{}') as Record<string, string>;
   } catch {
     return {};
   }

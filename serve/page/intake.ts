@@ -1,18 +1,15 @@
-/** Photos on their way in: made smaller before they are sent, because the captioner looks at them in a few hundred pixels anyway. */
+/** Photos on their way in. They are made smaller before they are sent: the captioner sees a few hundred pixels anyway. */
 
+import type { Photo } from './api.js';
 import { drawingOn, jpegOf } from './dom.js';
 
-/** @import { Photo } from './api.js' */
-
+/** Longest side of what is sent, in pixels. */
 const side = 1024;
+/** Longest side of what is remembered. */
 const thumbnailSide = 480;
 
-/**
- * A photo to send. What the browser can't read is sent as it is: the service may know better, or says what is wrong.
- * @param {File} file
- * @returns {Promise<Photo>}
- */
-export async function takeIn(file) {
+/** A photo to send. A file that the browser can not read is sent as it is: the service reads more formats and says what is wrong. */
+export async function takeIn(file: File): Promise<Photo> {
   const name = file.name || 'photo';
   let bitmap;
   try {
@@ -25,36 +22,26 @@ export async function takeIn(file) {
   return { name, blob, url: URL.createObjectURL(blob) };
 }
 
-/**
- * A smaller copy, to remember.
- * @param {Blob} blob
- */
-export async function thumbnail(blob) {
+/** A smaller copy, to remember. */
+export async function thumbnail(blob: Blob): Promise<Blob> {
   const bitmap = await createImageBitmap(blob);
   const small = await scaled(bitmap, thumbnailSide);
   bitmap.close();
   return small;
 }
 
-/**
- * The files among what was chosen, dropped or pasted.
- * @param {{ readonly files: FileList | null } | null} source
- */
-export function filesOf(source) {
+/** The files among those chosen, dropped or pasted. */
+export function filesOf(source: { readonly files: FileList | null } | null): File[] {
   return [...(source?.files ?? [])];
 }
 
-/**
- * @param {ImageBitmap} bitmap
- * @param {number} longest
- */
-async function scaled(bitmap, longest) {
+async function scaled(bitmap: ImageBitmap, longest: number): Promise<Blob> {
   const scale = Math.min(1, longest / Math.max(bitmap.width, bitmap.height));
   const canvas = document.createElement('canvas');
   canvas.width = Math.max(1, Math.round(bitmap.width * scale));
   canvas.height = Math.max(1, Math.round(bitmap.height * scale));
   const context = drawingOn(canvas);
-  context.fillStyle = '#fff'; // what is transparent, as the service sees it
+  context.fillStyle = '#fff'; // transparent pixels, as the service sees them
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingQuality = 'high';
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
