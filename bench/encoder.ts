@@ -5,7 +5,7 @@ import { compile, useBackend } from '../lib/backend/index.js';
 import { ConvNet } from '../lib/model/encoder/convnet.js';
 import { Random } from '../lib/random.js';
 import { Adam } from '../lib/train/loop/optimizer.js';
-import { trainableVariables } from '../lib/train/decoder/training-step.js';
+import { trainableVariables } from '../lib/train/loop/scalar-step.js';
 import { Peer } from './peer.js';
 import { alternate, median, medianRatio } from './rounds.js';
 

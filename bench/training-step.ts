@@ -3,7 +3,8 @@ import { Decoder } from '../lib/model/decoder/decoder.js';
 import { Random } from '../lib/random.js';
 import { bucketLengths, planEpoch, type Batch } from '../lib/train/batches/batches.js';
 import { Adam } from '../lib/train/loop/optimizer.js';
-import { storedFeatures, trainableVariables, TrainingStep } from '../lib/train/decoder/training-step.js';
+import { storedFeatures, TrainingStep } from '../lib/train/decoder/training-step.js';
+import { trainableVariables } from '../lib/train/loop/scalar-step.js';
 
 /** The network and batch that a training step is measured with. */
 export interface StepSizes {

@@ -13,11 +13,8 @@ export { describeEncoder, readEncoder, type EncoderSource } from './model/encode
 export { exportEncoder } from './model/encoder/export-encoder.js';
 export { TrainableEncoder, type TrainableEncoderOptions } from './model/encoder/trainable-encoder.js';
 export * from './train/batches/batches.js';
-export {
-  trainCaptioner,
-  type CaptionerTrainingOptions,
-  type TrainingOutcome,
-} from './train/decoder/captioner-training.js';
+export { trainCaptioner, type CaptionerTrainingOptions } from './train/decoder/captioner-training.js';
+export type { TrainingOutcome } from './train/loop/training-run.js';
 export { distill, type DistillationOptions, type DistillationOutcome } from './train/distill/distillation.js';
 export { finetuneCaptioner, type FinetuningOptions } from './train/finetune/finetuning.js';
 export { reinforceCaptioner, type ReinforcementOptions } from './train/reinforce/reinforcement.js';
@@ -25,14 +22,9 @@ export * from './train/decoder/dropout.js';
 export { readHistory, type HistoryRecord } from './train/loop/history.js';
 export { crossEntropy } from './train/decoder/loss.js';
 export { Adam, type OptimizerConfig, type OptimizerScalars } from './train/loop/optimizer.js';
+export { trainableVariables } from './train/loop/scalar-step.js';
 export { learningRateAt } from './train/loop/schedule.js';
-export {
-  storedFeatures,
-  TrainingStep,
-  trainableVariables,
-  ValidationStep,
-  type PhotoPath,
-} from './train/decoder/training-step.js';
+export { storedFeatures, TrainingStep, ValidationStep, type PhotoPath } from './train/decoder/training-step.js';
 export {
   Trainer,
   type EpochRecord,

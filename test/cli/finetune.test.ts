@@ -40,7 +40,7 @@ describe('captioner finetune', function () {
     expect(first.code).to.equal(130);
     expect(first.stderr).to.match(/epoch +loss +dev loss.* CIDEr/);
     expect(first.stderr).to.match(/^ +start +- +[\d.]+ /m);
-    expect(first.stderr).to.match(/Stopped after \d+ of 4000 steps, which are saved\. .*--resume goes on/);
+    expect(first.stderr).to.match(/Stopped after \d+ of 4000 steps, which are saved\. .*--resume to continue/);
 
     const refused = await finetune(['--resume', '--learning-rate', '0.5']);
     expect(refused.code).to.equal(1);

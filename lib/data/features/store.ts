@@ -77,6 +77,23 @@ export interface FeatureStore {
   close(): void;
 }
 
+/**
+ * Reads the features of photos, or of random views, into one array.
+ * @param rows of the array; those after the last photo are zeros. Default: one for each id.
+ * @returns [rows, D], row-major.
+ * @throws CaptionerError what `FeatureStore.read` throws.
+ */
+export function readRows(
+  features: Pick<FeatureStore, 'dimension' | 'read'>,
+  ids: readonly string[],
+  rows = ids.length,
+): Float32Array {
+  const D = features.dimension;
+  const values = new Float32Array(rows * D);
+  ids.forEach((id, row) => features.read(id, values, row * D));
+  return values;
+}
+
 /** A photo that has no features, and why. */
 export interface SkippedPhoto {
   readonly id: string;

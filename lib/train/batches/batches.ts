@@ -1,5 +1,5 @@
 import type { TrainingConfig } from '../../config.js';
-import type { FeatureStore } from '../../data/features/store.js';
+import { readRows, type FeatureStore } from '../../data/features/store.js';
 import { Random } from '../../random.js';
 import { Vocabulary } from '../../text/vocabulary.js';
 
@@ -145,8 +145,8 @@ export function batchesPerEpoch(
 
 /** Fills a plan's arrays; rows without an example are padding all through. */
 export function readBatch(plan: BatchPlan, store: FeatureStore, batchSize: number): Batch {
-  const features = new Float32Array(batchSize * store.dimension);
-  plan.examples.forEach(({ photo }, b) => store.read(photo, features, b * store.dimension));
+  const ids = plan.examples.map(({ photo }) => photo);
+  const features = readRows(store, ids, batchSize); // [B, D]
   return { ...fillCaptions(plan.examples, plan.length, batchSize), features };
 }
 

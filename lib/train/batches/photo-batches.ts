@@ -4,20 +4,9 @@ import { decodePhoto, normalise } from '../../images/photo.js';
 import { drawView } from '../../images/view.js';
 import type { Normalisation } from '../../model/encoder/registry.js';
 import { Random } from '../../random.js';
+import type { PhotoWithCaptions } from './caption-data.js';
 import { Prefetcher } from './prefetcher.js';
-import {
-  examplesOf,
-  fillCaptions,
-  groupByLength,
-  type CaptionBatch,
-  type EncodedPhoto,
-  type Example,
-} from './batches.js';
-
-/** A photo's file and its captions, as ids of words. */
-export interface PhotoWithCaptions extends EncodedPhoto {
-  readonly file: string;
-}
+import { examplesOf, fillCaptions, groupByLength, type CaptionBatch, type Example } from './batches.js';
 
 /** Photos that go together, each with some of its captions, and how many words T those are padded to. */
 export interface PhotoPlan {

@@ -1,40 +1,55 @@
-import { batchesPerEpoch, planEpoch, readBatch, type Batch, type BatchPlan } from '../batches/batches.js';
 import { Random } from '../../random.js';
+import {
+  batchesPerEpoch,
+  bucketLengths,
+  examplesOf,
+  planEpoch,
+  readBatch,
+  type Batch,
+  type BatchPlan,
+} from '../batches/batches.js';
+import { learningRateAt } from '../loop/schedule.js';
+import type { StepResult, TrainerState } from '../loop/trainer.js';
 import { DecoderTask, type DecoderTaskParts } from './decoder-task.js';
 import { ScheduledSampling } from './scheduled-sampling.js';
-import { learningRateAt } from '../loop/schedule.js';
 import { storedFeatures, TrainingStep } from './training-step.js';
-import type { StepResult, TrainerState } from '../loop/trainer.js';
 
-/** Learning to caption photos from people's captions of them, with teacher forcing. */
+/** Learning to caption photos from people's captions, with teacher forcing. */
 export class CaptionerTask extends DecoderTask<BatchPlan> {
   readonly unit = 'tokens';
   readonly epochs: number;
   readonly batchesPerEpoch: number;
+  /** Lengths that captions are padded to. */
+  private readonly buckets: readonly number[];
   private readonly training: TrainingStep<Batch>;
   private readonly sampling: ScheduledSampling;
 
   constructor(parts: DecoderTaskParts) {
-    const { config, decoder, photos } = parts;
-    super(parts, config.training);
-    this.epochs = config.training.epochs;
-    this.batchesPerEpoch = batchesPerEpoch(photos, config.training);
-    this.training = new TrainingStep(decoder, storedFeatures, this.optimizer, config.training);
-    this.sampling = new ScheduledSampling(decoder);
+    const { config, data, network } = parts;
+    const { training } = config;
+    super(parts, training);
+    this.epochs = training.epochs;
+    this.batchesPerEpoch = batchesPerEpoch(data.photos, training);
+    const examples = data.photos.flatMap((photo) => examplesOf(photo, training.maxLength));
+    this.buckets = bucketLengths(examples.map(({ targets }) => targets.length));
+    this.training = new TrainingStep(network.decoder, storedFeatures, this.optimizer, training);
+    this.sampling = new ScheduledSampling(network.decoder);
   }
 
   plan(epoch: number): BatchPlan[] {
-    const { photos, views, buckets, config } = this.parts;
-    return views.drawAll(planEpoch(photos, buckets, epoch, config.training), epoch, config.training);
+    const { data, config } = this.parts;
+    const plans = planEpoch(data.photos, this.buckets, epoch, config.training);
+    return data.views.drawAll(plans, epoch, config.training);
   }
 
   async step(plan: BatchPlan, step: number): Promise<StepResult> {
-    const { features, config } = this.parts;
+    const { data, config } = this.parts;
     const { batchSize, scheduledSampling, seed } = config.training;
     const steps = this.epochs * this.batchesPerEpoch;
     const learningRate = learningRateAt(step, steps, config.training);
     const share = (scheduledSampling * step) / steps;
-    const batch = await this.sampling.mix(readBatch(plan, features, batchSize), share, new Random(seed, step, 4));
+    const read = readBatch(plan, data.features, batchSize);
+    const batch = await this.sampling.mix(read, share, new Random(seed, step, 4));
     return { ...(await this.training.learn(batch, step, learningRate)), learningRate, count: batch.words };
   }
 

@@ -1,115 +1,115 @@
-import type { FeatureStore } from '../../data/features/store.js';
+import type { TrainingConfig } from '../../config.js';
+import type { Weights } from '../../files/safetensors.js';
 import { saveCheckpoint, type CheckpointConfig } from '../../model/checkpoint/checkpoint.js';
 import { Decoder } from '../../model/decoder/decoder.js';
-import type { Weights } from '../../files/safetensors.js';
 import { weightsOf, withPrefix } from '../../model/variables.js';
-import type { Vocabulary } from '../../text/vocabulary.js';
-import type { EncodedPhoto } from '../batches/batches.js';
 import { modelCard } from '../../publish/card.js';
-import type { History } from '../loop/history.js';
+import type { StoredData } from '../batches/caption-data.js';
 import { Adam, type OptimizerConfig } from '../loop/optimizer.js';
-import type { RandomViews } from '../batches/random-views.js';
-import { runFolders } from '../loop/run-folder.js';
-import { trainableVariables, ValidationStep } from './training-step.js';
+import { trainableVariables } from '../loop/scalar-step.js';
 import type { StepResult, TrainerState, TrainingTask } from '../loop/trainer.js';
-import type { Validation } from './validation.js';
+import type { CaptionerRun } from '../loop/training-run.js';
+import { ValidationStep } from './training-step.js';
+import { Validation } from './validation.js';
 
-export interface DecoderTaskParts {
-  readonly out: string;
-  /** What its checkpoints say of it. */
-  readonly config: CheckpointConfig;
-  /** The ONNX file of its encoder, where the checkpoint has one of its own. */
-  readonly encoder?: Uint8Array;
+/** A decoder to be trained, with the files that its checkpoints keep unchanged. */
+export interface DecoderNetwork {
   readonly decoder: Decoder;
-  readonly vocabulary: Vocabulary;
+  /** The decoder's ONNX files, without weights. */
   readonly graphs: ReadonlyMap<string, Uint8Array>;
-  readonly photos: readonly EncodedPhoto[];
-  readonly features: FeatureStore;
-  /** Of the photos, to be learned from in their place. */
-  readonly views: RandomViews;
-  /** Lengths that captions are padded to. */
-  readonly buckets: readonly number[];
-  readonly validation: Validation;
-  readonly history: History;
-  /** Of the optimiser, to go on from. */
-  readonly slots?: Weights;
+  /** The ONNX file of the encoder, where the checkpoint has one of its own. */
+  readonly encoder: Uint8Array | undefined;
 }
 
-/** Training a decoder on stored features, whatever it learns from: how it is judged and saved. */
+/** The parts of a {@link DecoderTask}. */
+export interface DecoderTaskParts {
+  readonly run: CaptionerRun;
+  /** The `config.json` of its checkpoints; scores and progress are filled in. */
+  readonly config: CheckpointConfig;
+  readonly data: StoredData;
+  readonly network: DecoderNetwork;
+}
+
+/** The training of a decoder on stored features: how it is judged after an epoch, and saved. */
 export abstract class DecoderTask<Plan> implements TrainingTask<Plan> {
   abstract readonly unit: TrainingTask<Plan>['unit'];
   abstract readonly epochs: number;
   abstract readonly batchesPerEpoch: number;
   abstract plan(epoch: number): readonly Plan[];
   abstract step(plan: Plan, step: number): Promise<StepResult>;
-  /** What a checkpoint says of how far it was trained. */
+  /** The record in a checkpoint of how far it was trained. */
   protected abstract trained(state: TrainerState): Partial<CheckpointConfig>;
 
   protected readonly optimizer: Adam;
-  /** Its weights are the moving average of those that learn, where one is wanted. */
+  /** A decoder whose weights are the moving average of those that learn, where one is wanted. */
   private readonly average?: Decoder;
+  private readonly validation: Validation;
   private readonly validating: ValidationStep;
 
+  /** @param config of the optimiser, and of the batches of dev captions. */
   constructor(
     protected readonly parts: DecoderTaskParts,
-    optimizing: OptimizerConfig & { readonly averageDecay: number },
+    config: OptimizerConfig & Pick<TrainingConfig, 'averageDecay' | 'batchSize' | 'maxLength'>,
   ) {
-    const { decoder, slots } = parts;
-    if (optimizing.averageDecay > 0) this.average = averageOf(decoder, slots);
+    const { decoder } = parts.network;
+    const slots = parts.run.past?.slots;
+    if (config.averageDecay > 0) this.average = averageOf(decoder, slots);
     const averages = this.average && { averages: this.average.variables };
-    this.optimizer = new Adam(trainableVariables(decoder.variables), { ...optimizing, ...averages }, slots);
+    this.optimizer = new Adam(trainableVariables(decoder.variables), { ...config, ...averages }, slots);
+    this.validation = new Validation(parts.data, config);
     this.validating = new ValidationStep(this.judged);
   }
 
   /** The decoder that is judged and kept. */
   private get judged(): Decoder {
-    return this.average ?? this.parts.decoder;
+    return this.average ?? this.parts.network.decoder;
   }
 
   async validate(signal?: AbortSignal): Promise<Readonly<Record<string, number>>> {
-    const { validation, graphs } = this.parts;
+    const { validation } = this;
     if (validation.empty) return {};
     const loss = await validation.loss(this.validating, signal);
-    const scores = await validation.scores(graphs, weightsOf(this.judged.variables), signal);
+    const scores = await validation.scores(this.parts.network.graphs, weightsOf(this.judged.variables), signal);
     return { loss, perplexity: Math.exp(loss), ...scores };
   }
 
-  /** CIDEr on the dev photos; without any, what brings the training loss down. */
+  /** CIDEr on the dev photos; without any, minus the training loss. */
   goal(scores: Readonly<Record<string, number>>, loss: number): number {
     return scores.CIDEr ?? -loss;
   }
 
   save(state: TrainerState, best: boolean): void {
-    const { out, vocabulary, graphs, decoder, history, encoder } = this.parts;
+    const { run, data, network } = this.parts;
+    const { decoder, graphs, encoder } = network;
     const config: CheckpointConfig = {
       ...this.parts.config,
       ...this.trained(state),
       scores: best ? state.bestScores : {},
     };
-    const checkpoint = { config, vocabulary, graphs };
-    const about = { card: modelCard(config), history: history.bytes(), encoder };
-    const folders = runFolders(out);
-    if (best) saveCheckpoint(folders.best, { ...checkpoint, weights: weightsOf(this.judged.variables) }, about);
+    const checkpoint = { config, vocabulary: data.vocabulary, graphs };
+    const about = { card: modelCard(config), history: run.history.bytes(), encoder };
+    const { best: bestFolder, last: lastFolder } = run.folders;
+    if (best) saveCheckpoint(bestFolder, { ...checkpoint, weights: weightsOf(this.judged.variables) }, about);
     const slots = weightsOf({
       ...this.optimizer.slots,
       ...(this.average && withPrefix(prefix, this.average.variables)),
     });
     const last = { ...checkpoint, weights: weightsOf(decoder.variables) };
-    saveCheckpoint(folders.last, last, { ...about, resume: { slots, state } });
+    saveCheckpoint(lastFolder, last, { ...about, resume: { slots, state } });
   }
 
   dispose(): void {
     this.validating.dispose();
     this.optimizer.dispose();
-    this.parts.decoder.dispose();
+    this.parts.network.decoder.dispose();
     this.average?.dispose();
   }
 }
 
-/** Names of the averages among what resuming needs. */
+/** The prefix of the averages' names among the optimiser's arrays. */
 const prefix = 'average/';
 
-/** A decoder for the moving average of another one's weights: as it was saved, or, to begin with, its weights. */
+/** A decoder for the moving average of another decoder's weights: as it was saved, or a copy of them. */
 function averageOf({ config, sizes, variables }: Decoder, slots: Weights = new Map()): Decoder {
   const weights = [...weightsOf(variables)].map(([name, now]): [string, { data: Float32Array }] => [
     name,

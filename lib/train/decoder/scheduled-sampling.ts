@@ -4,7 +4,8 @@ import { drawWord } from '../../search/distribution.js';
 import type { Decoder } from '../../model/decoder/decoder.js';
 import type { Random } from '../../random.js';
 import type { Batch } from '../batches/batches.js';
-import { captionTensors, storedFeatures, type Tensors } from './training-step.js';
+import type { Tensors } from '../loop/scalar-step.js';
+import { captionTensors, storedFeatures } from './training-step.js';
 
 /** Words are drawn as the decoder has them. */
 const unshaped = { temperature: 1, topK: 0, topP: 1 };

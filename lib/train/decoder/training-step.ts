@@ -2,30 +2,22 @@ import * as tf from '@tensorflow/tfjs-core';
 import { compile, type CompiledStep } from '../../backend/index.js';
 import type { TrainingConfig } from '../../config.js';
 import type { Decoder, DropoutMasks } from '../../model/decoder/decoder.js';
-import type { Variables } from '../../model/variables.js';
 import { Random } from '../../random.js';
 import type { Batch, CaptionBatch } from '../batches/batches.js';
 import { fillDropoutMask, maskShapes } from './dropout.js';
 import { crossEntropy } from './loss.js';
 import type { Adam } from '../loop/optimizer.js';
+import { readScalars, type Tensors } from '../loop/scalar-step.js';
 
-/** Tensors by name. */
-export type Tensors = Record<string, tf.Tensor>;
-
-/** The variables that an optimiser changes, by their names in checkpoints. */
-export function trainableVariables(variables: Variables): Variables {
-  return Object.fromEntries(Object.entries(variables).filter(([, variable]) => variable.trainable));
-}
-
-/** How the photos of a batch become features within a step. */
+/** The path from the photos of a batch to features within a step. */
 export interface PhotoPath<B extends CaptionBatch> {
-  /** What a step needs of a batch for that. */
+  /** The tensors that a step needs for that. */
   inputs(batch: B): Tensors;
   /** Features of each caption's photo, [B, D]. */
   features(inputs: Tensors): tf.Tensor2D;
 }
 
-/** Features that were computed before. */
+/** The path of features that were computed before. */
 export const storedFeatures: PhotoPath<Batch> = {
   inputs: ({ features, tokens, length }) => {
     const B = tokens.length / length;
@@ -34,12 +26,12 @@ export const storedFeatures: PhotoPath<Batch> = {
   features: ({ features }) => features as tf.Tensor2D,
 };
 
-/** One step of training: forward, loss, gradients and optimiser in one function, compiled to one graph per batch length. */
+/** One step of training: forward pass, loss, gradients and optimiser in one function, compiled to one graph per batch length. */
 export class TrainingStep<B extends CaptionBatch> {
   private readonly run: CompiledStep<Tensors, { loss: tf.Tensor; gradientNorm: tf.Tensor }>;
   private readonly masks = new Map<string, Float32Array>();
 
-  /** @param optimizer of all that is trained. */
+  /** @param optimiser of all variables that are trained. */
   constructor(
     private readonly decoder: Decoder,
     private readonly path: PhotoPath<B>,
@@ -53,7 +45,7 @@ export class TrainingStep<B extends CaptionBatch> {
 
   /**
    * Learns from a batch.
-   * @param step counted from 0; with the seed, it decides what is dropped.
+   * @param step counted from 0; with the seed, it decides which units are dropped.
    */
   async learn(batch: B, step: number, learningRate: number): Promise<{ loss: number; gradientNorm: number }> {
     const inputs = {
@@ -69,7 +61,7 @@ export class TrainingStep<B extends CaptionBatch> {
     this.run.dispose();
   }
 
-  /** Fills the masks of a batch of length T; their arrays are used again by the next batch of this length. */
+  /** Fills the dropout masks of a batch of length T; the next batch of this length reuses their arrays. */
   private drawMasks(T: number, random: Random): Tensors {
     const { config, sizes } = this.decoder;
     const shapes = Object.entries(maskShapes(config, sizes.featureSize, T, this.config.batchSize));
@@ -84,7 +76,7 @@ export class TrainingStep<B extends CaptionBatch> {
   }
 }
 
-/** The loss of batches without dropout and without learning. */
+/** The loss of batches, without dropout and without learning. */
 export class ValidationStep {
   private readonly run: CompiledStep<Tensors, { loss: tf.Tensor }>;
 
@@ -92,7 +84,7 @@ export class ValidationStep {
     this.run = compile((inputs: Tensors) => ({ loss: lossOf(decoder, storedFeatures.features(inputs), inputs, 0) }));
   }
 
-  /** Mean per word. */
+  /** The mean loss per word. */
   async loss(batch: Batch): Promise<number> {
     return (await readScalars(this.run, { ...storedFeatures.inputs(batch), ...captionTensors(batch) })).loss;
   }
@@ -115,28 +107,11 @@ function lossOf(decoder: Decoder, features: tf.Tensor2D, inputs: Tensors, labelS
   return crossEntropy(logits, targets as tf.Tensor1D, weights as tf.Tensor1D, labelSmoothing); // []
 }
 
-/** A batch's captions as tensors: words read [T, B], words to say [T * B], their weights [T * B]. */
+/** A batch's captions as tensors: words read [T, B], words to write [T * B], their weights [T * B]. */
 export function captionTensors({ length: T, tokens, targets, weights }: CaptionBatch): Tensors {
   return {
     tokens: tf.tensor2d(tokens, [T, tokens.length / T], 'int32'),
     targets: tf.tensor1d(targets, 'int32'),
     weights: tf.tensor1d(weights),
   };
-}
-
-/** Runs a step whose outputs are single numbers, and frees its inputs and outputs. */
-export async function readScalars<O extends Tensors>(
-  run: CompiledStep<Tensors, O>,
-  inputs: Tensors,
-): Promise<{ [K in keyof O]: number }> {
-  try {
-    const outputs = await run(inputs);
-    const numbers = await Promise.all(
-      Object.entries(outputs).map(async ([name, tensor]) => [name, (await tensor.data())[0]] as const),
-    );
-    tf.dispose(outputs);
-    return Object.fromEntries(numbers) as { [K in keyof O]: number };
-  } finally {
-    tf.dispose(inputs);
-  }
 }

@@ -6,37 +6,42 @@ import { ptbTokenize } from '../../metrics/ptb.js';
 import { CaptionScorer } from '../../metrics/scorer.js';
 import type { Weights } from '../../files/safetensors.js';
 import type { Vocabulary } from '../../text/vocabulary.js';
-import { examplesOf, planBatches, readBatch, type BatchPlan, type EncodedPhoto } from '../batches/batches.js';
+import { bucketLengths, examplesOf, planBatches, readBatch, type BatchPlan } from '../batches/batches.js';
+import type { DevPhoto } from '../batches/caption-data.js';
 import type { ValidationStep } from './training-step.js';
 
+/** Dev photos with their captions and features. */
 export interface ValidationData {
-  readonly photos: readonly EncodedPhoto[];
-  /** Of each photo, as people wrote them. */
-  readonly references: readonly (readonly string[])[];
+  readonly dev: readonly DevPhoto[];
   readonly features: FeatureStore;
   readonly vocabulary: Vocabulary;
 }
 
-/** What an epoch is judged by: the loss on the dev captions, and the scores of captions written for the dev photos. */
+/** The most lengths that dev captions are padded to. */
+const LENGTHS = 4;
+
+/** The judge of an epoch: the loss on the dev captions, and the scores of captions written for the dev photos. */
 export class Validation {
   private readonly plans: readonly BatchPlan[];
   private readonly scorer: CaptionScorer | undefined;
 
-  /** @param buckets lengths to pad captions to; none of the captions may be longer than the last. */
   constructor(
     private readonly data: ValidationData,
-    private readonly buckets: readonly number[],
     private readonly config: Pick<TrainingConfig, 'maxLength' | 'batchSize'>,
   ) {
-    const examples = data.photos.flatMap((photo) => examplesOf(photo, config.maxLength));
-    this.plans = planBatches(examples, this.buckets, config.batchSize);
-    const references = data.references.map((captions) => captions.map(ptbTokenize));
-    if (references.length > 0) this.scorer = new CaptionScorer(references);
+    const { dev } = data;
+    const examples = dev.flatMap((photo) => examplesOf(photo, config.maxLength));
+    const buckets = bucketLengths(
+      examples.map(({ targets }) => targets.length),
+      LENGTHS,
+    );
+    this.plans = planBatches(examples, buckets, config.batchSize);
+    if (dev.length > 0) this.scorer = new CaptionScorer(dev.map(({ references }) => references.map(ptbTokenize)));
   }
 
   /** Whether there is nothing to judge by. */
   get empty(): boolean {
-    return this.data.photos.length === 0;
+    return this.data.dev.length === 0;
   }
 
   /** Mean per word of the dev captions; its exponential is the perplexity. */
@@ -59,10 +64,10 @@ export class Validation {
     signal?: AbortSignal,
   ): Promise<Readonly<Record<string, number>>> {
     if (!this.scorer) return {};
-    const { vocabulary, features, photos } = this.data;
+    const { vocabulary, features, dev } = this.data;
     const session = await DecoderSession.load(graphs, weights);
     try {
-      const ids = photos.map(({ id }) => id);
+      const ids = dev.map(({ id }) => id);
       const search = parseConfig(SearchConfig, {});
       const predictions = await predictCaptions(session, vocabulary, features, ids, search, { signal });
       return { ...this.scorer.score(predictions.map(({ caption }) => ptbTokenize(caption))).corpus };

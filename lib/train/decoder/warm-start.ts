@@ -1,27 +1,20 @@
-import { viewsOf, type FeatureStore } from '../../data/features/store.js';
+import { readFileSync } from 'node:fs';
 import type { VocabularyConfig } from '../../config.js';
+import type { FeatureStatistics } from '../../data/features/statistics.js';
+import { viewsOf, type FeatureStore } from '../../data/features/store.js';
 import { CaptionerError } from '../../errors.js';
+import type { Weights } from '../../files/safetensors.js';
 import {
   allDatasets,
   checkEncoder,
   findCheckpoint,
   loadCheckpoint,
+  ownEncoder,
   type Checkpoint,
   type CheckpointConfig,
 } from '../../model/checkpoint/checkpoint.js';
 import { isSameNetwork } from '../../model/encoder/registry.js';
-import type { Weights } from '../../files/safetensors.js';
 import { Vocabulary } from '../../text/vocabulary.js';
-import type { PastRun } from '../loop/run-folder.js';
-
-/** The captioner that a run begins with. */
-export interface WarmStart {
-  /** Where it is. */
-  readonly folder: string;
-  readonly checkpoint: Checkpoint;
-  /** Whether its encoder made the features that the run goes on with. */
-  readonly sameEncoder: boolean;
-}
 
 /** The options of a run that its starting checkpoint has to fit. */
 export interface WarmStartOptions {
@@ -30,53 +23,65 @@ export interface WarmStartOptions {
   readonly warn?: (line: string) => void;
 }
 
-/**
- * Opens the captioner that a run begins with.
- * @throws CaptionerError `bad-option`: a vocabulary is given, too. `mismatch`: features of another length than its own.
- */
-export function openWarmStart(from: string, { features, vocabulary, warn }: WarmStartOptions): WarmStart {
-  if (vocabulary instanceof Vocabulary || Object.keys(vocabulary ?? {}).length > 0) {
-    throw new CaptionerError(
-      'bad-option',
-      'A captioner that begins with another one has its words: give no vocabulary.',
-    );
+/** The trained captioner that a new run starts from. */
+export class WarmStart {
+  private constructor(
+    private readonly folder: string,
+    readonly checkpoint: Checkpoint,
+    /** Whether the run's features come from the encoder of the captioner. */
+    private readonly sameEncoder: boolean,
+  ) {}
+
+  /**
+   * Opens the starting checkpoint of a run.
+   * @throws CaptionerError `bad-option`: a vocabulary is given as well. `mismatch`: features of another length.
+   */
+  static open(from: string, { features, vocabulary, warn }: WarmStartOptions): WarmStart {
+    if (vocabulary instanceof Vocabulary || Object.keys(vocabulary ?? {}).length > 0) {
+      throw new CaptionerError(
+        'bad-option',
+        'A captioner that starts from another checkpoint keeps its vocabulary. Give none.',
+      );
+    }
+    const folder = findCheckpoint(from);
+    const checkpoint = loadCheckpoint(folder);
+    const { encoder: ours } = checkpoint.config;
+    const { encoder: theirs } = features;
+    const sameEncoder = isSameNetwork(ours, theirs) && viewsOf(ours) === viewsOf(theirs);
+    if (!sameEncoder) {
+      if (ours.dimension !== theirs.dimension) checkEncoder(checkpoint.config, theirs, 'The features');
+      warn?.(
+        `The captioner in ${folder} was trained on features of ${ours.name}, not of ${theirs.name}: it has to learn to read these.`,
+      );
+    }
+    return new WarmStart(folder, checkpoint, sameEncoder);
   }
-  const folder = findCheckpoint(from);
-  const checkpoint = loadCheckpoint(folder);
-  const { encoder: ours } = checkpoint.config;
-  const { encoder: theirs } = features;
-  const sameEncoder = isSameNetwork(ours, theirs) && viewsOf(ours) === viewsOf(theirs);
-  if (!sameEncoder) {
-    if (ours.dimension !== theirs.dimension) checkEncoder(checkpoint.config, theirs, 'The features');
-    warn?.(
-      `The captioner in ${folder} was trained on other features than these (of ${ours.name}, not ${theirs.name}): it has to learn to read them.`,
-    );
+
+  /** The record of the starting checkpoint in the checkpoints of the run. */
+  origin(): NonNullable<CheckpointConfig['from']> {
+    const { encoder, trained } = this.checkpoint.config;
+    return { encoder, trained, datasets: allDatasets(this.checkpoint.config) };
   }
-  return { folder, checkpoint, sameEncoder };
+
+  /** The captioner's arrays. Statistics of the features replace its own where the features come from another encoder. */
+  weights({ mean, std }: FeatureStatistics): Weights {
+    const { weights } = this.checkpoint;
+    const changed = new Map(weights);
+    if (this.sameEncoder) return changed;
+    for (const [name, data] of Object.entries({ 'features/mean': mean, 'features/std': std })) {
+      if (weights.has(name)) changed.set(name, { shape: [data.length], data });
+    }
+    return changed;
+  }
+
+  /** The ONNX file of the captioner's own encoder, where it has one that the run uses. */
+  encoder(): Uint8Array | undefined {
+    return this.sameEncoder ? readOwnEncoder(this.folder) : undefined;
+  }
 }
 
-/** What a checkpoint says of the captioner that its run began with. */
-export function warmStartOrigin(
-  past: PastRun | undefined,
-  before: Checkpoint | undefined,
-): Pick<CheckpointConfig, 'from'> {
-  if (past) return past.config.from ? { from: past.config.from } : {};
-  if (!before) return {};
-  const { encoder, trained } = before.config;
-  return { from: { encoder, trained, datasets: allDatasets(before.config) } };
-}
-
-/** A trained captioner's arrays, with the statistics of other features where it shall read such. */
-export function warmStartWeights(
-  weights: Weights,
-  { mean, std }: { mean?: Float32Array; std?: Float32Array },
-): Weights {
-  const changed = new Map(weights);
-  for (const [name, data] of [
-    ['features/mean', mean],
-    ['features/std', std],
-  ] as const) {
-    if (data && weights.has(name)) changed.set(name, { shape: [data.length], data });
-  }
-  return changed;
+/** The ONNX file of a checkpoint's own encoder, where it has one. */
+export function readOwnEncoder(folder: string): Uint8Array | undefined {
+  const file = ownEncoder(folder);
+  return file === undefined ? undefined : readFileSync(file);
 }

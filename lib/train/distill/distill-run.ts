@@ -9,8 +9,14 @@ import { readEncoder } from '../../model/encoder/encoder-source.js';
 import { completeFolder, readFolderFile, readFolderJson } from '../../files/folder.js';
 import { importConvNet } from '../../model/encoder/import-convnet.js';
 import { decodeSafetensors, type Weights } from '../../files/safetensors.js';
-import { differs, parseTrainerState, refuseChanges, runFolders } from '../loop/run-folder.js';
-import type { TrainerState } from '../loop/trainer.js';
+import {
+  differs,
+  parseTrainerState,
+  refuseChanges,
+  refuseUnlessResumed,
+  runFolders,
+  type ResumePoint,
+} from '../loop/run-folder.js';
 
 /** `config.json` of a run of `distill`. */
 export const DistillationRun = z.strictObject({
@@ -25,7 +31,7 @@ export const DistillationRun = z.strictObject({
     views: PhotoViews.optional(),
   }),
   network: ConvNetConfig,
-  /** What this run began with: another run, what it had seen, and how good it was, or an encoder's file. */
+  /** The start of this run: another run, with the crops it had seen and its score, or an encoder's file. */
   from: z
     .union([
       z.strictObject({ crops: z.int(), inputSize: z.int(), cosine: z.number() }),
@@ -39,36 +45,32 @@ export const DistillationRun = z.strictObject({
 });
 export type DistillationRun = z.output<typeof DistillationRun>;
 
-/** Names of its files, beside those of all runs. */
+/** Names of the files that only such a run has. */
 export const runFiles = { config: 'config.json', encoder: 'encoder.onnx', weights: 'encoder.safetensors' } as const;
 
-/** A run that was stopped, or has ended. */
-export interface PastDistillation {
+/** A run of `distill` that was stopped or has ended. */
+export interface PastDistillation extends ResumePoint {
   readonly config: DistillationRun;
   readonly weights: Weights;
-  readonly slots: Weights;
-  readonly state: TrainerState;
-  readonly history: Uint8Array;
 }
 
-export function openDistillation(last: string, resume: boolean): PastDistillation | undefined {
-  const folder = completeFolder(last);
+/**
+ * Reads the run in a folder in order to resume it; undefined where there is none.
+ * @throws CaptionerError `bad-input`: there is a run, but it is not to be resumed; `corrupt`.
+ */
+export function readPastDistillation(out: string, resume: boolean): PastDistillation | undefined {
+  const folder = completeFolder(runFolders(out).last);
   if (!folder) return undefined;
-  if (!resume) {
-    throw new CaptionerError(
-      'bad-input',
-      `${path.dirname(last)} holds a training run. Resume it, or choose another folder.`,
-    );
-  }
+  refuseUnlessResumed(out, resume);
   return readDistillation(folder);
 }
 
-/** A network that another run begins with. */
+/** The network that a new run starts from. */
 export interface StartingNetwork {
   readonly network: ConvNetConfig;
-  /** What the run is told of it. */
+  /** The record of it in the run's `config.json`. */
   readonly from: NonNullable<DistillationRun['from']>;
-  /** Whether its normalisations are yet to be found. */
+  /** Whether the statistics of its normalisations are still to be set. */
   readonly uncalibrated: boolean;
   /** @param mean of the teacher's features, [D] @param std of them, [D] */
   weights(mean: Float32Array, std: Float32Array): ReadonlyMap<string, Float32Array>;
@@ -85,7 +87,11 @@ export async function openStartingNetwork(from: string): Promise<StartingNetwork
     return { network, from: { inputSize: network.inputSize, sha256: source.sha256 }, uncalibrated: true, weights };
   }
   const folder = completeFolder(runFolders(from).last);
-  if (!folder) throw new CaptionerError('not-found', `${from} holds no run of captioner distill to begin with.`);
+  if (!folder)
+    throw new CaptionerError(
+      'not-found',
+      `${from} holds no run of captioner distill to start from. Give the folder of one, or the encoder.onnx made by it.`,
+    );
   const { config, state, weights } = readDistillation(folder);
   const { inputSize } = config.network;
   const before = config.from && 'crops' in config.from ? config.from.crops : 0;
@@ -101,17 +107,20 @@ export async function openStartingNetwork(from: string): Promise<StartingNetwork
 export const valuesOf = (weights: Weights): Map<string, Float32Array> =>
   new Map([...weights].map(([name, { data }]) => [name, data]));
 
-/** More blocks begin as the identity; all else must have the shape it had. */
+/**
+ * Checks that a network can start from another. Additional blocks begin as the identity; the rest must keep its shape.
+ * @throws CaptionerError `mismatch`
+ */
 export function checkFits(from: string, { network: before }: StartingNetwork, now: ConvNetConfig): void {
   if (before.width === now.width && before.blocks <= now.blocks) return;
   throw new CaptionerError(
     'mismatch',
-    `The network in ${from} has width ${before.width} and ${before.blocks} blocks: one that begins with it has the same width, and as many blocks or more.`,
+    `The network in ${from} has width ${before.width} and ${before.blocks} blocks. Give the same width, and at least as many blocks.`,
   );
 }
 
 function readDistillation(folder: string): PastDistillation {
-  const remedy = 'This run can not be resumed.';
+  const remedy = 'This run cannot be resumed.';
   const read = (file: string) => readFolderFile(folder, file, remedy);
   const arrays = (file: string) => decodeSafetensors(read(file), path.join(folder, file)).weights;
   const config = DistillationRun.safeParse(readFolderJson(folder, runFiles.config, remedy));
@@ -128,9 +137,13 @@ function readDistillation(folder: string): PastDistillation {
   };
 }
 
-/** What may change when a run goes on: what it has learned so far stays what it is. */
+/** Hyperparameters that may change when a run is resumed: they do not affect what it has learned so far. */
 const changeable: readonly string[] = ['epochs', 'views', 'saveEvery', 'backend', 'teacher'];
 
+/**
+ * Checks that a run is resumed as it began.
+ * @throws CaptionerError `mismatch`, naming the first difference.
+ */
 export function refuseOther(
   out: string,
   past: DistillationRun,

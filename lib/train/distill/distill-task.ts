@@ -1,37 +1,49 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { compile, type CompiledStep } from '../../backend/index.js';
-import type { ConvNetConfig, DistillationConfig } from '../../config.js';
 import type { PhotoFile } from '../../data/features/photo-file.js';
+import type { FeatureStatistics } from '../../data/features/statistics.js';
 import type { FeatureStore } from '../../data/features/store.js';
+import { replaceFolder } from '../../files/folder.js';
+import { safetensorsParts } from '../../files/safetensors.js';
 import { decodePhoto, normalise } from '../../images/photo.js';
 import type { ConvNet } from '../../model/encoder/convnet.js';
+import { exportConvNet } from '../../model/encoder/export-convnet.js';
 import { imagenet } from '../../model/encoder/registry.js';
-import type { Weights } from '../../files/safetensors.js';
+import { weightsOf } from '../../model/variables.js';
 import { Random } from '../../random.js';
 import { Prefetcher } from '../batches/prefetcher.js';
-import type { TeacherViews } from './distill-data.js';
 import { Adam } from '../loop/optimizer.js';
+import { readScalars, trainableVariables, type Tensors } from '../loop/scalar-step.js';
 import { learningRateAt } from '../loop/schedule.js';
-import { readScalars, trainableVariables, type Tensors } from '../decoder/training-step.js';
 import type { StepResult, TrainerState, TrainingTask } from '../loop/trainer.js';
+import type { TrainingRun } from '../loop/training-run.js';
+import type { TeacherViews } from './distill-data.js';
+import { runFiles, type DistillationRun, type PastDistillation } from './distill-run.js';
+import type { TeacherComparison } from './teacher-comparison.js';
 
+/** The photos of a run, as its teacher sees them. */
+export interface DistillationData {
+  readonly views: TeacherViews;
+  /** Train photos that can be decoded, in the views of the first round. */
+  readonly photos: readonly PhotoFile[];
+  readonly devPhotos: number;
+  /** Statistics of the teacher's features of the train photos. */
+  readonly statistics: FeatureStatistics;
+  readonly comparison: TeacherComparison;
+}
+
+/** The parts of a {@link DistillTask}. */
 export interface DistillTaskParts {
+  readonly run: Pick<TrainingRun<DistillationRun['training'], PastDistillation>, 'past' | 'folders' | 'history'>;
+  /** The `config.json` of the run; scores and progress are filled in. */
+  readonly config: DistillationRun;
+  readonly data: DistillationData;
   readonly network: ConvNet;
-  readonly teacher: TeacherViews;
-  readonly config: DistillationConfig;
-  readonly inputSize: ConvNetConfig['inputSize'];
-  /** Train photos that the teacher has seen. */
-  readonly trainPhotos: number;
-  /** Of the optimiser, to go on from. */
-  readonly slots?: Weights;
-  /** How like the teacher the network is on the dev photos. */
-  readonly validate: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
-  readonly save: (state: TrainerState, best: boolean, optimizer: Adam) => void;
 }
 
 type Batch = readonly PhotoFile[];
 
-/** Learning the features of a teacher, as the trainer sees it. */
+/** Learning the features of a teacher. */
 export class DistillTask implements TrainingTask<Batch> {
   readonly unit = 'photos';
   readonly epochs: number;
@@ -46,39 +58,43 @@ export class DistillTask implements TrainingTask<Batch> {
   private features?: FeatureStore;
 
   constructor(private readonly parts: DistillTaskParts) {
-    const { network, config, inputSize, trainPhotos, slots } = parts;
-    const { batchSize: B } = config;
-    this.epochs = config.epochs;
-    this.batchesPerEpoch = Math.max(1, Math.floor(trainPhotos / B));
-    this.optimizer = new Adam(trainableVariables(network.variables), { ...config, optimizer: 'adam' }, slots);
+    const { network, data, run } = parts;
+    const { training, network: shape } = parts.config;
+    const { batchSize: B } = training;
+    const { inputSize } = shape;
+    this.epochs = training.epochs;
+    this.batchesPerEpoch = Math.max(1, Math.floor(data.photos.length / B));
+    const variables = trainableVariables(network.variables);
+    this.optimizer = new Adam(variables, { ...training, optimizer: 'adam' }, run.past?.slots);
     this.pixels = new Float32Array(B * 3 * inputSize ** 2);
     this.targets = new Float32Array(B * network.dimension);
     this.run = compile((inputs: Tensors) =>
-      this.optimizer.minimize(() => distillationLoss(network, inputs, config.cosineWeight), inputs),
+      this.optimizer.minimize(() => distillationLoss(network, inputs, training.cosineWeight), inputs),
     );
   }
 
   async plan(epoch: number): Promise<readonly Batch[]> {
-    const { teacher, config } = this.parts;
-    const { photos, features } = await teacher.round(epoch);
-    const shuffled = new Random(config.seed, epoch, 2).shuffle([...photos]);
+    const { seed, batchSize } = this.parts.config.training;
+    const { photos, features } = await this.parts.data.views.round(epoch);
+    const shuffled = new Random(seed, epoch, 2).shuffle([...photos]);
     this.features = features;
     this.batches = Array.from({ length: this.batchesPerEpoch }, (_, i) =>
-      Array.from({ length: config.batchSize }, (_, k) => shuffled[(i * config.batchSize + k) % shuffled.length]),
+      Array.from({ length: batchSize }, (_, k) => shuffled[(i * batchSize + k) % shuffled.length]),
     );
     return this.batches;
   }
 
   async step(batch: Batch, step: number): Promise<StepResult> {
-    const { config, inputSize: S, network } = this.parts;
-    const { batchSize: B } = config;
+    const { network, config } = this.parts;
+    const { inputSize: S } = config.network;
+    const { batchSize: B } = config.training;
     const at = this.batches.indexOf(batch);
     const decoding = this.ahead.take(batch, () => this.decode(batch));
     for (const next of this.batches.slice(at + 1, at + 3)) this.ahead.begin(next, () => this.decode(next));
     const { mean, std } = imagenet;
     (await decoding).forEach((rgb, i) => normalise(rgb, S, mean, std, this.pixels, i * 3 * S * S));
     batch.forEach(({ id }, i) => this.features!.read(id, this.targets, i * network.dimension));
-    const learningRate = learningRateAt(step, this.epochs * this.batchesPerEpoch, config);
+    const learningRate = learningRateAt(step, this.epochs * this.batchesPerEpoch, config.training);
     const result = await readScalars(this.run, {
       photos: tf.tensor4d(this.pixels, [B, 3, S, S]),
       targets: tf.tensor2d(this.targets, [B, network.dimension]),
@@ -88,7 +104,7 @@ export class DistillTask implements TrainingTask<Batch> {
   }
 
   validate(signal?: AbortSignal): Promise<Readonly<Record<string, number>>> {
-    return this.parts.validate(signal);
+    return this.parts.data.comparison.scores(this.exported(), signal);
   }
 
   goal({ cosine }: Readonly<Record<string, number>>): number {
@@ -96,12 +112,36 @@ export class DistillTask implements TrainingTask<Batch> {
   }
 
   save(state: TrainerState, best: boolean): void {
-    this.parts.save(state, best, this.optimizer);
+    const { run, network } = this.parts;
+    const { batchSize } = this.parts.config.training;
+    const config: DistillationRun = {
+      ...this.parts.config,
+      trained: { epochs: state.epoch, steps: state.step, crops: state.step * batchSize },
+      scores: best ? state.bestScores : {},
+    };
+    const about = {
+      [runFiles.config]: `${JSON.stringify(config, null, 2)}\n`,
+      [runFiles.encoder]: this.exported(),
+      'history.jsonl': run.history.bytes(),
+    };
+    if (best) replaceFolder(run.folders.best, about);
+    replaceFolder(run.folders.last, {
+      ...about,
+      [runFiles.weights]: safetensorsParts(weightsOf(network.variables)),
+      'optimizer.safetensors': safetensorsParts(weightsOf(this.optimizer.slots)),
+      'state.json': `${JSON.stringify(state, null, 2)}\n`,
+    });
+  }
+
+  /** The network as an ONNX file. */
+  private exported(): Uint8Array {
+    const { network, config } = this.parts;
+    return exportConvNet(network, config.name, config.network.inputSize);
   }
 
   /** RGB bytes, [S, S, 3] each. */
   private decode(batch: Batch): Promise<Uint8Array[]> {
-    const size = this.parts.inputSize;
+    const size = this.parts.config.network.inputSize;
     return Promise.all(batch.map(({ file, view }) => decodePhoto(file, size, view && { view })));
   }
 
@@ -113,7 +153,7 @@ export class DistillTask implements TrainingTask<Batch> {
 }
 
 /**
- * How far the network's features are from the teacher's, both standardised: the mean squared error, and 1 - the cosine.
+ * The distance of the student's features from the teacher's, both standardised: the mean squared error, and 1 - the cosine.
  * @param inputs photos [N, 3, S, S] and targets [N, D], the teacher's features as they are.
  */
 function distillationLoss(

@@ -10,49 +10,40 @@ import { exportEncoder } from '../../model/encoder/export-encoder.js';
 import type { Weights } from '../../files/safetensors.js';
 import type { TrainableEncoder } from '../../model/encoder/trainable-encoder.js';
 import { weightsOf, withPrefix } from '../../model/variables.js';
-import type { Vocabulary } from '../../text/vocabulary.js';
 import { modelCard } from '../../publish/card.js';
 import { featuresOf } from './dev-features.js';
-import type { History } from '../loop/history.js';
 import { Adam } from '../loop/optimizer.js';
-import {
-  PhotoReader,
-  planPhotos,
-  type PhotoBatch,
-  type PhotoPlan,
-  type PhotoWithCaptions,
-} from '../batches/photo-batches.js';
-import { runFolders } from '../loop/run-folder.js';
+import { longest, PhotoReader, planPhotos, type PhotoBatch, type PhotoPlan } from '../batches/photo-batches.js';
 import { learningRateAt } from '../loop/schedule.js';
-import { trainableVariables, TrainingStep, ValidationStep, type PhotoPath } from '../decoder/training-step.js';
+import { trainableVariables } from '../loop/scalar-step.js';
+import type { CaptionerRun } from '../loop/training-run.js';
+import { TrainingStep, ValidationStep, type PhotoPath } from '../decoder/training-step.js';
+import { bucketLengths, examplesOf } from '../batches/batches.js';
+import type { CaptionData } from '../batches/caption-data.js';
 import type { StepResult, TrainerState, TrainingTask } from '../loop/trainer.js';
 import { Validation } from '../decoder/validation.js';
 
-export interface FinetuneTaskParts {
-  readonly out: string;
-  /** What its checkpoints say of it; encoder, scores and how far it was trained are filled in. */
-  readonly config: CheckpointConfig & { readonly finetuned: NonNullable<CheckpointConfig['finetuned']> };
+/** Encoder and decoder to be trained as one network. */
+export interface FinetuneNetwork {
   readonly encoder: TrainableEncoder;
-  /** The encoder's name from now on. */
-  readonly encoderName: string;
   readonly decoder: Decoder;
-  readonly vocabulary: Vocabulary;
+  /** The decoder's ONNX files, without weights. */
   readonly graphs: ReadonlyMap<string, Uint8Array>;
-  readonly photos: readonly PhotoWithCaptions[];
-  readonly dev: readonly (PhotoWithCaptions & { readonly references: readonly string[] })[];
-  /** Lengths that captions are padded to; the last is that of the longest, in train and dev. */
-  readonly buckets: readonly number[];
-  readonly history: History;
-  /** Of the optimiser, to go on from. */
-  readonly slots?: Weights;
-  /** Told, once, why a photo can't be decoded. */
-  readonly skip: (reason: string) => void;
 }
 
-/** Names of the encoder's weights among those of both networks. */
+/** The parts of a {@link FinetuneTask}. */
+export interface FinetuneTaskParts {
+  readonly run: CaptionerRun;
+  /** The `config.json` of its checkpoints; encoder, scores and progress are filled in. */
+  readonly config: CheckpointConfig & { readonly finetuned: NonNullable<CheckpointConfig['finetuned']> };
+  readonly data: CaptionData;
+  readonly network: FinetuneNetwork;
+}
+
+/** The prefix of the encoder's weights among those of both networks. */
 const prefix = 'encoder/';
 
-/** The photos of a batch go through the encoder once, and each one's features to all of its captions. */
+/** The path on which each photo of a batch goes through the encoder once, and its features to all of its captions. */
 const encodedPhotos = (encoder: TrainableEncoder): PhotoPath<PhotoBatch> => ({
   inputs: ({ photos, rows }) => ({
     photos: tf.tensor4d(photos, [
@@ -66,14 +57,14 @@ const encodedPhotos = (encoder: TrainableEncoder): PhotoPath<PhotoBatch> => ({
   features: ({ photos, rows }) => tf.gather(encoder.features(photos as tf.Tensor4D), rows as tf.Tensor1D), // [B, D]
 });
 
-/** The encoder's weights in what {@link FinetuneTask.save} writes for resuming. */
+/** The encoder's weights among the arrays that {@link FinetuneTask.save} writes for resuming. */
 export function encoderWeights(slots: Weights): Weights {
   return new Map(
     [...slots].flatMap(([name, weight]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), weight]] : [])),
   );
 }
 
-/** Learning to caption photos with encoder and decoder as one network, as the trainer sees it. */
+/** Learning to caption photos with encoder and decoder as one network. */
 export class FinetuneTask implements TrainingTask<PhotoPlan> {
   readonly unit = 'tokens';
   readonly epochs: number;
@@ -83,39 +74,47 @@ export class FinetuneTask implements TrainingTask<PhotoPlan> {
   private readonly training: TrainingStep<PhotoBatch>;
   private readonly validating: ValidationStep;
   private readonly reader: PhotoReader;
-  private readonly skip: (id: string, reason: string) => void;
+  private readonly skipped = new Set<string>();
+  /** The encoder's name in the checkpoints. */
+  private readonly encoderName: string;
   /** Captions of a batch. */
   private readonly rows: number;
+  /** Lengths that captions are padded to. */
+  private readonly buckets: readonly number[];
   private plans: readonly PhotoPlan[] = [];
 
   constructor(private readonly parts: FinetuneTaskParts) {
-    const { encoder, decoder, photos, slots } = parts;
-    const config = (this.config = parts.config.finetuned.config);
+    const { encoder, decoder } = parts.network;
+    const { photos } = parts.data;
+    const { config, from } = parts.config.finetuned;
+    this.config = config;
     const { photosPerBatch, captionsPerPhoto, learningRate, encoderLearningRate } = config;
+    this.encoderName = from.name.endsWith('-tuned') ? from.name : `${from.name}-tuned`;
     this.epochs = config.epochs;
     this.batchesPerEpoch = Math.ceil(photos.length / photosPerBatch);
+    this.buckets = bucketLengths(
+      photos.map((photo) => longest(examplesOf(photo, config.maxLength))),
+      4,
+    );
     const captions = photos.reduce((most, photo) => Math.max(most, photo.captions.length), 0);
     this.rows = photosPerBatch * Math.min(captionsPerPhoto, captions);
     const share = (name: string) => (name.startsWith(prefix) ? encoderLearningRate / learningRate : 1);
     const variables = { ...withPrefix(prefix, encoder.variables), ...decoder.variables };
-    this.optimizer = new Adam(trainableVariables(variables), { ...config, share }, slots);
+    this.optimizer = new Adam(trainableVariables(variables), { ...config, share }, parts.run.past?.slots);
     const path = encodedPhotos(encoder);
     this.training = new TrainingStep(decoder, path, this.optimizer, { ...config, batchSize: this.rows });
     this.validating = new ValidationStep(decoder);
-    const skipped = new Set<string>();
-    this.skip = (id, reason) => {
-      if (!skipped.has(id)) parts.skip(reason);
-      skipped.add(id);
-    };
     this.reader = new PhotoReader(encoder.inputSize, encoder.normalisation, this.rows, config, this.skip);
   }
 
-  get history(): History {
-    return this.parts.history;
-  }
+  /** Warns, once, of a photo that cannot be decoded. */
+  private readonly skip = (id: string, reason: string): void => {
+    if (!this.skipped.has(id)) this.parts.run.warn(`${reason} It is left out.`);
+    this.skipped.add(id);
+  };
 
   plan(epoch: number): readonly PhotoPlan[] {
-    this.plans = planPhotos(this.parts.photos, this.parts.buckets, epoch, this.config);
+    this.plans = planPhotos(this.parts.data.photos, this.buckets, epoch, this.config);
     return this.plans;
   }
 
@@ -127,18 +126,18 @@ export class FinetuneTask implements TrainingTask<PhotoPlan> {
 
   /** The dev photos go through the encoder as it would be saved, on ONNX Runtime. */
   async validate(signal?: AbortSignal): Promise<Readonly<Record<string, number>>> {
-    const { dev, vocabulary, buckets, graphs, decoder, encoderName, config: checkpoint } = this.parts;
+    const { dev, vocabulary } = this.parts.data;
+    const { decoder, graphs } = this.parts.network;
     if (dev.length === 0) return {};
-    // They are seen as the captioner will see photos; those to learn from, in one random view each.
-    const views = viewsOf(checkpoint.encoder);
-    const encoder = await Encoder.open(describeEncoder(this.exported(), encoderName), { views });
+    // The dev photos are seen as the captioner will see photos; the train photos in one random view each.
+    const views = viewsOf(this.parts.config.encoder);
+    const encoder = await Encoder.open(describeEncoder(this.exported(), this.encoderName), { views });
     try {
       const features = await featuresOf(dev, encoder, this.skip, signal);
       const photos = dev.filter(({ id }) => features.has(id));
       if (photos.length === 0) return {};
-      const references = photos.map((photo) => photo.references);
       const config = { maxLength: this.config.maxLength, batchSize: this.rows };
-      const validation = new Validation({ photos, references, features, vocabulary }, buckets, config);
+      const validation = new Validation({ dev: photos, features, vocabulary }, config);
       const loss = await validation.loss(this.validating, signal);
       const scores = await validation.scores(graphs, weightsOf(decoder.variables), signal);
       return { loss, perplexity: Math.exp(loss), ...scores };
@@ -147,30 +146,31 @@ export class FinetuneTask implements TrainingTask<PhotoPlan> {
     }
   }
 
-  /** CIDEr on the dev photos; without any, what brings the training loss down. */
+  /** CIDEr on the dev photos; without any, minus the training loss. */
   goal(scores: Readonly<Record<string, number>>, loss: number): number {
     return scores.CIDEr ?? -loss;
   }
 
   save(state: TrainerState, best: boolean): void {
-    const { out, vocabulary, graphs, decoder, encoder, encoderName, history } = this.parts;
+    const { run, data, network } = this.parts;
+    const { decoder, encoder, graphs } = network;
     const bytes = this.exported();
     const config: CheckpointConfig = {
       ...this.parts.config,
       encoder: {
         ...this.parts.config.encoder,
-        name: encoderName,
+        name: this.encoderName,
         sha256: sha256OfBytes(bytes),
         dimension: encoder.dimension,
       },
       finetuned: { ...this.parts.config.finetuned, trained: { epochs: state.epoch, steps: state.step } },
       scores: best ? state.bestScores : {},
     };
-    const checkpoint = { config, vocabulary, graphs, weights: weightsOf(decoder.variables) };
-    const about = { card: modelCard(config), history: history.bytes(), encoder: bytes };
-    const folders = runFolders(out);
+    const checkpoint = { config, vocabulary: data.vocabulary, graphs, weights: weightsOf(decoder.variables) };
+    const about = { card: modelCard(config), history: run.history.bytes(), encoder: bytes };
+    const { folders } = run;
     if (best) saveCheckpoint(folders.best, checkpoint, about);
-    // The encoder's file may hold its weights rounded: what goes on needs them as they are.
+    // The encoder's file may hold rounded weights; resuming needs the exact ones.
     const slots = weightsOf({ ...this.optimizer.slots, ...withPrefix(prefix, encoder.variables) });
     saveCheckpoint(folders.last, checkpoint, { ...about, resume: { slots, state } });
   }
@@ -180,11 +180,11 @@ export class FinetuneTask implements TrainingTask<PhotoPlan> {
     this.training.dispose();
     this.validating.dispose();
     this.optimizer.dispose();
-    this.parts.decoder.dispose();
-    this.parts.encoder.dispose();
+    this.parts.network.decoder.dispose();
+    this.parts.network.encoder.dispose();
   }
 
   private exported(): Uint8Array {
-    return exportEncoder(this.parts.encoder, this.parts.encoderName);
+    return exportEncoder(this.parts.network.encoder, this.encoderName);
   }
 }

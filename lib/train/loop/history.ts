@@ -3,21 +3,25 @@ import path from 'node:path';
 import { explainFileError } from '../../errors.js';
 import type { EpochRecord, StepRecord } from './trainer.js';
 
+/** A line of `history.jsonl`. */
 export type HistoryRecord = StepRecord | EpochRecord;
 
-/** A run's history as JSON lines in a file, which grows while the run goes on. */
+/** The history of a run as JSON lines in a file that grows during the run. */
 export class History {
   /**
    * @param file `history.jsonl`.
-   * @param past what the file is to begin with: the history of the checkpoint that a run goes on from.
+   * @param past content that the file begins with: the history of the checkpoint that a run resumes from.
    */
   constructor(
     private readonly file: string,
-    past: Uint8Array = new Uint8Array(),
-  ) {
+    private readonly past: Uint8Array = new Uint8Array(),
+  ) {}
+
+  /** Writes the file as the run begins or resumes; a line must not be appended before. */
+  open(): void {
     this.write(() => {
-      fs.mkdirSync(path.dirname(file), { recursive: true });
-      fs.writeFileSync(file, past);
+      fs.mkdirSync(path.dirname(this.file), { recursive: true });
+      fs.writeFileSync(this.file, this.past);
     });
   }
 
@@ -27,6 +31,11 @@ export class History {
     });
   }
 
+  /** The content of the file. */
+  bytes(): Uint8Array {
+    return fs.readFileSync(this.file);
+  }
+
   private write(work: () => void): void {
     try {
       work();
@@ -34,13 +43,9 @@ export class History {
       throw explainFileError(error, this.file);
     }
   }
-
-  bytes(): Uint8Array {
-    return fs.readFileSync(this.file);
-  }
 }
 
-/** Reads a `history.jsonl`; a last line that a kill cut short is left out. */
+/** Reads a `history.jsonl`; a last line that was cut short is left out. */
 export function readHistory(file: string): HistoryRecord[] {
   return fs
     .readFileSync(file, 'utf8')

@@ -2,6 +2,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { CaptionerError } from '../../errors.js';
+import { completeFolder } from '../../files/folder.js';
+import type { Weights } from '../../files/safetensors.js';
 import {
   lastDataset,
   loadCheckpoint,
@@ -9,25 +11,28 @@ import {
   type Checkpoint,
   type CheckpointConfig,
 } from '../../model/checkpoint/checkpoint.js';
-import { completeFolder } from '../../files/folder.js';
-import type { Weights } from '../../files/safetensors.js';
 import type { TrainerState } from './trainer.js';
 
-/** What the folder of a training run holds. */
+/** Paths in the folder of a training run. */
 export const runFolders = (out: string) => ({
   /** Checkpoint of the epoch with the best score. */
   best: path.join(out, 'best'),
-  /** Checkpoint to go on from. */
+  /** Checkpoint to resume from. */
   last: path.join(out, 'last'),
   history: path.join(out, 'history.jsonl'),
 });
 
-/** A run that was stopped, or has ended. */
-export interface PastRun extends Checkpoint {
+/** The point where a run stopped, besides its weights. */
+export interface ResumePoint {
+  /** Arrays of the optimiser, by name. */
   readonly slots: Weights;
   readonly state: TrainerState;
+  /** Content of `history.jsonl`. */
   readonly history: Uint8Array;
 }
+
+/** A run that trains a captioner, and was stopped or has ended. */
+export interface PastRun extends Checkpoint, ResumePoint {}
 
 const State: z.ZodType<TrainerState> = z.object({
   step: z.int().min(0),
@@ -43,7 +48,7 @@ const State: z.ZodType<TrainerState> = z.object({
   bestScores: z.record(z.string(), z.number()),
 });
 
-/** The commands whose runs have checkpoints, in the order in which one goes on with what another has trained. */
+/** The commands whose runs have checkpoints, in the order in which one continues with the result of another. */
 export type RunKind = 'train' | 'finetune' | 'reinforce';
 
 /** The command that wrote a checkpoint. */
@@ -51,11 +56,11 @@ const kindOf = ({ finetuned, reinforced }: CheckpointConfig): RunKind =>
   reinforced ? 'reinforce' : finetuned ? 'finetune' : 'train';
 
 /**
- * The run in a folder, to go on with; undefined where there is none.
- * @throws CaptionerError `bad-input`: there is a run, but it is not to be resumed, or it can't be; `mismatch`: it is one of another
- *   command; `corrupt`.
+ * Reads the run in a folder in order to resume it; undefined where there is none.
+ * @throws CaptionerError `bad-input`: there is a run, but it is not to be resumed, or cannot be; `mismatch`: another command began it;
+ *   `corrupt`.
  */
-export function openRun(out: string, resume: boolean, kind: RunKind): PastRun | undefined {
+export function readPastRun(out: string, resume: boolean, kind: RunKind): PastRun | undefined {
   const { best, last } = runFolders(out);
   const folder = completeFolder(last);
   if (!folder) {
@@ -65,18 +70,25 @@ export function openRun(out: string, resume: boolean, kind: RunKind): PastRun | 
       `${out} holds a captioner and nothing to resume from. Choose another folder.`,
     );
   }
-  if (!resume) {
-    throw new CaptionerError('bad-input', `${out} holds a training run. Resume it, or choose another folder.`);
-  }
+  refuseUnlessResumed(out, resume);
   const { slots, state } = loadResumeState(folder);
   const history = fs.readFileSync(path.join(folder, 'history.jsonl'));
   const checked = parseTrainerState(state, path.join(folder, 'state.json'));
   const checkpoint = loadCheckpoint(folder);
   const begun = kindOf(checkpoint.config);
   if (begun !== kind) {
-    throw new CaptionerError('mismatch', `The run in ${out} is one of captioner ${begun}. Resume it with that.`);
+    throw new CaptionerError(
+      'mismatch',
+      `The run in ${out} was begun by captioner ${begun}. Resume it with that command.`,
+    );
   }
   return { ...checkpoint, slots, state: checked, history };
+}
+
+/** @throws CaptionerError `bad-input`: a folder in use is not to be resumed. */
+export function refuseUnlessResumed(out: string, resume: boolean): void {
+  if (resume) return;
+  throw new CaptionerError('bad-input', `${out} holds a training run. Resume it, or choose another folder.`);
 }
 
 /** @throws CaptionerError `corrupt`, naming the file and the field. */
@@ -87,23 +99,26 @@ export function parseTrainerState(json: unknown, file: string): TrainerState {
   throw new CaptionerError('corrupt', `${file} is damaged: ${field.join('.')}: ${message}.`);
 }
 
-/** Hyperparameters that may change when a run goes on: what it has learned so far stays what it is. */
+/** Hyperparameters that may change when a run is resumed: they do not affect what it has learned so far. */
 const changeable: readonly string[] = ['epochs', 'patience', 'saveEvery', 'validatePhotos', 'backend'];
 
 const sections = ['decoder', 'vocabulary', 'training', 'finetuning', 'reinforcement'] as const;
 type Section = (typeof sections)[number];
 
 /**
- * Checks that a run goes on as it began.
+ * Checks that a run is resumed as it began.
+ * @param past the run; a new one is not checked.
  * @param given hyperparameters that were asked for this time, by section.
  * @throws CaptionerError `mismatch`, naming the first that differs.
  */
 export function checkUnchanged(
   out: string,
-  config: CheckpointConfig,
+  past: PastRun | undefined,
   given: Readonly<Partial<Record<Section, object>>>,
   dataset: CheckpointConfig['dataset'],
 ): void {
+  if (!past) return;
+  const { config } = past;
   const saved: Record<Section, object | undefined> = {
     ...config,
     finetuning: config.finetuned?.config,
@@ -123,7 +138,7 @@ export function checkUnchanged(
   }
 }
 
-/** @throws CaptionerError `mismatch`, naming the first of the `given` hyperparameters that is not the saved one and may not change. */
+/** @throws CaptionerError `mismatch`, naming the first of the `given` hyperparameters that differs from the saved one and may not. */
 export function refuseChanges(out: string, saved: object, given: object, mayChange: (name: string) => boolean): void {
   const before = new Map<string, unknown>(Object.entries(saved));
   for (const [name, value] of Object.entries(given) as [string, unknown][]) {
@@ -133,7 +148,7 @@ export function refuseChanges(out: string, saved: object, given: object, mayChan
   }
 }
 
-/** The error of a run that can't go on as it is asked to. */
+/** The error of a run that cannot be resumed as asked. */
 export function differs(out: string, what: string, was: unknown, is: unknown): CaptionerError {
   return new CaptionerError(
     'mismatch',

@@ -1,109 +1,99 @@
-import { readFileSync } from 'node:fs';
 import { useBackend } from '../../backend/index.js';
 import { parseConfig, ReinforcementConfig, type DecoderConfig } from '../../config.js';
 import type { FeatureStore } from '../../data/features/store.js';
-import {
-  checkEncoder,
-  encoderOf,
-  findCheckpoint,
-  libraryVersion,
-  loadCheckpoint,
-  ownEncoder,
-  type Checkpoint,
-} from '../../model/checkpoint/checkpoint.js';
+import { checkEncoder, encoderOf, libraryVersion } from '../../model/checkpoint/checkpoint.js';
 import { Decoder } from '../../model/decoder/decoder.js';
-import { bucketLengths, examplesOf } from '../batches/batches.js';
-import type { TrainingOutcome } from '../decoder/captioner-training.js';
-import { runContinued, type ContinuedRunOptions } from '../loop/continued-run.js';
-import { datasetCounts, encodePhotos, tokenizeData, vectorsOfKnownWords } from '../batches/tokenize-dataset.js';
-import { History } from '../loop/history.js';
-import { RandomViews } from '../batches/random-views.js';
+import { datasetCounts, encodeCaptions, reportGaps, withFeatures, type StoredData } from '../batches/caption-data.js';
+import { tokenizeData } from '../batches/tokenize-dataset.js';
+import type { DecoderNetwork } from '../decoder/decoder-task.js';
+import { readOwnEncoder } from '../decoder/warm-start.js';
+import {
+  continuedCheckpoint,
+  executeContinued,
+  type ContinuedCheckpoint,
+  type ContinuedRunOptions,
+} from '../loop/continued-run.js';
+import { checkUnchanged } from '../loop/run-folder.js';
+import { openRun, type TrainingOutcome, type TrainingRun } from '../loop/training-run.js';
 import { ReinforcementTask, type ReinforcementTaskParts } from './reinforcement-task.js';
-import { checkUnchanged, openRun, runFolders, type PastRun } from '../loop/run-folder.js';
-import { Validation } from '../decoder/validation.js';
 
+/** Options of {@link reinforceCaptioner}. */
 export interface ReinforcementOptions extends ContinuedRunOptions<ReinforcementConfig> {
-  /** Of the manifest's photos, by the encoder that the checkpoint was trained with. */
+  /** Features of the manifest's photos by the encoder that the checkpoint was trained with. */
   readonly features: FeatureStore;
 }
 
 /**
- * Goes on with a trained decoder, which now learns from the score of its own captions: self-critical sequence training (Rennie et al.
+ * Continues to train a decoder, which now learns from the scores of its own captions: self-critical sequence training (Rennie et al.
  * 2017, with the baseline of Luo 2020). Teacher forcing makes people's next word likely after people's words; this makes whole
- * captions of the decoder's own good, as CIDEr-D measures it. `best` is the epoch whose captions of the dev photos have the best
- * CIDEr, or what the run began with, where no epoch is better.
+ * captions of the decoder good, as measured by CIDEr-D. `best` is the epoch whose captions of the dev photos have the best CIDEr, or
+ * the captioner that the run began with, if no epoch is better.
  *
- * Stopped in any way, it can go on: the weights then are those of a run that was never stopped.
+ * A run that was stopped can be resumed, and ends in the same weights as one that was not.
  *
  * @throws CaptionerError `bad-option`, `bad-input` (no train photos, a folder in use), `mismatch` (features of another encoder or of
  *   other photos, a run that was begun otherwise), `numeric`, `interrupted`.
  */
 export async function reinforceCaptioner(options: ReinforcementOptions): Promise<TrainingOutcome> {
-  const past = openRun(options.out, options.resume ?? false, 'reinforce');
-  const config = parseConfig(ReinforcementConfig, { ...past?.config.reinforced?.config, ...options.config });
-  await useBackend(config.backend);
-  return runContinued(new ReinforcementTask(await prepare(options, config, past)), config, options, past);
+  const run = openRun('reinforce', options, (past) =>
+    parseConfig(ReinforcementConfig, { ...past?.reinforced?.config, ...options.config }),
+  );
+  const start = continuedCheckpoint(run, options.checkpoint);
+  const data = await prepareData(run, start, options);
+  const config = checkpointConfig(run, start, data, options);
+  const network = await startNetwork(run, start, data);
+  const task = new ReinforcementTask({ run, config, data, network });
+  return executeContinued(run, task, options.onStart);
 }
 
-async function prepare(
-  options: ReinforcementOptions,
-  config: ReinforcementConfig,
-  past: PastRun | undefined,
-): Promise<ReinforcementTaskParts> {
-  const { manifest, features, out, progress, warn = () => undefined } = options;
-  const folder = findCheckpoint(past ? runFolders(out).last : options.checkpoint);
-  const start: Checkpoint = past ?? loadCheckpoint(folder);
-  const { vocabulary, graphs, weights } = start;
-  const { decoder } = start.config;
-  checkEncoder(start.config, features.encoder, 'The features');
+async function prepareData(
+  { warn, config }: TrainingRun<ReinforcementConfig>,
+  { checkpoint }: ContinuedCheckpoint,
+  { manifest, features, progress }: ReinforcementOptions,
+): Promise<StoredData> {
+  checkEncoder(checkpoint.config, features.encoder, 'The features');
+  const tokenized = tokenizeData(manifest, features);
+  reportGaps(tokenized, warn, 'features', 'the highest reward');
+  const { vocabulary } = checkpoint;
+  const { decoder } = checkpoint.config;
+  const { validatePhotos } = config;
+  const source = { tokenized, vocabulary, decoder, trained: true, validatePhotos };
+  return withFeatures(await encodeCaptions(source, { warn, progress }), features, config.augment);
+}
 
-  const data = tokenizeData(manifest, features);
-  if (data.without.length > 0) {
-    warn(
-      `${data.without.length} of the data set's photos have no features and are left out (${data.without[0]}, say).`,
-    );
-  }
-  if (data.dev.length === 0) warn('There are no dev photos: the epoch with the highest reward is kept as the best.');
-  const vectors = await vectorsOfKnownWords(vocabulary, decoder, warn, progress);
-  const photos = encodePhotos(data.train, vocabulary, vectors);
-  const dev = encodePhotos(
-    config.validatePhotos > 0 ? data.dev.slice(0, config.validatePhotos) : data.dev,
-    vocabulary,
-    vectors,
-  );
-  const views = new RandomViews(features, photos, config.augment);
-  const dataset = datasetCounts(manifest, photos, dev, views.count);
-  if (past) checkUnchanged(out, past.config, { reinforcement: options.config }, dataset);
-
-  const devLengths = dev.flatMap((photo) => examplesOf(photo, config.maxLength).map(({ targets }) => targets.length));
-  const validation = new Validation(
-    { photos: dev, references: data.devReferences.slice(0, dev.length), features, vocabulary },
-    bucketLengths(devLengths, 3),
-    { maxLength: config.maxLength, batchSize: config.photosPerBatch * config.samples },
-  );
-  encoderOf(folder, start.config); // refuses a checkpoint that has lost its own
-  const encoder = ownEncoder(folder);
-  const sizes = { featureSize: features.dimension, vocabularySize: vocabulary.size };
+/**
+ * The `config.json` of the run's checkpoints.
+ * @throws CaptionerError `mismatch`: the run began otherwise.
+ */
+function checkpointConfig(
+  { past, config }: TrainingRun<ReinforcementConfig>,
+  { checkpoint }: ContinuedCheckpoint,
+  data: StoredData,
+  { manifest, out, config: reinforcement }: ReinforcementOptions,
+): ReinforcementTaskParts['config'] {
+  const dataset = datasetCounts(manifest, data, data.views.count);
+  checkUnchanged(out, past, { reinforcement }, dataset);
   return {
-    out,
-    config: {
-      ...start.config,
-      captioner: libraryVersion(),
-      reinforced: { config, trained: { epochs: 0, steps: 0 }, dataset },
-    },
-    ...(encoder !== undefined && { encoder: readFileSync(encoder) }),
-    decoder: new Decoder(config.dropout ? decoder : withoutDropout(decoder), sizes, { weights }),
-    buckets: lengthsOf(config.maxLength),
-    ...{ vocabulary, graphs, photos, features, views, validation },
-    history: new History(runFolders(out).history, past?.history),
-    ...(past && { slots: past.slots }),
+    ...checkpoint.config,
+    captioner: libraryVersion(),
+    reinforced: { config, trained: { epochs: 0, steps: 0 }, dataset },
   };
+}
+
+async function startNetwork(
+  { config: { backend, dropout } }: TrainingRun<ReinforcementConfig>,
+  { folder, checkpoint }: ContinuedCheckpoint,
+  { features, vocabulary }: StoredData,
+): Promise<DecoderNetwork> {
+  const { config, graphs, weights } = checkpoint;
+  encoderOf(folder, config); // refuses a checkpoint that has lost its own encoder
+  await useBackend(backend);
+  const sizes = { featureSize: features.dimension, vocabularySize: vocabulary.size };
+  const decoder = new Decoder(dropout ? config.decoder : withoutDropout(config.decoder), sizes, { weights });
+  return { decoder, graphs, encoder: readOwnEncoder(folder) };
 }
 
 const withoutDropout = (config: DecoderConfig): DecoderConfig => ({
   ...config,
   ...{ featureDropout: 0, inputDropout: 0, betweenDropout: 0, outputDropout: 0 },
 });
-
-/** Lengths that drawn captions are padded to, with their end: how long they will be nobody knows, few are longer than a dozen words. */
-const lengthsOf = (maxLength: number): number[] => [...[12, 16].filter((length) => length <= maxLength), maxLength + 1];

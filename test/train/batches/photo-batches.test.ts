@@ -4,7 +4,8 @@ import path from 'node:path';
 import { expect } from 'chai';
 import { decodePhoto, normalise } from '../../../lib/images/photo.js';
 import { Vocabulary } from '../../../lib/text/vocabulary.js';
-import { PhotoReader, planPhotos, type PhotoWithCaptions } from '../../../lib/train/batches/photo-batches.js';
+import type { PhotoWithCaptions } from '../../../lib/train/batches/caption-data.js';
+import { PhotoReader, planPhotos } from '../../../lib/train/batches/photo-batches.js';
 import { stripedPhotos } from '../../fixtures/striped-photos.js';
 
 const config = { photosPerBatch: 4, captionsPerPhoto: 2, maxLength: 6, seed: 3, augment: false };

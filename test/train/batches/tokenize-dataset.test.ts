@@ -1,12 +1,8 @@
 import { expect } from 'chai';
 import type { Manifest } from '../../../lib/data/datasets/manifest.js';
 import { Vocabulary } from '../../../lib/text/vocabulary.js';
-import {
-  buildVocabulary,
-  encodePhotos,
-  featureStatistics,
-  tokenizeData,
-} from '../../../lib/train/batches/tokenize-dataset.js';
+import { encodePhotos } from '../../../lib/train/batches/caption-data.js';
+import { buildVocabulary, tokenizeData } from '../../../lib/train/batches/tokenize-dataset.js';
 import { randomFeatures } from '../../fixtures/random-features.js';
 
 const manifest: Manifest = {
@@ -30,15 +26,17 @@ describe('training data', () => {
     expect(data.train).to.deep.equal([
       {
         id: 'a',
+        file: '/a',
         captions: [
           ['a', 'dog', 'runs'],
           ['the', 'dog'],
         ],
       },
-      { id: 'b', captions: [['a', 'zebra', 'runs']] },
+      { id: 'b', file: '/b', captions: [['a', 'zebra', 'runs']] },
     ]);
-    expect(data.dev).to.deep.equal([{ id: 'd', captions: [['a', 'puppy', 'runs']] }]);
-    expect(data.devReferences).to.deep.equal([['A puppy runs']]);
+    expect(data.dev).to.deep.equal([
+      { id: 'd', file: '/d', captions: [['a', 'puppy', 'runs']], references: ['A puppy runs'] },
+    ]);
     expect(data.without).to.deep.equal([]);
     const { words } = buildVocabulary(data, { minCount: 1 });
     expect(words.slice(4)).to.deep.equal(['a', 'dog', 'runs', 'the', 'zebra']);
@@ -53,22 +51,5 @@ describe('training data', () => {
     const vectors = { dimension: 1, matrix: new Float32Array(), missing: [], nearestKnownWord };
     expect(encodePhotos(data.dev, vocabulary, vectors)[0].captions).to.deep.equal([[a, dog, runs]]);
     expect(encodePhotos(data.train, vocabulary, vectors)[1].captions).to.deep.equal([[a, Vocabulary.UNK, runs]]);
-  });
-});
-
-describe('featureStatistics', () => {
-  it('is mean and deviation of each feature, the variance raised by 1e-5', () => {
-    const rows: Record<string, number[]> = { a: [1, 5], b: [3, 5] };
-    const features = {
-      ...randomFeatures(['a', 'b'], 2),
-      read: (id: string, into = new Float32Array(2)) => {
-        into.set(rows[id]);
-        return into;
-      },
-    };
-    const { mean, std } = featureStatistics(features, [{ id: 'a' }, { id: 'b' }]);
-    expect([...mean]).to.deep.equal([2, 5]);
-    expect(std[0]).to.be.closeTo(Math.sqrt(1 + 1e-5), 1e-6);
-    expect(std[1], 'a feature that never changes is not blown up').to.be.closeTo(Math.sqrt(1e-5), 1e-6);
   });
 });

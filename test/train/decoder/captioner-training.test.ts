@@ -187,7 +187,7 @@ describe('trainCaptioner', () => {
     const warnings: string[] = [];
     const other = await train({ ...from, features, out: at('other'), warn: (line) => warnings.push(line) });
     expect(warnings).to.have.length(1);
-    expect(warnings[0]).to.include('not another').and.include('it has to learn to read them');
+    expect(warnings[0]).to.include('not of another').and.include('it has to learn to read them');
     expect(other.config.encoder.name).to.equal('another');
 
     // A registered network has two files, with and without its head: its features are the same.
@@ -223,7 +223,7 @@ describe('trainCaptioner', () => {
     const warnings: string[] = [];
     const { state, best } = await train({ ...twoScenes(20, 0), warn: (line) => void warnings.push(line) });
     expect(warnings).to.deep.equal([
-      'There are no dev photos: the epoch with the least training loss is kept as the best.',
+      'There are no dev photos: the epoch with the lowest training loss is kept as the best.',
     ]);
     expect(state.bestEpoch).to.equal(4);
     expect(loadCheckpoint(best).config.scores).to.deep.equal({});
@@ -247,7 +247,7 @@ describe('trainCaptioner', () => {
     const { manifest, features } = twoScenes();
     const strangers = await refusal({ features: { ...features, has: () => false } });
     expect(strangers.code).to.equal('mismatch');
-    expect(strangers.message).to.match(/of other photos than the data set two scenes: none of its 26 photos/);
+    expect(strangers.message).to.match(/belong to other photos than the data set two scenes: none of its 26 photos/);
     const untrained = { ...manifest, photos: manifest.photos.filter(({ split }) => split === 'dev') };
     expect((await refusal({ manifest: untrained })).message).to.match(/two scenes has no train photos with captions/);
     const broken = {

@@ -96,7 +96,7 @@ describe('a run that was stopped', () => {
       expect(error).to.be.instanceOf(CaptionerError).with.property('code', 'interrupted');
       expect((error as Error).message).to.match(
         new RegExp(
-          `^Stopped after ${stopAt} of 32 steps, which are saved\\. The same command with --resume goes on\\.$`,
+          `^Stopped after ${stopAt} of 32 steps, which are saved\\. Repeat the command with --resume to continue\\.$`,
         ),
       );
     }

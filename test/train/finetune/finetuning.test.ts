@@ -113,7 +113,7 @@ describe('finetuneCaptioner', () => {
         ...{ config: augmented, onStep, signal: controller.signal },
         resume: stopAt > 2,
       });
-      expect(error.message).to.match(new RegExp(`^Stopped after ${stopAt} of 12 steps.*--resume goes on\\.$`));
+      expect(error.message).to.match(new RegExp(`^Stopped after ${stopAt} of 12 steps.*--resume to continue\\.$`));
     }
     const { state } = await finetune('stopped', { config: augmented, resume: true });
     expect(state.step).to.equal(12);
@@ -158,7 +158,7 @@ describe('finetuneCaptioner', () => {
     expect(state.epoch).to.equal(2);
     expect(tf.memory().numTensors, 'tensors left behind').to.equal(numTensors);
     expect(warnings).to.have.length(3);
-    expect(warnings[0]).to.match(/^1 of the data set's photos are not there and left out \(4\.png, say\)\.$/);
+    expect(warnings[0]).to.match(/^1 photo without a file is left out \(4\.png\)\.$/);
     expect(warnings[1]).to.match(/17\.png is damaged or cut short .* It is left out\.$/);
     expect(warnings[2]).to.match(/3\.png is damaged or cut short .* It is left out\.$/);
   });

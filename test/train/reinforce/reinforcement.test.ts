@@ -68,7 +68,7 @@ describe('reinforceCaptioner', () => {
       };
       const change = { config: short, onStep, signal: controller.signal, resume: stopAt > 2 };
       expect((await refusal(reinforce('stopped', change))).message).to.match(
-        new RegExp(`^Stopped after ${stopAt} of 8 steps.*--resume goes on\\.$`),
+        new RegExp(`^Stopped after ${stopAt} of 8 steps.*--resume to continue\\.$`),
       );
     }
     await reinforce('stopped', { config: short, resume: true });

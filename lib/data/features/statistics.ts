@@ -1,0 +1,38 @@
+import { CaptionerError } from '../../errors.js';
+import type { FeatureStore } from './store.js';
+
+/** Mean and standard deviation of each feature, [D] each. */
+export interface FeatureStatistics {
+  readonly mean: Float32Array;
+  readonly std: Float32Array;
+}
+
+/**
+ * Mean and standard deviation of each feature over photos. The variance is raised by 1e-5, as in batch normalisation, so that a feature
+ * that is almost constant is not amplified.
+ * @throws CaptionerError `numeric`: features that are not finite, naming the photo.
+ */
+export function featureStatistics(
+  features: FeatureStore,
+  photos: readonly { readonly id: string }[],
+): FeatureStatistics {
+  const D = features.dimension;
+  const [sum, squares] = [new Float64Array(D), new Float64Array(D)];
+  const row = new Float32Array(D);
+  for (const { id } of photos) {
+    features.read(id, row);
+    for (let i = 0; i < D; i++) {
+      sum[i] += row[i];
+      squares[i] += row[i] * row[i];
+    }
+    if (!row.every(Number.isFinite)) {
+      throw new CaptionerError(
+        'numeric',
+        `The features of ${id} are not all finite numbers. Delete the features, and extract them again.`,
+      );
+    }
+  }
+  const mean = sum.map((x) => x / photos.length);
+  const std = squares.map((x, i) => Math.sqrt(Math.max(0, x / photos.length - mean[i] ** 2) + 1e-5));
+  return { mean: Float32Array.from(mean), std: Float32Array.from(std) };
+}
