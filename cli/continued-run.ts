@@ -16,7 +16,10 @@ export interface ContinuedRunFlags extends DatasetFlags {
 /** The flags of {@link ContinuedRunFlags}. */
 export function addContinuedRunOptions(command: Command): Command {
   return addDatasetOptions(command)
-    .option('--checkpoint <folder>', 'Trained captioner to begin with. (default: the best shipped model whose encoder is on this machine)')
+    .option(
+      '--checkpoint <folder>',
+      'Trained captioner to begin with. (default: the best shipped model whose encoder is on this machine)',
+    )
     .requiredOption('-o, --out <folder>', 'Folder of the run.')
     .option('--resume', 'Go on with the run in --out where it stopped, with the hyperparameters it has; or start it.')
     .option('--json', 'Print where the best checkpoint is and how good, as JSON.');

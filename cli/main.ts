@@ -16,6 +16,7 @@ const commands: Record<string, () => Promise<Command>> = {
   evaluate: async () => (await import('./commands/evaluate.js')).evaluateCommand(),
   calibrate: async () => (await import('./commands/calibrate.js')).calibrateCommand(),
   compare: async () => (await import('./commands/compare.js')).compareCommand(),
+  judge: async () => (await import('./commands/judge.js')).judgeCommand(),
   score: async () => (await import('./commands/score.js')).scoreCommand(),
   export: async () => (await import('./commands/export.js')).exportCommand(),
   caption: async () => (await import('./commands/caption.js')).captionCommand(),

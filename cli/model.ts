@@ -13,7 +13,8 @@ export function chosenCheckpoints(
   const { model, better } = chooseModel();
   if (!options.quiet) {
     const get =
-      better && ` captioner download ${better.encoder.name} (${megabytes(better.encoder.file.bytes)}) gets a better one.`;
+      better &&
+      ` captioner download ${better.encoder.name} (${megabytes(better.encoder.file.bytes)}) gets a better one.`;
     warn(`captioner: using the model '${model.name}'.${get ?? ''}`);
   }
   return [model.folder];

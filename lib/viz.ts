@@ -27,5 +27,6 @@ export { Gallery, type GalleryItem, type GalleryOptions } from './viz/gallery.js
 export { Table, type TableData, type TableOptions } from './viz/table.js';
 export { NotebookProgress } from './viz/progress-display.js';
 export { calibrationCurve, lengthHistogram, scoreCurve, trainingCurves } from './viz/report/figures.js';
+export { judgePage, type JudgedPhoto, type JudgePageOptions, type Verdict } from './viz/report/judge-page.js';
 export { evaluationReport, type EvaluationReportOptions } from './viz/report/page.js';
 export { amounts, heat, ink, palette, scores, seriesColours } from './viz/theme.js';

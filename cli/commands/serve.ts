@@ -13,7 +13,10 @@ export function serveCommand(): Command {
     ['captioner serve --checkpoint runs/mine', 'a captioner of your own'],
     ['curl -F photo=@dog.jpg http://127.0.0.1:8080/caption', 'a photo to it'],
   ])
-    .option('--checkpoint <folder>', 'Trained captioner or training run. (default: the best shipped model whose encoder is on this machine)')
+    .option(
+      '--checkpoint <folder>',
+      'Trained captioner or training run. (default: the best shipped model whose encoder is on this machine)',
+    )
     .option('--encoder <file>', 'ONNX file of the checkpoint’s encoder. (default: found or downloaded by its name)')
     .addHelpText(
       'after',
