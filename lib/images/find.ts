@@ -1,13 +1,14 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { CaptionerError } from '../errors.js';
-import { formatBytes, photoExtensions, photoFormat } from './format.js';
+import { formatBytes, isNamedLikePhoto, photoFormat, unreadFormat, unreadFormatOfName } from './format.js';
 
 /**
  * The photos that a person means by files, folders and globs.
  *
  * A file's name is taken as it is, also when there is no such file: decoding it will say so. A folder, with its subfolders, and a
- * glob (`photos/**\/*.jpg`) give the files that are named like photos or begin like one; hidden ones stay out.
+ * glob (`photos/**\/*.jpg`) give the files that are named like photos or begin like one; hidden files are left out. Pictures in formats that are not
+ * read (RAW, SVG, PDF, …) are among them: decoding them says what to do, where leaving them out would say nothing.
  *
  * @returns paths in the order of `sources`, each folder's by name, none twice.
  * @throws CaptionerError `not-found` when a folder holds no photo, or a glob matches none.
@@ -46,8 +47,9 @@ function globPattern(source: string): string {
 }
 
 function looksLikePhoto(file: string): boolean {
-  const extension = path.extname(file).slice(1).toLowerCase();
-  return (photoExtensions as readonly string[]).includes(extension) || photoFormat(beginning(file)) !== undefined;
+  if (isNamedLikePhoto(file) || unreadFormatOfName(file)) return true;
+  const bytes = beginning(file);
+  return photoFormat(bytes) !== undefined || unreadFormat(bytes) !== undefined;
 }
 
 function beginning(file: string): Uint8Array {

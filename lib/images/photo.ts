@@ -1,6 +1,12 @@
 import { readFile, stat } from 'node:fs/promises';
+import type { Sharp, SharpOptions } from 'sharp';
 import { CaptionerError } from '../errors.js';
-import { photoFormat } from './format.js';
+import { decodeBmp } from './bmp.js';
+import { photoFormat, photoFormats, unreadFormat, unreadFormatOfName, type PhotoFormat } from './format.js';
+import { decodeHeic } from './heic.js';
+import { mendJpeg } from './jpeg.js';
+import type { RawPhoto } from './raw-photo.js';
+import { applyGamma, needsRange, ownGamma, scaleToBytes } from './sample-range.js';
 import { pixelsOf, recolour, type View } from './view.js';
 
 export interface PhotoOptions {
@@ -12,24 +18,25 @@ export interface PhotoOptions {
 
 /** 134 megapixels: more than any phone's or camera's frame, and at most 400 MB when decoded as a whole. */
 export const defaultMaxPixels = 2 ** 27;
-type Sharp = (typeof import('sharp'))['default'];
+type SharpLibrary = (typeof import('sharp'))['default'];
 
 const maxFileBytes = 256 * 2 ** 20;
 
 /**
  * Reads a photo as the square of RGB bytes that an encoder wants.
  *
- * JPEG, PNG, WebP, GIF (first frame), TIFF (first page) and AVIF, known by their content, whatever the file is called.
- * EXIF orientation is applied; grey, CMYK, 16-bit and profiled photos become 8-bit sRGB; what is transparent becomes white.
+ * JPEG, PNG, WebP, GIF (first frame), TIFF (first page), AVIF, HEIC and BMP, known by their content, whatever the file is called.
+ * EXIF orientation is applied; grey, CMYK, 16-bit and profiled photos become 8-bit sRGB; what is transparent becomes white. The numbers of
+ * a TIFF of floats or 32-bit integers are scaled by their range, the colours of a PNG by its gamma.
  * The photo is squashed to the square without keeping its aspect, so that nothing of it is cut away.
  *
- * Harmless oddities in the data (extra bytes, wrong headers) are read over. A photo that is cut short or damaged is refused,
+ * Harmless oddities in the data (extra bytes, wrong headers, no end marker) are read over. A photo that is cut short or damaged is refused,
  * although a decoder could fill the rest with grey: its caption would describe something that isn't there.
  *
  * @param source a file's path, or the bytes of a file.
  * @param size width and height of the square, in pixels.
  * @returns RGB bytes, [size, size, 3].
- * @throws CaptionerError `not-found`: there is no such file. `bad-image`: it is empty, cut short, damaged, no photo, or too large.
+ * @throws CaptionerError `not-found`: there is no such file. `bad-image`: it is empty, cut short, damaged, not a photo, or too large.
  */
 export async function decodePhoto(
   source: string | Uint8Array,
@@ -39,36 +46,78 @@ export async function decodePhoto(
   const name = typeof source === 'string' ? source : 'The file';
   const bytes = typeof source === 'string' ? await readPhotoFile(source) : source;
   if (bytes.length === 0) throw new CaptionerError('bad-image', `${name} is empty.`);
-  if (!photoFormat(bytes)) {
-    throw new CaptionerError('bad-image', `${name} is not a photo: JPEG, PNG, WebP, GIF, TIFF or AVIF.`);
+  const format = photoFormat(bytes);
+  // The RAW photos of most cameras are TIFF inside: a reader of TIFF finds their thumbnail.
+  const named = format === undefined || format === 'tiff' ? unreadFormatOfName(name) : undefined;
+  const unread = format === undefined ? (unreadFormat(bytes) ?? named) : named;
+  if (unread) {
+    throw new CaptionerError('bad-image', `${name} is ${unread.kind}, which is not read. ${unread.remedy}`);
   }
-  const sharp = await loadSharp();
+  if (!format) throw new CaptionerError('bad-image', `${name} is not a photo: ${photoFormats}.`);
   try {
-    const photo = sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels, autoOrient: true });
-    if (view) {
-      const { width, height } = (await photo.metadata()).autoOrient;
-      photo.extract(pixelsOf(view, width, height)).flop(view.mirrored);
-    }
-    const { data, info } = await photo
-      .flatten({ background: '#ffffff' })
-      .resize(size, size, { fit: 'fill' })
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    if (info.channels !== 3) throw new Error(`it has ${info.channels} channels`);
-    const rgb = new Uint8Array(data.buffer, data.byteOffset, data.length);
-    if (view) recolour(rgb, view);
-    return rgb;
+    return await squash(bytes, format, size, maxPixels, view);
   } catch (error) {
-    const reason = (error as Error).message.trim();
-    throw new CaptionerError(
-      'bad-image',
-      reason.includes('pixel limit')
-        ? `${name} has too many pixels: more than ${maxPixels.toLocaleString('en')} are not decoded.`
-        : `${name} is damaged or cut short (${reason.split('\n')[0]}).`,
-      { cause: error },
-    );
+    throw explain(error as Error, name, format, maxPixels);
   }
+}
+
+/** Decodes a file of a known format. */
+async function squash(bytes: Uint8Array, format: PhotoFormat, size: number, maxPixels: number, view?: View) {
+  const sharp = await loadSharp();
+  const open = (data: Uint8Array, options: SharpOptions = {}) =>
+    sharp(data, { failOn: 'error', limitInputPixels: maxPixels, autoOrient: true, ...options });
+  const openRaw = ({ data, width, height, channels }: RawPhoto) => sharp(data, { raw: { width, height, channels } });
+  if (format === 'heic') return await resize(openRaw(await decodeHeic(bytes, maxPixels)), size, view);
+  if (format === 'bmp') return await resize(openRaw(decodeBmp(bytes, maxPixels)), size, view);
+  if (format === 'tiff') {
+    const metadata = await open(bytes).metadata();
+    // All numbers are in memory at a time.
+    const photo = () => open(bytes, { limitInputPixels: Math.ceil(maxPixels / 4) });
+    if (needsRange(metadata)) return await resize(openRaw(await scaleToBytes(photo(), metadata)), size, view);
+  }
+  const gamma = format === 'png' ? ownGamma(bytes) : undefined;
+  if (gamma !== undefined) {
+    const photo = await applyGamma(open(bytes), await open(bytes).metadata(), gamma);
+    return await resize(openRaw(photo), size, view);
+  }
+  if (format !== 'jpeg') return await resize(open(bytes), size, view);
+  try {
+    return await resize(open(bytes, { failOn: 'warning' }), size, view);
+  } catch (error) {
+    if (!(error as Error).message.includes('VipsJpeg')) throw error;
+    return await resize(open(await mendJpeg(bytes, open), { failOn: 'none' }), size, view);
+  }
+}
+
+/** Resizes a photo, or a part of it, to a square of RGB bytes. */
+async function resize(photo: Sharp, size: number, view: View | undefined): Promise<Uint8Array> {
+  if (view) {
+    const { width, height } = (await photo.metadata()).autoOrient;
+    photo.extract(pixelsOf(view, width, height)).flop(view.mirrored);
+  }
+  const { data, info } = await photo
+    .flatten({ background: '#ffffff' })
+    .resize(size, size, { fit: 'fill' })
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  if (info.channels !== 3) throw new Error(`it has ${info.channels} channels`);
+  const rgb = new Uint8Array(data.buffer, data.byteOffset, data.length);
+  if (view) recolour(rgb, view);
+  return rgb;
+}
+
+/** What decoders say of files that are sound, and of a kind that they can't read. */
+const unreadKind = /are not read|samples out of range|bad labq format|no known route/;
+
+function explain(error: Error, name: string, format: PhotoFormat, maxPixels: number): CaptionerError {
+  const reason = error.message.trim().split('\n')[0];
+  const sentence = reason.includes('pixel limit')
+    ? `${name} has too many pixels: more than ${maxPixels.toLocaleString('en')} are not decoded.`
+    : unreadKind.test(reason)
+      ? `${name} is a ${format.toUpperCase()} of a kind that is not read (${reason}). Save it as PNG or JPEG.`
+      : `${name} is damaged or cut short (${reason}).`;
+  return new CaptionerError('bad-image', sentence, { cause: error });
 }
 
 /** A square of RGB bytes, [from, from, 3], in another size, [to, to, 3], as {@link decodePhoto} resizes photos. */
@@ -111,7 +160,10 @@ async function readPhotoFile(file: string): Promise<Uint8Array> {
   try {
     const { size } = await stat(file);
     if (size > maxFileBytes) {
-      throw new CaptionerError('bad-image', `${file} is larger than ${maxFileBytes / 2 ** 20} MB: that is no photo.`);
+      throw new CaptionerError(
+        'bad-image',
+        `${file} is larger than ${maxFileBytes / 2 ** 20} MB: that is not a photo.`,
+      );
     }
     return await readFile(file);
   } catch (error) {
@@ -123,10 +175,10 @@ async function readPhotoFile(file: string): Promise<Uint8Array> {
   }
 }
 
-let loading: Promise<Sharp> | undefined;
+let loading: Promise<SharpLibrary> | undefined;
 
 /** sharp takes a tenth of a second to load: only when the first photo is decoded. */
-function loadSharp(): Promise<Sharp> {
+function loadSharp(): Promise<SharpLibrary> {
   loading ??= import('sharp').then(({ default: sharp }) => {
     // Each photo is decoded once, on one thread; several photos are decoded at a time.
     sharp.cache(false);

@@ -94,7 +94,7 @@ export function captionSchema({ maxBeam, maxFiles }: ServiceConfig): FastifySche
   return {
     summary: 'Caption photos',
     description:
-      `Up to ${maxFiles} photos: JPEG, PNG, WebP, GIF, TIFF or AVIF, told by their content. One photo is answered by its captions, ` +
+      `Up to ${maxFiles} photos: JPEG, PNG, WebP, GIF, TIFF, AVIF, HEIC or BMP, told by their content. One photo is answered by its captions, ` +
       'several by a list with the captions or the error of each in its place. Options may stand in the query or in the body. With ' +
       'Accept: application/x-ndjson each photo is a line of JSON as soon as it is captioned, with Accept: text/event-stream an event.',
     tags: ['captions'],

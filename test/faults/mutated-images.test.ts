@@ -36,6 +36,7 @@ async function seeds(): Promise<[name: string, bytes: Buffer][]> {
     ['lzw.tiff', small('cat.jpg').tiff({ compression: 'lzw' }).toBuffer()],
     ['jpeg.tiff', small('cat.jpg').tiff({ compression: 'jpeg' }).toBuffer()],
     ['photo.avif', small('stairs.jpg').avif({ effort: 0 }).toBuffer()],
+    ['photo.heic', Promise.resolve(fs.readFileSync('test/fixtures/photos/four-colours.heic'))],
     ...photos.map((name): [string, Promise<Buffer>] => [name, small(name).jpeg({ quality: 70 }).toBuffer()]),
   ];
   return await Promise.all(made.map(async ([name, bytes]): Promise<[string, Buffer]> => [name, await bytes]));

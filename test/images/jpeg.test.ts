@@ -1,0 +1,100 @@
+import { expect } from 'chai';
+import sharp from 'sharp';
+import { decodePhoto } from '../../lib/images/photo.js';
+
+const endMarker = Buffer.from([0xff, 0xd9]);
+const size = 16;
+
+/** What becomes of a file: its pixels, or the message of an error. */
+const outcome = (bytes: Uint8Array) =>
+  decodePhoto(bytes, size).then(
+    (rgb) => Buffer.from(rgb),
+    (error: unknown) => (error as Error).message,
+  );
+
+/** Mean difference of two photos, in levels of 255. */
+const difference = (a: Uint8Array, b: Uint8Array) =>
+  a.reduce((sum, value, i) => sum + Math.abs(value - b[i]), 0) / a.length;
+
+/** A photo with everything between the end of its first segment and the rest. */
+const withStray = (jpeg: Buffer, stray: Buffer) => {
+  const first = 4 + jpeg.readUInt16BE(4);
+  return Buffer.concat([jpeg.subarray(0, first), stray, jpeg.subarray(first)]);
+};
+
+describe('a damaged JPEG', () => {
+  const kinds: Record<string, Buffer> = {};
+  let photo: Buffer;
+  before(async () => {
+    const large = () => sharp('data/samples/cat.jpg').resize(960, 720, { fit: 'fill' });
+    photo = kinds.baseline = await large().jpeg({ progressive: false }).toBuffer();
+    kinds.progressive = await large().jpeg({ progressive: true }).toBuffer();
+    kinds['without subsampling'] = await large().jpeg({ progressive: false, chromaSubsampling: '4:4:4' }).toBuffer();
+    kinds.grey = await large().greyscale().jpeg({ progressive: false }).toBuffer();
+  });
+
+  for (const kind of ['baseline', 'progressive', 'without subsampling', 'grey']) {
+    it(`is captioned without its end marker, or half of it: ${kind}`, async () => {
+      const whole = await outcome(kinds[kind]);
+      for (const missing of [1, 2]) {
+        expect(await outcome(kinds[kind].subarray(0, -missing)), `${missing}`).to.deep.equal(whole);
+      }
+    });
+
+    it(`is refused, or looks as if it were whole, wherever it is cut: ${kind}`, async () => {
+      const whole = (await outcome(kinds[kind])) as Buffer;
+      const refused: number[] = [];
+      for (let percent = 5; percent < 100; percent += 5) {
+        const cut = kinds[kind].subarray(0, Math.floor((percent / 100) * kinds[kind].length));
+        for (const bytes of [cut, Buffer.concat([cut, endMarker])]) {
+          const found = await outcome(bytes);
+          if (typeof found === 'string') {
+            expect(found).to.match(/damaged or cut short/);
+            refused.push(percent);
+          } else expect(difference(found, whole), `${percent} %`).to.be.below(2);
+        }
+      }
+      // The last scans of a progressive photo hold details that are hardly seen.
+      expect(refused.length).to.be.at.least(kind === 'progressive' ? 20 : 36);
+    });
+  }
+
+  it('says how much is missing', async () => {
+    const half = Buffer.concat([photo.subarray(0, Math.floor(photo.length / 2)), endMarker]);
+    const percent = Number(/\((\d+) % of it is missing\)/.exec((await outcome(half)) as string)?.[1]);
+    expect(percent).to.be.within(30, 70);
+  });
+
+  it('is captioned where only its last block is missing', async () => {
+    const cut = photo.subarray(0, -10);
+    expect(await outcome(cut)).to.be.instanceOf(Buffer);
+    expect(await outcome(Buffer.concat([cut, endMarker]))).to.be.instanceOf(Buffer);
+  });
+
+  it('is captioned as it is with stray bytes: in its header, before its end, after it', async () => {
+    const whole = await outcome(photo);
+    const stray = Buffer.alloc(2000, 1);
+    const files = {
+      header: withStray(photo, stray),
+      'before its end': Buffer.concat([photo.subarray(0, -2), stray, endMarker]),
+      'after it': Buffer.concat([photo, stray]),
+    };
+    for (const [where, bytes] of Object.entries(files)) expect(await outcome(bytes), where).to.deep.equal(whole);
+  });
+
+  it('is refused where stray bytes come before what is missing', async () => {
+    const half = photo.subarray(0, Math.floor(photo.length / 2));
+    expect(await outcome(Buffer.concat([withStray(half, Buffer.alloc(10)), endMarker]))).to.match(/% of it is missing/);
+  });
+
+  it('is refused where its header alone is left', async () => {
+    const scan = photo.indexOf(Buffer.from([0xff, 0xda]));
+    expect(await outcome(Buffer.concat([photo.subarray(0, scan + 14), endMarker]))).to.match(/100 % of it is missing/);
+    expect(await outcome(Buffer.concat([photo.subarray(0, scan), endMarker]))).to.match(/damaged or cut short/);
+  });
+
+  it('is refused where its data were changed, so that they no longer fit', async () => {
+    const hole = Buffer.concat([photo.subarray(0, 20_000), photo.subarray(30_000)]);
+    expect(await outcome(hole)).to.match(/damaged or cut short/);
+  });
+});
