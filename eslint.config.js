@@ -14,7 +14,15 @@ export default tseslint.config(
       '@typescript-eslint/no-unnecessary-condition': 'off',
       '@typescript-eslint/no-extraneous-class': 'off',
       '@typescript-eslint/consistent-type-definitions': ['error', 'interface'],
-      'no-restricted-syntax': ['error', { selector: 'ExportDefaultDeclaration', message: 'Export by name.' }],
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'ExportDefaultDeclaration', message: 'Export by name.' },
+        {
+          selector: ':matches(ImportDeclaration, ImportExpression)[source.value="onnxruntime-node"]',
+          message:
+            'Use onnxRuntime() of lib/onnx/runtime.ts, which switches usage reports off, and types of onnxruntime-common.',
+        },
+      ],
     },
   },
   { files: ['eslint.config.js'], rules: { 'no-restricted-syntax': 'off' } },

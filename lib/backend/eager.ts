@@ -1,9 +1,10 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { Tensor } from 'onnxruntime-node';
+import type { Tensor } from 'onnxruntime-common';
 import type { KernelInputs, TensorStorage } from './tensor-storage.js';
 import type { Attributes, KernelRule, Operands } from './kernels/rule.js';
 import { sizeOf } from './kernels/rule.js';
 import { GraphBuilder, isDtype, tfType, type Dtype } from '../onnx/graph-builder.js';
+import { onnxRuntime } from '../onnx/runtime.js';
 import { Session } from '../onnx/session.js';
 
 /** Sessions kept for eager kernels; the one unused for longest goes first. A session takes some 50 KB. */
@@ -34,9 +35,10 @@ export class EagerSessions {
     const session = this.session(name, rule, operands, attributes);
     if (!session) return undefined;
 
+    const runtime = onnxRuntime();
     const feeds: Record<string, Tensor> = {};
     for (const [key, { dtype, shape }] of Object.entries(operands)) {
-      feeds[key] = new Tensor(dtype, this.backend.valuesOf(inputs[key]), [...shape]);
+      feeds[key] = new runtime.Tensor(dtype, this.backend.valuesOf(inputs[key]), [...shape]);
     }
     const results = session.run(feeds);
     const outputs = session.outputs.map(({ name: output }) => {

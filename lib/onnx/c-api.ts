@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { KoffiFunc } from 'koffi';
+import { disableTelemetry } from './runtime.js';
 
 /**
  * ONNX Runtime's C interface, called through koffi. Its functions stand in a table whose order never changes:
@@ -84,6 +85,7 @@ export function ortApi(): OrtApi | undefined {
 function load(): OrtApi {
   const require = createRequire(import.meta.url);
   const koffi = require('koffi') as typeof import('koffi');
+  disableTelemetry();
   const library = koffi.load(libraryFile(require));
   const [getApi] = koffi.decode(library.func('void *OrtGetApiBase()')(), koffi.array('void *', 1)) as Pointer[];
   const table = (

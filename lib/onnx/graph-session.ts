@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
-import { Tensor } from 'onnxruntime-node';
+import type { Tensor } from 'onnxruntime-common';
 import { returnFreedMemory } from './native-memory.js';
 import { ortApi, type OrtApi, type Pointer } from './c-api.js';
 import { onnxType, type Dtype } from './graph-builder.js';
+import { onnxRuntime } from './runtime.js';
 import { Session, type SessionOptions } from './session.js';
 import { CaptionerError } from '../errors.js';
 
@@ -115,8 +116,9 @@ export class CopyingGraphSession implements GraphSession {
   async run(inputs: Buffers, outputs: Buffers): Promise<void> {
     // Signals and timers get their turn before the main thread is busy.
     await new Promise(setImmediate);
+    const runtime = onnxRuntime();
     const feeds = Object.entries(inputs).map(([name, { dtype, data, shape }]): [string, Tensor] => {
-      return [name, new Tensor(dtype, data, [...shape])];
+      return [name, new runtime.Tensor(dtype, data, [...shape])];
     });
     const results = this.session.run(Object.fromEntries(feeds));
     for (const [name, { data }] of Object.entries(outputs)) data.set(results[name].data as Float32Array);

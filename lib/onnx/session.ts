@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import type { Tensor } from 'onnxruntime-node';
+import type { Tensor } from 'onnxruntime-common';
 import { CaptionerError } from '../errors.js';
+import { requireRuntime } from './runtime.js';
 
 /**
  * ONNX Runtime, run synchronously. The public `InferenceSession.run` only defers the same call to the next turn of the event
@@ -34,7 +34,7 @@ let loaded: Binding | undefined;
 function native(): Binding {
   if (loaded) return loaded;
   try {
-    const binding = createRequire(import.meta.url)('onnxruntime-node/dist/binding.js') as Binding;
+    const binding = requireRuntime('/dist/binding.js') as Binding;
     if (typeof binding.initOrt !== 'function' || typeof binding.binding.InferenceSession !== 'function') {
       throw new Error('its inner interface is not the one expected');
     }

@@ -1,8 +1,9 @@
-import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { InferenceSession, Tensor } from 'onnxruntime-common';
 import { addLikeliest, likeliest } from '../onnx/likeliest.js';
 import { decodeModel, encodeModel } from '../onnx/protobuf.js';
 import { exactSums } from '../onnx/quantize.js';
 import { nextOf, quantizeRecurrence } from '../onnx/recurrence.js';
+import { onnxRuntime } from '../onnx/runtime.js';
 import { sessionThreads, shortWaits } from '../onnx/session-threads.js';
 import { fillWeights } from '../onnx/weights.js';
 import type { InferenceConfig } from '../config.js';
@@ -41,7 +42,7 @@ export class DecoderSession implements Stepper<SessionState> {
     weights: Weights,
     { threads, precision = 'fp32' }: DecoderSessionOptions = {},
   ): Promise<DecoderSession> {
-    const ort = await import('onnxruntime-node');
+    const ort = onnxRuntime();
     const quantized = precision === 'int8';
     const { files, first } = networks(graphs, weights, quantized);
     const [start, step] = await Promise.all(

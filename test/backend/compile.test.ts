@@ -7,7 +7,9 @@ import { fillWeights } from '../../lib/onnx/weights.js';
 import { Session } from '../../lib/onnx/session.js';
 import { CaptionerError } from '../../lib/errors.js';
 import { Random } from '../../lib/random.js';
-import { Tensor as OrtTensor } from 'onnxruntime-node';
+import { onnxRuntime } from '../../lib/onnx/runtime.js';
+
+const { Tensor: OrtTensor } = onnxRuntime();
 
 type Tensors = Record<string, tf.Tensor>;
 

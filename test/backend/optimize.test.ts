@@ -1,10 +1,12 @@
 import { expect } from 'chai';
-import { Tensor } from 'onnxruntime-node';
 import { GraphBuilder } from '../../lib/onnx/graph-builder.js';
 import { DataType } from '../../lib/onnx/protobuf.js';
 import { Session } from '../../lib/onnx/session.js';
 import { optimize } from '../../lib/backend/optimize.js';
 import { Random } from '../../lib/random.js';
+import { onnxRuntime } from '../../lib/onnx/runtime.js';
+
+const { Tensor } = onnxRuntime();
 
 /** A_0^T B_0 + A_1^T B_1 + … as a tape of gradients adds it up, plus a term that is no product. */
 function sumOfProducts(count: number, bias: boolean): GraphBuilder {

@@ -1,10 +1,12 @@
 import { expect } from 'chai';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { GraphBuilder } from '../../lib/onnx/graph-builder.js';
 import { exactSums, quantizeProducts } from '../../lib/onnx/quantize.js';
 import { decodeModel, encodeModel, type Model } from '../../lib/onnx/protobuf.js';
 import { fillWeights } from '../../lib/onnx/weights.js';
 import { Random } from '../../lib/random.js';
+import { onnxRuntime } from '../../lib/onnx/runtime.js';
+
+const { InferenceSession, Tensor } = onnxRuntime();
 
 describe('quantizeProducts', () => {
   const [M, K, N] = [9, 64, 33];

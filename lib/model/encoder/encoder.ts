@@ -1,9 +1,10 @@
-import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common';
 import { ExtractionConfig, parseConfig, type PhotoViews } from '../../config.js';
 import { CaptionerError } from '../../errors.js';
 import { plainIdentity, type EncoderIdentity } from '../../data/features/store.js';
 import { normalise } from '../../images/photo.js';
 import { decodedSize, viewCounts, viewsOfPhoto, wholeView } from '../../images/photo-views.js';
+import { onnxRuntime } from '../../onnx/runtime.js';
 import type { ProgressReporter } from '../../progress.js';
 import { readEncoder, type EncoderSource } from './encoder-source.js';
 import { imagenet, type Normalisation } from './registry.js';
@@ -43,7 +44,7 @@ export class Encoder {
     private readonly normalisation: Normalisation,
     private readonly batchSize: number,
     private readonly session: InferenceSession,
-    private readonly createTensor: (data: Float32Array, shape: number[]) => Tensor,
+    private readonly createTensor: (data: Float32Array, shape: number[]) => OrtTensor,
   ) {}
 
   /**
@@ -54,8 +55,7 @@ export class Encoder {
    *   `corrupt`: the file is damaged. `unsupported`: it is no photo classifier that can be used.
    */
   static async load(nameOrPath: string, options: EncoderOptions = {}): Promise<Encoder> {
-    const [source] = await Promise.all([readEncoder(nameOrPath, options), import('onnxruntime-node')]);
-    return await Encoder.open(source, options);
+    return await Encoder.open(await readEncoder(nameOrPath, options), options);
   }
 
   /**
@@ -64,12 +64,12 @@ export class Encoder {
    */
   static async open(source: EncoderSource, options: EncoderOptions = {}): Promise<Encoder> {
     const { bytes, file, known, name, sha256, headless, registered } = source;
-    const ort = await import('onnxruntime-node');
     const { network, session } =
       headless && known
         ? await loadHeadless(bytes, file, known, options.threads)
         : await loadClassifier(bytes, file, registered, options.threads);
     const { dimension, inputSize } = { ...network, ...known };
+    const { Tensor } = onnxRuntime();
     const { views, batchSize } = parseConfig(ExtractionConfig, { views: options.views, batchSize: options.batchSize });
     return new Encoder(
       plainIdentity({ name, sha256, dimension, views }),
@@ -79,7 +79,7 @@ export class Encoder {
       known ?? options.normalisation ?? imagenet,
       network.batch === 'one' ? 1 : batchSize,
       session,
-      (data, shape) => new ort.Tensor('float32', data, shape),
+      (data, shape) => new Tensor('float32', data, shape),
     );
   }
 

@@ -1,5 +1,6 @@
+import type { InferenceSession } from 'onnxruntime-common';
+import { onnxRuntime } from '../../onnx/runtime.js';
 import { sessionThreads, shortWaits } from '../../onnx/session-threads.js';
-import type { InferenceSession } from 'onnxruntime-node';
 import { CaptionerError } from '../../errors.js';
 import { encoderValues } from './encoder-file.js';
 import type { HeadlessNetwork } from './detach-head.js';
@@ -63,9 +64,8 @@ export async function loadClassifier(
 }
 
 async function createSession(model: Uint8Array, file: string, threads?: number): Promise<InferenceSession> {
-  const ort = await import('onnxruntime-node');
   try {
-    return await ort.InferenceSession.create(model, {
+    return await onnxRuntime().InferenceSession.create(model, {
       ...sessionThreads(threads),
       extra: { session: shortWaits },
       // Errors are thrown; what ONNX Runtime writes to stderr besides helps nobody.
@@ -83,7 +83,7 @@ async function run(
   { input, features, inputSize }: LoadedNetwork['network'],
   photos: readonly number[],
 ): Promise<Float32Array | Error> {
-  const { Tensor } = await import('onnxruntime-node');
+  const { Tensor } = onnxRuntime();
   const values = photos.flatMap((photo) =>
     Array.from({ length: 3 * inputSize ** 2 }, (_, i) => 2 * Math.sin((photo + 1) * 12.9898 * i)),
   );

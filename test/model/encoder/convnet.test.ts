@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { useBackend } from '../../../lib/backend/index.js';
 import { CaptionerError } from '../../../lib/errors.js';
 import { ConvNet } from '../../../lib/model/encoder/convnet.js';
@@ -10,6 +9,9 @@ import { exportConvNet } from '../../../lib/model/encoder/export-convnet.js';
 import { storeWeightsAsFloat16 } from '../../../lib/onnx/half-precision.js';
 import { importConvNet } from '../../../lib/model/encoder/import-convnet.js';
 import { Random } from '../../../lib/random.js';
+import { onnxRuntime } from '../../../lib/onnx/runtime.js';
+
+const { InferenceSession, Tensor } = onnxRuntime();
 
 const size = 64;
 const config = { width: 4, blocks: 1 };

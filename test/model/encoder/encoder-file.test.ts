@@ -2,7 +2,6 @@ import { expect } from 'chai';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import * as ort from 'onnxruntime-node';
 import { decodeModel, encodeModel } from '../../../lib/onnx/protobuf.js';
 import type { CaptionerError } from '../../../lib/errors.js';
 import { normalise } from '../../../lib/images/photo.js';
@@ -14,6 +13,9 @@ import {
 import { Encoder } from '../../../lib/model/encoder/encoder.js';
 import { Random } from '../../../lib/random.js';
 import { channels, network, node, value } from './networks.js';
+import { onnxRuntime } from '../../../lib/onnx/runtime.js';
+
+const ort = onnxRuntime();
 
 describe("an encoder's file", () => {
   let folder: string;

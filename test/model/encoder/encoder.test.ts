@@ -2,7 +2,6 @@ import { expect } from 'chai';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import * as ort from 'onnxruntime-node';
 import { decodeModel, encodeModel, type Model } from '../../../lib/onnx/protobuf.js';
 import type { CaptionerError } from '../../../lib/errors.js';
 import { normalise } from '../../../lib/images/photo.js';
@@ -11,6 +10,9 @@ import { imagenet } from '../../../lib/model/encoder/registry.js';
 import { Random } from '../../../lib/random.js';
 import * as networks from './networks.js';
 import { channels, float, int, int64, ints, network, node, value } from './networks.js';
+import { onnxRuntime } from '../../../lib/onnx/runtime.js';
+
+const ort = onnxRuntime();
 
 describe('an encoder made of a classifier', () => {
   let folder: string;

@@ -1,10 +1,12 @@
 import { expect } from 'chai';
-import * as ort from 'onnxruntime-node';
 import { AttributeType, DataType, type Attribute, type Node, type Tensor } from '../../../lib/onnx/protobuf.js';
 import type { TrainableEncoder } from '../../../lib/model/encoder/trainable-encoder.js';
 import { Random } from '../../../lib/random.js';
 import * as networks from './networks.js';
 import { channels, float, int, int64, ints, network, node, value } from './networks.js';
+import { onnxRuntime } from '../../../lib/onnx/runtime.js';
+
+const ort = onnxRuntime();
 
 const number = (name: string, f: number): Attribute => ({ name, type: AttributeType.float, f });
 const text = (name: string, s: string): Attribute => ({ name, type: AttributeType.string, s: Buffer.from(s) });
