@@ -1,4 +1,6 @@
 import { inspect } from 'node:util';
+import type { CellPlace, Executor, Outcome } from './executor.js';
+import type { CellPosition, Problem } from './compiler.js';
 
 /** How a cell failed, as Jupyter's `error` message and a notebook's `error` output have it. */
 export interface CellError {
@@ -7,39 +9,81 @@ export interface CellError {
   readonly traceback: readonly string[];
 }
 
-/**
- * What tslab prints when a cell fails, as an error: either one thrown value, or `'%s%d:%d - %s'` with file, line, column and message for
- * each thing that TypeScript has against the cell.
- */
-export function cellError(printed: readonly (readonly unknown[])[], source: string): CellError {
-  const [first] = printed;
-  if (first?.[0] === '%s%d:%d - %s') {
-    const lines = source.split('\n');
-    const problems = printed.map(([, file, line, column, text]) => {
-      const place = `${String(file)}${String(line)}:${String(column)}`;
-      const shown = file ? '' : `\n    ${(lines[Number(line) - 1] ?? '').trim()}`;
-      return `${place} - ${String(text)}${shown}`;
-    });
-    const [, file, line, column, text] = first;
-    const evalue = `${String(file)}${String(line)}:${String(column)} - ${String(text)}`;
-    return { ename: 'TypeScript', evalue, traceback: ['TypeScript refuses the cell:', ...problems] };
+type Places = Pick<Executor, 'placeOf'>;
+
+/** The error of a cell, or undefined where it ran to its end. */
+export function cellError(outcome: Outcome, source: string, places: Places): CellError | undefined {
+  switch (outcome.status) {
+    case 'done':
+      return undefined;
+    case 'refused':
+      return refusal(outcome.problems, source);
+    case 'left':
+      return interruption(outcome.stillRuns);
+    case 'thrown':
+      return isInterruption(outcome.error) ? interruption(false) : thrownError(outcome.error, places);
   }
-  const thrown = first?.[0];
-  if (!(thrown instanceof Error) && !isErrorLike(thrown)) {
+}
+
+function refusal(problems: readonly Problem[], source: string): CellError {
+  const lines = source.split('\n');
+  const place = ({ file, line, column, message }: Problem) => `${file ? `${file} ` : ''}${line}:${column} - ${message}`;
+  const shown = problems.map((problem) => {
+    const text = problem.file ? '' : `\n    ${(lines[problem.line - 1] ?? '').trim()}`;
+    return `${place(problem)}${text}`;
+  });
+  return { ename: 'TypeScript', evalue: place(problems[0]), traceback: ['TypeScript refuses the cell:', ...shown] };
+}
+
+function interruption(stillRuns: boolean): CellError {
+  const evalue = stillRuns
+    ? 'The cell was interrupted, but what it started still runs and may slow other cells down. Restart the kernel to end it.'
+    : 'The cell was interrupted.';
+  return { ename: 'Interrupted', evalue, traceback: [`Interrupted: ${evalue}`] };
+}
+
+function isInterruption(error: unknown): boolean {
+  return isErrorLike(error) && (error as { code?: string }).code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED';
+}
+
+/** A thrown value, with the lines of the cells that it came through. */
+function thrownError(thrown: unknown, places: Places): CellError {
+  if (!isErrorLike(thrown)) {
     const evalue = typeof thrown === 'string' ? thrown : inspect(thrown);
     return { ename: 'Thrown', evalue, traceback: [`Thrown: ${evalue}`] };
   }
   const { name, message, stack = '' } = thrown;
   const frames = stack
-    .replaceAll('evalmachine.<anonymous>', 'cell')
     .split('\n')
     .filter((line) => /^\s+at /.test(line))
     .filter((line) => !/node:internal|node:vm|[\\/]node_modules[\\/]tslab[\\/]|[\\/]jupyter[\\/]/.test(line));
+  const first = frames.map((line) => placeOf(line, places)).find((place) => place !== undefined);
+  const shown = frames.map((line) => {
+    const place = placeOf(line, places);
+    return place ? line.replace(framePosition, `cell [${place.count}], line ${place.line}`) : line;
+  });
   const cause = thrown.cause === undefined ? [] : [`  caused by ${inspect(thrown.cause).split('\n')[0]}`];
-  return { ename: name, evalue: message, traceback: [`${name}: ${message}`, ...frames, ...cause] };
+  return {
+    ename: name,
+    evalue: message,
+    traceback: [
+      `${name}: ${message}`,
+      ...(first ? [`cell [${first.count}], line ${first.line}:`, `    ${first.text.trim()}`] : []),
+      ...shown,
+      ...cause,
+    ],
+  };
 }
 
-/** An error of another realm, as `vm` throws when it is interrupted. */
+const framePosition = /\b(cell-\d+\.ts):(\d+):(\d+)/;
+
+function placeOf(frame: string, places: Places): CellPlace | undefined {
+  const [, file, line, column] = framePosition.exec(frame) ?? [];
+  const position: CellPosition = { line: Number(line), column: Number(column) };
+  return file === undefined ? undefined : places.placeOf(file, position);
+}
+
+/** An error, also of another realm. */
 function isErrorLike(value: unknown): value is Error {
   return typeof value === 'object' && value !== null && 'message' in value && 'name' in value;
 }

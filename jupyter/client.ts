@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Dealer, Subscriber } from 'zeromq';
 import type { CellError } from './cell-error.js';
 import type { Output } from './notebook.js';
-import type { MimeBundle } from './session.js';
+import type { MimeBundle } from './display-value.js';
 import { decodeMessage, encodeMessage, message, type Connection, type Message } from './wire.js';
 
 /** What became of a cell. */

@@ -3,7 +3,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Publisher, Reply, Router } from 'zeromq';
 import type { CellError } from './cell-error.js';
-import { Session, type CellOutputs, type MimeBundle } from './session.js';
+import type { MimeBundle } from './display-value.js';
+import { Session, type CellOutputs } from './session.js';
 import { decodeMessage, message, SendQueue, type Connection, type Message } from './wire.js';
 
 /**
@@ -150,7 +151,7 @@ class Kernel {
     if (counted && !silent) this.count++;
     const execution_count = this.count;
     if (!silent) this.publish('execute_input', { code, execution_count }, request);
-    const error = await this.session.run(code, this.outputsOf(request, execution_count));
+    const error = await this.session.run(code, execution_count, this.outputsOf(request, execution_count));
     if (error && !silent) this.publish('error', { ...error }, request);
     const outcome: ({ status: 'error' } & CellError) | { status: 'ok' } = error
       ? { status: 'error', ...error }
@@ -214,7 +215,10 @@ const kernel = new Kernel(connection, session);
 
 process.on('SIGINT', () => void session.interrupt());
 process.on('uncaughtException', (error) => process.stderr.write(`Uncaught ${error.stack ?? String(error)}\n`));
-process.on('unhandledRejection', (reason) => process.stderr.write(`Unhandled rejection: ${String(reason)}\n`));
+process.on('unhandledRejection', (reason) => {
+  if ((reason as Error | undefined)?.name !== 'Interrupted')
+    process.stderr.write(`Unhandled rejection: ${String(reason)}\n`);
+});
 
 // A server that was killed can't shut its kernels down.
 const parent = process.ppid;

@@ -1,5 +1,5 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import type { MimeBundle } from './session.js';
+import type { MimeBundle } from './display-value.js';
 
 /** What a cell gave, as nbformat 4.5 has it: https://nbformat.readthedocs.io/en/latest/format_description.html */
 export type Output =

@@ -1,23 +1,10 @@
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { inspect } from 'node:util';
-import type { Executor } from 'tslab/dist/executor.js';
 import { cellError, type CellError } from './cell-error.js';
-import { createCellConverter } from './compiler.js';
+import { displayOf, type DisplayData, type MimeBundle, type OutputMetadata } from './display-value.js';
+import { Executor, type Run } from './executor.js';
 
 const require = createRequire(import.meta.url);
-
-/** An output by MIME type: text, or base64 of bytes. */
-export type MimeBundle = Readonly<Record<string, string>>;
-
-/** What is said of an output by MIME type: width and height of a picture, say. */
-export type OutputMetadata = Readonly<Record<string, unknown>>;
-
-/** An output and what is said of it. */
-export interface DisplayData {
-  readonly data: MimeBundle;
-  readonly metadata?: OutputMetadata;
-}
 
 /** Where a cell's outputs go. */
 export interface CellOutputs {
@@ -27,46 +14,64 @@ export interface CellOutputs {
   result(data: MimeBundle, metadata?: OutputMetadata): void;
 }
 
-/** What a library finds under this name on `globalThis` when it runs in a notebook. `captioner/viz` shows its figures with it. */
+/** The name on `globalThis` under which a library finds the notebook that it runs in. `captioner/viz` shows its figures with it. */
 const hostName = Symbol.for('captioner.notebook');
-/** A method of values that can show themselves: `() => Promise<DisplayData>`. */
-const displayName = Symbol.for('captioner.display');
 
-/** After an interrupt, so long a cell may take to stop by itself (and save, say) before it is left alone. */
+/** Time that an interrupted cell gets to stop by itself (and save, say) where it has asked for its signal. */
 const graceMilliseconds = 10_000;
+/** The same for a cell that hasn't: it can't know. */
+const shortGraceMilliseconds = 500;
+/** Time after which a cell that still stops is said to. */
+const patienceMilliseconds = 2500;
+
+/** A cell, its outputs and its signal. */
+class Cell {
+  readonly abort = new AbortController();
+  run?: Run;
+  /** Whether the cell has asked for its signal. */
+  listens = false;
+  private readonly text = { stdout: '', stderr: '' };
+  private flushing?: NodeJS.Immediate;
+
+  constructor(readonly outputs: CellOutputs) {}
+
+  print(name: 'stdout' | 'stderr', text: string): void {
+    this.text[name] += text;
+    // Prints of one turn are sent in one message.
+    this.flushing ??= setImmediate(() => this.flush());
+  }
+
+  flush(): void {
+    if (this.flushing) clearImmediate(this.flushing);
+    this.flushing = undefined;
+    for (const name of ['stdout', 'stderr'] as const) {
+      const text = this.text[name];
+      this.text[name] = '';
+      if (text) this.outputs.stream(name, text);
+    }
+  }
+}
 
 /** Runs cells, one after the other, in one TypeScript program. */
 export class Session {
   private readonly executor: Executor;
-  private outputs?: CellOutputs;
-  private abort = new AbortController();
-  private readonly printed: unknown[][] = [];
-  private result: unknown;
-  private readonly text = { stdout: '', stderr: '' };
-  private readonly write = {
-    stdout: process.stdout.write.bind(process.stdout),
-    stderr: process.stderr.write.bind(process.stderr),
-  };
-  private flushing?: NodeJS.Immediate;
+  private readonly cells = new WeakMap<Run, Cell>();
+  /** The cell that runs, else the last one. */
+  private latest?: Cell;
+  private isRunning = false;
 
   /** @param folder where cells' imports are resolved from. */
   constructor(folder: string) {
-    const { createExecutor } = require('tslab/dist/executor.js') as typeof import('tslab/dist/executor.js');
-    const node = createCellConverter();
-    const converters = { node, browser: node, close: () => node.close() };
-    this.executor = createExecutor(folder, converters, {
-      // The value of a cell's last expression.
-      log: (value: unknown) => (this.result = value),
-      error: (...message: unknown[]) => this.printed.push(message),
-    });
+    this.executor = new Executor(folder);
     Object.assign(globalThis, {
       [hostName]: {
-        display: ({ data, metadata }: DisplayData, id?: string, update?: boolean) => {
-          this.flush();
-          this.outputs?.display(data, id, update, metadata);
+        display: ({ data, metadata }: DisplayData, id?: string, update?: boolean) =>
+          this.display(data, id, update, metadata),
+        signal: () => {
+          const cell = this.current();
+          if (cell) cell.listens = true;
+          return cell?.abort.signal ?? new AbortController().signal;
         },
-        // Asked for anew in each cell: once aborted, a signal stays so.
-        signal: () => this.abort.signal,
       },
     });
     this.captureOutput('stdout');
@@ -74,46 +79,60 @@ export class Session {
     this.lendDisplay();
   }
 
-  /** @returns undefined when the cell ran to its end. Outputs that come later still go to `outputs`, until the next cell runs. */
-  async run(source: string, outputs: CellOutputs): Promise<CellError | undefined> {
-    this.outputs = outputs;
-    this.abort = new AbortController();
-    this.printed.length = 0;
-    this.result = undefined;
+  /**
+   * Runs a cell. Outputs of callbacks that it leaves behind go to `outputs` too.
+   * @returns undefined when the cell ran to its end.
+   */
+  async run(source: string, count: number, outputs: CellOutputs): Promise<CellError | undefined> {
+    const cell = new Cell(outputs);
+    this.latest = cell;
+    this.isRunning = true;
     try {
-      const done = await this.executor.execute(source);
-      if (!done) return cellError(this.printed, source);
-      if (this.result !== undefined) {
-        const { data, metadata } = await displayOf(this.result);
-        this.flush();
+      const outcome = await this.executor.execute(source, count, (run) => {
+        cell.run = run;
+        this.cells.set(run, cell);
+      });
+      if (outcome.status === 'done' && outcome.value !== undefined && outcome.value !== null) {
+        const { data, metadata } = await displayOf(outcome.value);
+        cell.flush();
         outputs.result(data, metadata);
       }
-      return undefined;
+      return cellError(outcome, source, this.executor);
     } catch (error) {
-      return cellError([[error]], source);
+      return cellError({ status: 'thrown', error }, source, this.executor);
     } finally {
-      this.flush();
+      this.isRunning = false;
+      cell.flush();
     }
   }
 
   /**
-   * Asks the running cell to stop, by its `cellSignal()`; a cell that doesn't listen is left alone after a while, or with the second
-   * interrupt. (A cell that computes without ever awaiting is stopped by Node itself.)
+   * Asks the running cell to stop, by its `cellSignal()`. A cell that doesn't stop in time is left, and so it is by a second interrupt.
+   * (Node itself stops a cell that computes before it awaits anything.)
    */
   async interrupt(): Promise<void> {
-    const { abort } = this;
-    if (!abort.signal.aborted) {
-      abort.abort(new Error('The cell was interrupted.'));
-      await sleep(graceMilliseconds, undefined, { ref: false });
+    const { latest: cell } = this;
+    if (!cell || !this.isRunning) return;
+    const stillRuns = () => this.isRunning && this.latest === cell;
+    if (!cell.abort.signal.aborted) {
+      cell.abort.abort(new Error('The cell was interrupted.'));
+      if (cell.listens) {
+        await sleep(patienceMilliseconds, undefined, { ref: false });
+        if (!stillRuns()) return;
+        cell.print('stderr', 'The cell is stopping in good order. Interrupt again to leave it at once.\n');
+        await sleep(graceMilliseconds - patienceMilliseconds, undefined, { ref: false });
+      } else {
+        await sleep(shortGraceMilliseconds, undefined, { ref: false });
+      }
     }
-    if (this.abort === abort) this.executor.interrupt();
+    if (stillRuns()) cell.run?.leave();
   }
 
   complete(source: string, position: number): { start: number; end: number; candidates: string[] } {
     return this.executor.complete(source, position);
   }
 
-  /** What is known of the name at a position, as text. */
+  /** Type and documentation of the name at a position, as text. */
   inspect(source: string, position: number): string | undefined {
     const info = this.executor.inspect(source, position) as Parameters<typeof printQuickInfo>[0] | undefined;
     const { printQuickInfo } = require('tslab/dist/inspect.js') as typeof import('tslab/dist/inspect.js');
@@ -125,27 +144,30 @@ export class Session {
     return isCompleteCode(source);
   }
 
+  /** The cell whose code, or whose callback, is being executed. */
+  private current(): Cell | undefined {
+    const run = this.executor.current();
+    return (run && this.cells.get(run)) ?? this.latest;
+  }
+
+  private display(data: MimeBundle, id?: string, update?: boolean, metadata?: OutputMetadata): void {
+    const cell = this.current();
+    cell?.flush();
+    cell?.outputs.display(data, id, update, metadata);
+  }
+
   private captureOutput(name: 'stdout' | 'stderr'): void {
+    const toLog = process[name].write.bind(process[name]);
     const write = (chunk: string | Uint8Array, encoding?: unknown, done?: unknown): boolean => {
-      this.text[name] += typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString();
-      // What is printed in one go is sent in one message.
-      this.flushing ??= setImmediate(() => this.flush());
+      const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString();
+      const cell = this.current();
+      if (cell) cell.print(name, text);
+      else toLog(text); // before the first cell: to the log of whoever started the kernel
       const callback = typeof encoding === 'function' ? encoding : done;
       if (typeof callback === 'function') process.nextTick(callback as () => void);
       return true;
     };
     process[name].write = write as typeof process.stdout.write;
-  }
-
-  private flush(): void {
-    if (this.flushing) clearImmediate(this.flushing);
-    this.flushing = undefined;
-    for (const name of ['stdout', 'stderr'] as const) {
-      const text = this.text[name];
-      this.text[name] = '';
-      if (text && this.outputs) this.outputs.stream(name, text);
-      else if (text) this.write[name](text); // before the first cell: to the log of whoever started the kernel
-    }
   }
 
   /** `tslab.display` of cells that import tslab. */
@@ -154,15 +176,6 @@ export class Session {
     tslab.lastWriteDisplayData = (
       { data, transient }: { data: Record<string, string>; transient?: { display_id?: string } },
       update?: boolean,
-    ) => {
-      this.flush();
-      this.outputs?.display(data, transient?.display_id, update);
-    };
+    ) => this.display(data, transient?.display_id, update);
   }
-}
-
-async function displayOf(value: unknown): Promise<DisplayData> {
-  const show = (value as Record<symbol, unknown> | null)?.[displayName];
-  if (typeof show === 'function') return (show as () => Promise<DisplayData>).call(value);
-  return { data: { 'text/plain': inspect(value, { depth: 4, maxArrayLength: 40, breakLength: 100 }) } };
 }

@@ -106,6 +106,6 @@ function requireHost(): NotebookHost {
   if (host) return host;
   throw new CaptionerError(
     'unsupported',
-    'There is no notebook to show this in: open it with npm run lab. Elsewhere, write a figure to a file: see toSvg and toImage.',
+    'This process does not run on the notebook kernel of captioner. In Jupyter, choose Kernel > Change Kernel > TypeScript (captioner). Elsewhere, write the figure to a file with toSvg or toImage.',
   );
 }

@@ -83,7 +83,7 @@ describe('captioner train and evaluate', function () {
 
     const refused = await captioner(train('run', '--epochs', '6'));
     expect(refused.code).to.equal(1);
-    expect(refused.stderr).to.match(/holds a training run\. Resume it/);
+    expect(refused.stderr).to.match(/holds a training run\. Resume it \(--resume, or resume: true\)/);
 
     const { code, stdout, stderr } = await captioner(train('run', '--epochs', '60', '--resume', '--json'));
     expect(stderr).to.match(/epoch\s+loss\s+dev loss\s+perplexity\s+BLEU-1\s+BLEU-4\s+ROUGE-L\s+CIDEr\s+time/);

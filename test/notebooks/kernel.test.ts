@@ -19,6 +19,15 @@ describe('the kernel', function () {
     const { outputs, error } = await kernel.execute(code);
     return { text: textOf(outputs), outputs, error };
   };
+  /** Runs a cell and interrupts it when it prints. */
+  const interruptAtFirstOutput = async (code: string) => {
+    let interrupted = false;
+    const { outputs, error } = await kernel.execute(code, () => {
+      if (!interrupted) kernel.interrupt();
+      interrupted = true;
+    });
+    return { text: textOf(outputs), error };
+  };
   before(async () => {
     kernel = await KernelClient.start(kernelspec);
   });
@@ -73,6 +82,82 @@ describe('the kernel', function () {
     expect((await run('String((globalThis as { hasRun?: boolean }).hasRun)')).text).to.equal("'undefined'");
   });
 
+  it('keeps the names and imports that a cell made before it threw', async () => {
+    await run(`const kept = 'old'; let other = 1;`);
+    const { error } = await run(
+      `import { palette } from 'captioner/viz';
+       import type { FigureSpec } from 'captioner/viz';
+       const kept = 2;
+       function double(x: number) { return 2 * x; }
+       throw new Error('here');
+       const other = 'never';`,
+    );
+    expect(error?.evalue).to.equal('here');
+    expect((await run('double(kept)')).text).to.equal('4');
+    expect((await run('const spec: FigureSpec | undefined = undefined; typeof palette')).text).to.equal("'object'");
+    // A name that the cell did not come to keeps its value, and its type.
+    expect((await run('other.toFixed(1)')).text).to.equal("'1.0'");
+  });
+
+  it('names the line of the cell that threw, also of a function of an earlier cell', async () => {
+    await run(
+      `// a comment\nasync function fails(): Promise<never> {\n  await Promise.resolve();\n  throw new Error('deep');\n}`,
+    );
+    const { error } = await run(`interface Unused { a: string }\n\nawait fails();`);
+    expect(error?.traceback[1]).to.match(/^cell \[\d+\], line 4:$/);
+    expect(error?.traceback[2]).to.equal(`    throw new Error('deep');`);
+    expect(error?.traceback.join('\n')).to.match(/cell \[\d+\], line 3/);
+  });
+
+  it('shows the numbers of a tensor and the rows of a data frame', async () => {
+    const tensor = await run(
+      `import * as tf from '@tensorflow/tfjs-core';\nimport { useBackend } from 'captioner/train';\nawait useBackend('cpu');\ntf.tensor2d([[1, 2.5], [3, 4]])`,
+    );
+    expect(textOf(tensor.outputs.slice(-1))).to.equal('Tensor [2, 2] float32\n[ [ 1, 2.5 ], [ 3, 4 ] ]');
+    const frame = await run(`import * as danfo from 'danfojs-node';\nnew danfo.DataFrame([{ word: 'a', count: 3 }])`);
+    expect(frame.text.replaceAll(/ +/g, ' ')).to.equal(' word count\n0 a 3');
+    expect(frame.outputs[0]).to.have.nested.property('data.text/html');
+  });
+
+  it(`takes tfjs-node's own name, or tells what to use in its place`, async () => {
+    const { error, text } = await run(`import * as native from '@tensorflow/tfjs-node';\ntypeof native.matMul`);
+    if (error) expect(error.evalue).to.contain('not installed here').and.contain(`Import '@tensorflow/tfjs'`);
+    else expect(text).to.equal("'function'");
+  });
+
+  it('keeps the names of a cell that was interrupted, and ends its loops', async () => {
+    const { error, text } = await interruptAtFirstOutput(
+      `import { setTimeout as pause } from 'node:timers/promises';
+       let turns = 0;
+       console.log('begun');
+       for (;;) { turns++; await pause(20); }`,
+    );
+    expect(error).to.deep.equal({
+      ename: 'Interrupted',
+      evalue: 'The cell was interrupted.',
+      traceback: ['Interrupted: The cell was interrupted.'],
+    });
+    expect(text).to.equal('begun\n');
+    const first = Number((await run('turns')).text);
+    expect(first).to.be.greaterThan(0);
+    await run('await pause(200)');
+    expect(Number((await run('turns')).text)).to.equal(first);
+  });
+
+  it('says that an interrupted cell still runs, and keeps its late output out of other cells', async () => {
+    const { error } = await interruptAtFirstOutput(
+      `const early = 'early';
+       console.log('begun');
+       await new Promise((resolve) => setTimeout(resolve, 5000));
+       console.log('late');
+       process.stdout.write('later');`,
+    );
+    expect(error?.ename).to.equal('Interrupted');
+    expect(error?.evalue).to.contain('still runs').and.contain('Restart the kernel');
+    const next = await run('await new Promise((resolve) => setTimeout(resolve, 6000)); early');
+    expect(next.text).to.equal("'early'");
+  });
+
   it('can be interrupted in a loop that never awaits', async () => {
     setTimeout(() => kernel.interrupt(), 1500);
     const { error } = await run('for (;;) {}');
@@ -81,14 +166,14 @@ describe('the kernel', function () {
   });
 
   it('tells a cell that waits, by its signal, that it shall stop', async () => {
-    setTimeout(() => kernel.interrupt(), 1500);
-    const { text } = await run(
+    const { text } = await interruptAtFirstOutput(
       `import { cellSignal } from 'captioner/viz';
        const signal = cellSignal();
+       console.log('begun');
        await new Promise((resolve) => signal.addEventListener('abort', resolve));
        console.log('saved');`,
     );
-    expect(text).to.equal('saved\n');
+    expect(text).to.equal('begun\nsaved\n');
     expect((await run('cellSignal().aborted')).text).to.equal('false');
   });
 

@@ -88,7 +88,10 @@ export function readPastRun(out: string, resume: boolean, kind: RunKind): PastRu
 /** @throws CaptionerError `bad-input`: a folder in use is not to be resumed. */
 export function refuseUnlessResumed(out: string, resume: boolean): void {
   if (resume) return;
-  throw new CaptionerError('bad-input', `${out} holds a training run. Resume it, or choose another folder.`);
+  throw new CaptionerError(
+    'bad-input',
+    `${out} holds a training run. Resume it (--resume, or resume: true), or choose another folder.`,
+  );
 }
 
 /** @throws CaptionerError `corrupt`, naming the file and the field. */

@@ -73,9 +73,13 @@ export class TrainingRun<
       return await trainer.run();
     } catch (error) {
       if (!(error instanceof CaptionerError) || error.code !== 'interrupted') throw error;
-      throw new CaptionerError('interrupted', `${error.message} Repeat the command with --resume to continue.`, {
-        cause: error,
-      });
+      throw new CaptionerError(
+        'interrupted',
+        `${error.message} Repeat the command with --resume to continue, or the call with resume: true.`,
+        {
+          cause: error,
+        },
+      );
     } finally {
       await task.dispose();
     }

@@ -96,7 +96,7 @@ describe('a run that was stopped', () => {
       expect(error).to.be.instanceOf(CaptionerError).with.property('code', 'interrupted');
       expect((error as Error).message).to.match(
         new RegExp(
-          `^Stopped after ${stopAt} of 32 steps, which are saved\\. Repeat the command with --resume to continue\\.$`,
+          `^Stopped after ${stopAt} of 32 steps, which are saved\\. Repeat the command with --resume to continue, or the call with resume: true\\.$`,
         ),
       );
     }
@@ -117,7 +117,11 @@ describe('a run that was stopped', () => {
       expect((error as Error).message).to.match(message);
     };
     const resume = true;
-    await refused({}, 'bad-input', /run holds a training run\. Resume it, or choose another folder/);
+    await refused(
+      {},
+      'bad-input',
+      /run holds a training run\. Resume it \(--resume, or resume: true\), or choose another folder/,
+    );
     await refused({ resume, decoder: { hiddenSize: 99 } }, 'mismatch', /has hiddenSize 12, not 99/);
     await refused({ resume, training: { learningRate: 0.5 } }, 'mismatch', /has learningRate 0\.02, not 0\.5/);
     await refused({ resume, vocabulary: { minCount: 2 } }, 'mismatch', /has minCount 5, not 2/);

@@ -113,7 +113,9 @@ describe('finetuneCaptioner', () => {
         ...{ config: augmented, onStep, signal: controller.signal },
         resume: stopAt > 2,
       });
-      expect(error.message).to.match(new RegExp(`^Stopped after ${stopAt} of 12 steps.*--resume to continue\\.$`));
+      expect(error.message).to.match(
+        new RegExp(`^Stopped after ${stopAt} of 12 steps.*--resume to continue, or the call with resume: true\\.$`),
+      );
     }
     const { state } = await finetune('stopped', { config: augmented, resume: true });
     expect(state.step).to.equal(12);

@@ -68,7 +68,7 @@ describe('reinforceCaptioner', () => {
       };
       const change = { config: short, onStep, signal: controller.signal, resume: stopAt > 2 };
       expect((await refusal(reinforce('stopped', change))).message).to.match(
-        new RegExp(`^Stopped after ${stopAt} of 8 steps.*--resume to continue\\.$`),
+        new RegExp(`^Stopped after ${stopAt} of 8 steps.*--resume to continue, or the call with resume: true\\.$`),
       );
     }
     await reinforce('stopped', { config: short, resume: true });
