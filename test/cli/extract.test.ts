@@ -115,10 +115,10 @@ describe('captioner extract', function () {
   });
 
   it('refuses features of another precision and unknown options, in one line', async () => {
-    const other = await captioner(extract('whole', '--precision', 'fp16'));
+    const other = await captioner(extract('whole', '--storage', 'fp16'));
     expect(other.code).to.equal(1);
     expect(other.stderr).to.match(/^captioner: The features in .* have precision fp32, not fp16\..*\n$/);
-    const misspelt = await captioner(extract('whole', '--precision', 'fp23'));
+    const misspelt = await captioner(extract('whole', '--storage', 'fp23'));
     expect(misspelt.code).to.equal(1);
     expect(misspelt.stderr).to.contain('fp32, fp16');
   });
@@ -221,7 +221,7 @@ describe('captioner info and captioner encoders', function () {
   });
 
   it('describes features, and finds what has changed in them', async () => {
-    const encoder = ['--encoder', at('tiny.onnx'), '--precision', 'fp16'];
+    const encoder = ['--encoder', at('tiny.onnx'), '--storage', 'fp16'];
     await captioner(['extract', '--data', at('list.csv'), '--features', at('features'), ...encoder]);
     expect(await json('info', at('features'), '--verify', '--quiet')).to.deep.include({
       kind: 'features',

@@ -79,6 +79,21 @@ describe('flags made from the configs', () => {
     expect(values!.search.beam).to.equal(7);
   });
 
+  it('are known by their former names, with a notice', () => {
+    const { values, said } = run(['--augment', '0.3']);
+    expect(values!.training.randomViewShare).to.equal(0.3);
+    expect(said).to.equal('captioner: --augment is now called --random-view-share. Use the new name.\n');
+    const both = run(['--augment', '0.3', '--random-view-share', '0.4']);
+    expect(both.values!.training.randomViewShare, 'the present name wins').to.equal(0.4);
+    expect(run(['--augment', '3']).said).to.match(/'--augment <x>' argument '3' is invalid/);
+    expect(run(['--help']).said).not.to.include('--augment');
+    for (const content of [{ augment: 0.1 }, { training: { augment: 0.1 } }]) {
+      const config = ['--config', file(content)];
+      expect(run(config).given!.training).to.deep.equal({ randomViewShare: 0.1 });
+      expect(run([...config, '--random-view-share', '0.2']).values!.training.randomViewShare).to.equal(0.2);
+    }
+  });
+
   for (const [args, complaint] of [
     [['--hiden-size', '3'], /unknown option '--hiden-size'[^]*--hidden-size/],
     [['--hidden-size', 'big'], /--hidden-size <n>' argument 'big' is invalid\. Expected number/],
@@ -126,10 +141,10 @@ describe('flags made from the configs', () => {
   it('are in the help with type, range, choices, default and examples', () => {
     const { said } = run(['--help']);
     const help = said.replace(/\s+/g, ' ');
-    expect(help).to.include('--hidden-size <n> Units of the hidden state of each layer. (1 to 8192; default 512)');
+    expect(help).to.include('--hidden-size <n> Units in the hidden state of each layer. (1 to 8192; default 512)');
     expect(help).to.include('--cell <cell> Kind of recurrent cell. (lstm, gru or rnn; default lstm)');
     expect(help).to.include('(default yes, --no-normalize-features for no)');
-    expect(help).to.include('--require <words> Words or phrases that each caption must have, as they are written.');
+    expect(help).to.include('--require <words> Words or phrases that each caption must contain, exactly as written.');
     expect(help).to.include('(with commas between, or the flag again)');
     expect(help).to.include('Examples: $ captioner train --epochs 3 a short run');
   });

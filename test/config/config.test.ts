@@ -2,16 +2,22 @@ import { expect } from 'chai';
 import {
   DecoderConfig,
   describeOptions,
+  DistillationConfig,
   ExtractionConfig,
+  FinetuneConfig,
   nearest,
   parseConfig,
+  ReinforcementConfig,
   SearchConfig,
   TrainingConfig,
   VocabularyConfig,
 } from '../../lib/config.js';
 import { CaptionerError } from '../../lib/errors.js';
 
-const schemas = { ExtractionConfig, VocabularyConfig, DecoderConfig, TrainingConfig, SearchConfig };
+const schemas = {
+  ...{ ExtractionConfig, VocabularyConfig, DecoderConfig, TrainingConfig, SearchConfig },
+  ...{ FinetuneConfig, ReinforcementConfig, DistillationConfig },
+};
 
 describe('config', () => {
   for (const [name, schema] of Object.entries(schemas)) {
@@ -21,6 +27,7 @@ describe('config', () => {
       for (const option of options) {
         expect(option.type, option.name).to.be.oneOf(['string', 'number', 'integer', 'boolean', 'strings']);
         expect(option.help, option.name).to.match(/^[A-Z].*\.$/s);
+        expect(option.help.match(/\.(\s|$)/g), `${option.name}: at most two sentences`).to.have.length.at.most(2);
         expect(option.default, option.name).to.not.equal(undefined);
         expect(parseConfig(schema, { [option.name]: option.default })).to.have.deep.property(
           option.name,
@@ -70,6 +77,18 @@ describe('config', () => {
 
   it('names all that is wrong at once', () => {
     expect(() => parseConfig(SearchConfig, { beam: 0, maxLength: 0 })).to.throw(/beam: .*; maxLength: /);
+  });
+});
+
+describe('former names', () => {
+  it('of hyperparameters are read; a value under the present name wins', () => {
+    const { randomViews, storage } = parseConfig(ExtractionConfig, { augment: 4, precision: 'fp16' });
+    expect({ randomViews, storage }).to.deep.equal({ randomViews: 4, storage: 'fp16' });
+    expect(parseConfig(TrainingConfig, { augment: 0.1, randomViewShare: 0.2 }).randomViewShare).to.equal(0.2);
+    expect(parseConfig(ReinforcementConfig, { augment: 0.1 }).randomViewShare).to.equal(0.1);
+    expect(parseConfig(DistillationConfig, { views: 3 }).viewRounds).to.equal(3);
+    expect(parseConfig(FinetuneConfig, { augment: false }).augment, 'its present name').to.equal(false);
+    expect(() => parseConfig(DecoderConfig, { augment: 1 })).to.throw(CaptionerError, /'augment' is not known/);
   });
 });
 

@@ -31,7 +31,7 @@ describe('exportCheckpoint', () => {
   }
 
   it('takes the encoder along in half precision, and captions as before with nothing else', async () => {
-    await exportCheckpoint(at('tiny'), at('small'), { precision: 'fp16', about: 'Knows colours only.' });
+    await exportCheckpoint(at('tiny'), at('small'), { storage: 'fp16', about: 'Knows colours only.' });
     expect(await caption(at('small'))).to.equal(await caption(at('tiny')));
     const encoder = fs.readFileSync(at('small', 'encoder.onnx'));
     expect(loadCheckpoint(at('small')).config.encoder.sha256).to.equal(
@@ -42,7 +42,7 @@ describe('exportCheckpoint', () => {
 
   it('takes the encoder from elsewhere', async () => {
     fs.renameSync(at('tiny', 'encoder.onnx'), at('encoder.onnx'));
-    const options = { precision: 'fp32', encoder: at('encoder.onnx') } as const;
+    const options = { storage: 'fp32', encoder: at('encoder.onnx') } as const;
     await exportCheckpoint(at('tiny'), at('whole'), options);
     expect(fs.readFileSync(at('whole', 'encoder.onnx')).equals(fs.readFileSync(at('encoder.onnx')))).to.equal(true);
     expect(await caption(at('whole'))).to.be.a('string');
@@ -50,7 +50,7 @@ describe('exportCheckpoint', () => {
 
   it('refuses an encoder that the checkpoint was not trained with', async () => {
     fs.appendFileSync(at('tiny', 'encoder.onnx'), Buffer.from([0x22, 0])); // an empty domain: still a valid file
-    const error = await exportCheckpoint(at('tiny'), at('out'), { precision: 'fp16' }).catch((e: unknown) => e);
+    const error = await exportCheckpoint(at('tiny'), at('out'), { storage: 'fp16' }).catch((e: unknown) => e);
     expect(error).to.be.instanceOf(CaptionerError).with.property('code', 'mismatch');
     expect(fs.existsSync(at('out'))).to.equal(false);
   });

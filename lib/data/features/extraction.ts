@@ -22,7 +22,7 @@ export interface ExtractionRequest {
   readonly encoder: PhotoEncoder;
   /** The feature store: made where there is none, completed where there is one. */
   readonly folder: string;
-  /** Encoder and views are those of `encoder`. With `augment`, random views of the photos of the split `train` are stored as well (see `splitPhotos`). */
+  /** Encoder and views are those of `encoder`. With `randomViews`, random views of the photos of the split `train` are stored as well (see `splitPhotos`). */
   readonly config?: Partial<ExtractionConfig>;
   readonly progress?: ProgressReporter;
   /** Aborting stops after the batch at work, with everything saved. */
@@ -60,11 +60,11 @@ type Decoded = Pick<PhotoFile, 'id' | 'of'> & ({ readonly rgb: Uint8Array } | { 
  */
 export async function extractFeatures(request: ExtractionRequest): Promise<ExtractionReport> {
   const { manifest, encoder, folder, progress = silent, signal } = request;
-  const { precision, batchSize, augment } = parseConfig(ExtractionConfig, request.config ?? {});
+  const { storage, batchSize, randomViews } = parseConfig(ExtractionConfig, request.config ?? {});
   refuseOtherViews(encoder, request.config?.views);
   refuseDuplicates(manifest.photos);
-  const wanted = withRandomViews(manifest.photos, augment);
-  const writer = FeatureWriter.open(folder, encoder.identity, precision);
+  const wanted = withRandomViews(manifest.photos, randomViews);
+  const writer = FeatureWriter.open(folder, encoder.identity, storage);
   let complete = false;
   try {
     const stored = () => {
@@ -76,7 +76,7 @@ export async function extractFeatures(request: ExtractionRequest): Promise<Extra
     const waiting = wanted.filter(({ id }) => !writer.has(id));
     const skipped = new Map<string, SkippedPhoto>();
     const started = performance.now();
-    const unit = augment > 0 ? 'photos and views' : 'photos';
+    const unit = randomViews > 0 ? 'photos and views' : 'photos';
     let done = wanted.length - waiting.length;
     progress.start('Extracting', wanted.length, unit);
     progress.update(done);

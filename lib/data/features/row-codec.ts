@@ -26,7 +26,7 @@ export function encodeRows(values: Float32Array, precision: Precision): Buffer {
       throw new CaptionerError(
         'numeric',
         Number.isFinite(value)
-          ? `The feature ${value} is too large for fp16. Extract with --precision fp32.`
+          ? `The feature ${value} is too large for fp16. Extract with --storage fp32.`
           : 'The encoder gave a feature that is no finite number.',
       );
     }

@@ -7,6 +7,7 @@ import {
   FinetuneConfig,
   PhotoViews,
   ReinforcementConfig,
+  savedConfig,
   TrainingConfig,
   VocabularyConfig,
 } from '../../config.js';
@@ -60,7 +61,7 @@ export const CheckpointConfig = z.strictObject({
   decoder: DecoderConfig,
   vocabulary: VocabularyConfig,
   vocabularySize: z.int().min(4),
-  training: TrainingConfig,
+  training: savedConfig(TrainingConfig),
   /** What it was trained on. */
   dataset: Dataset,
   /** How far it was trained. */
@@ -70,9 +71,13 @@ export const CheckpointConfig = z.strictObject({
   /** Scores on the dev photos, as fractions (CIDEr: as it is). */
   scores: Scores,
   /** Where encoder and decoder were trained together afterwards: how, how far, on what, and which encoder it began with. */
-  finetuned: z.strictObject({ config: FinetuneConfig, trained: Trained, dataset: Dataset, from: Encoder }).optional(),
+  finetuned: z
+    .strictObject({ config: savedConfig(FinetuneConfig), trained: Trained, dataset: Dataset, from: Encoder })
+    .optional(),
   /** Where the decoder then learned from the scores of its own captions: how, how far, and on what. */
-  reinforced: z.strictObject({ config: ReinforcementConfig, trained: Trained, dataset: Dataset }).optional(),
+  reinforced: z
+    .strictObject({ config: savedConfig(ReinforcementConfig), trained: Trained, dataset: Dataset })
+    .optional(),
   /** Calibration of its captions' confidence, where it was calibrated. */
   confidence: ConfidenceCalibration.optional(),
 });
@@ -108,8 +113,8 @@ export interface ResumeState<S> {
 }
 
 export interface SaveOptions {
-  /** How weights are stored: fp16 halves the file and rounds to 3 digits. Default fp32. */
-  readonly precision?: 'fp32' | 'fp16';
+  /** Number format of the weights: fp16 halves the file and rounds to 3 digits. Default fp32. */
+  readonly storage?: 'fp32' | 'fp16';
   /** Text of README.md, the model's card. */
   readonly card?: string;
   /** Text of history.jsonl. */
@@ -151,14 +156,14 @@ export function saveCheckpoint(folder: string, checkpoint: Checkpoint, options: 
   if (completeFolder(folder)) {
     readFolderFile(folder, 'config.json', 'The folder is no checkpoint and is not replaced: choose another one.');
   }
-  const { precision, card, history, encoder, resume } = options;
+  const { storage, card, history, encoder, resume } = options;
   const words = Buffer.from(`${JSON.stringify(vocabulary.toJSON())}\n`);
   replaceFolder(folder, {
     'config.json': `${JSON.stringify(config, null, 2)}\n`,
     'vocab.json': words,
     'decoder.safetensors': safetensorsParts(
       weights,
-      precision,
+      storage,
       checksums({ ...Object.fromEntries(graphs), 'vocab.json': words }),
     ),
     ...Object.fromEntries(graphs),

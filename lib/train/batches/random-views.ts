@@ -9,15 +9,15 @@ export class RandomViews {
   /** Numbers of the views that photos have, in ascending order. */
   private readonly numbers: ReadonlyMap<string, readonly number[]>;
 
-  /** @param photos that are learned from. @param augment share of draws that give a view. */
+  /** @param photos to learn from. @param share of draws that give a view. */
   constructor(
     features: Pick<FeatureStore, 'randomViews'>,
     photos: readonly Pick<EncodedPhoto, 'id'>[],
-    private readonly augment: number,
+    private readonly share: number,
   ) {
     const numbers = new Map(photos.map(({ id }) => [id, [] as number[]]));
     for (const { photo, number } of features.randomViews.map((id) => parseViewId(id)!)) {
-      if (augment > 0) numbers.get(photo)?.push(number);
+      if (share > 0) numbers.get(photo)?.push(number);
     }
     // What is drawn shall not depend on the order in which a store was written.
     for (const some of numbers.values()) some.sort((a, b) => a - b);
@@ -32,7 +32,7 @@ export class RandomViews {
   /** The id of a row of features to learn from: the photo's, or that of one of its views. */
   draw(photo: string, random: Random): string {
     const numbers = this.numbers.get(photo) ?? [];
-    if (numbers.length === 0 || random.uniform() >= this.augment) return photo;
+    if (numbers.length === 0 || random.uniform() >= this.share) return photo;
     return viewId(photo, numbers[random.integer(numbers.length)]);
   }
 

@@ -87,7 +87,7 @@ async function prepareData(
   );
   if (past) checkEncoder(past.config, features.encoder, 'The features');
   return {
-    data: withFeatures(captions, features, training.augment),
+    data: withFeatures(captions, features, training.randomViewShare),
     decoder: { ...wanted, embeddingSize: captions.vectors?.dimension ?? wanted.embeddingSize },
   };
 }

@@ -46,7 +46,7 @@ export class TeacherViews {
     private readonly folder: string,
     private readonly teacher: PhotoEncoder,
     private readonly photos: DistillationPhotos,
-    private readonly config: Pick<DistillationConfig, 'views' | 'minArea' | 'colour' | 'seed'>,
+    private readonly config: Pick<DistillationConfig, 'viewRounds' | 'minArea' | 'colour' | 'seed'>,
     private readonly options: {
       readonly progress?: ProgressReporter;
       readonly signal?: AbortSignal;
@@ -57,7 +57,7 @@ export class TeacherViews {
   /** The train photos as epoch `epoch` sees them; those that can't be decoded are left out. */
   async round(epoch: number): Promise<{ photos: readonly PhotoFile[]; features: FeatureStore }> {
     const { minArea, colour, seed } = this.config;
-    const round = epoch % this.config.views;
+    const round = epoch % this.config.viewRounds;
     const range = { minArea, colour, maxStretch: 4 / 3, mirror: true };
     // A photo's views depend on its id alone, so that they stay what the teacher saw when photos come or go.
     const photos = this.photos.train.map((photo) => ({
@@ -88,7 +88,7 @@ export class TeacherViews {
       manifest: { photos },
       encoder: this.teacher,
       folder,
-      config: { precision: 'fp16' },
+      config: { storage: 'fp16' },
       progress,
       signal,
     });

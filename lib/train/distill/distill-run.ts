@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { ConvNetConfig, DistillationConfig, PhotoViews } from '../../config.js';
+import { ConvNetConfig, DistillationConfig, PhotoViews, savedConfig } from '../../config.js';
 import type { PhotoEncoder } from '../../data/features/extraction.js';
 import { viewsOf } from '../../data/features/store.js';
 import { CaptionerError } from '../../errors.js';
@@ -38,7 +38,7 @@ export const DistillationRun = z.strictObject({
       z.strictObject({ inputSize: z.int(), sha256: z.string() }),
     ])
     .optional(),
-  training: DistillationConfig,
+  training: savedConfig(DistillationConfig),
   data: z.strictObject({ names: z.array(z.string()), photos: z.int(), devPhotos: z.int() }),
   trained: z.strictObject({ epochs: z.int(), steps: z.int(), crops: z.int() }),
   scores: z.record(z.string(), z.number()),
@@ -138,7 +138,7 @@ function readDistillation(folder: string): PastDistillation {
 }
 
 /** Hyperparameters that may change when a run is resumed: they do not affect what it has learned so far. */
-const changeable: readonly string[] = ['epochs', 'views', 'saveEvery', 'backend', 'teacher'];
+const changeable: readonly string[] = ['epochs', 'viewRounds', 'saveEvery', 'backend', 'teacher'];
 
 /**
  * Checks that a run is resumed as it began.

@@ -58,7 +58,7 @@ async function prepareData(
   const { decoder } = checkpoint.config;
   const { validatePhotos } = config;
   const source = { tokenized, vocabulary, decoder, trained: true, validatePhotos };
-  return withFeatures(await encodeCaptions(source, { warn, progress }), features, config.augment);
+  return withFeatures(await encodeCaptions(source, { warn, progress }), features, config.randomViewShare);
 }
 
 /**

@@ -131,7 +131,7 @@ describe('extractFeatures', () => {
     const twice = [...photos(), photos()[0]];
     expect(await failure(extract(new MeanColour(), { manifest: { photos: twice } }))).to.include({ code: 'bad-input' });
     await extract(new MeanColour());
-    const error = await failure(extract(new MeanColour(), { config: { precision: 'fp16' } }));
+    const error = await failure(extract(new MeanColour(), { config: { storage: 'fp16' } }));
     expect(error.code).to.equal('mismatch');
   });
 

@@ -34,9 +34,9 @@ describe('random views of train photos', () => {
     fs.rmSync(scratch, { recursive: true });
   });
 
-  const extract = async (folder: string, augment: number, more: Partial<ExtractionConfig> = {}, some = photos) => {
+  const extract = async (folder: string, randomViews: number, more: Partial<ExtractionConfig> = {}, some = photos) => {
     const encoder = new MeanColour();
-    const config = { batchSize: 3, augment, ...more };
+    const config = { batchSize: 3, randomViews, ...more };
     const report = await extractFeatures({ manifest: { photos: some }, encoder, folder: at(folder), config });
     return { ...report, seen: encoder.seen };
   };
@@ -84,7 +84,7 @@ describe('random views of train photos', () => {
     encoder.onBatch = () => {
       if (encoder.seen > 8) controller.abort();
     };
-    const config = { batchSize: 3, augment: 3 };
+    const config = { batchSize: 3, randomViews: 3 };
     const error: unknown = await extractFeatures({
       ...{ manifest: { photos }, encoder, folder: at('stopped'), config, signal: controller.signal },
     }).catch((e: unknown) => e);

@@ -64,12 +64,24 @@ describe('checkpoint', () => {
   });
 
   it('takes half the space in fp16', () => {
-    const size = (precision: 'fp16' | 'fp32') => {
-      saveCheckpoint(folder, tinyCheckpoint(1, { hiddenSize: 64 }), { precision });
+    const size = (storage: 'fp16' | 'fp32') => {
+      saveCheckpoint(folder, tinyCheckpoint(1, { hiddenSize: 64 }), { storage });
       return fs.statSync(path.join(folder, 'decoder.safetensors')).size;
     };
     expect(size('fp16')).to.be.below(0.55 * size('fp32'));
     expect(loadCheckpoint(folder).weights.get('lstm0/bias')!.data.length).to.equal(256);
+  });
+
+  it('is read where its hyperparameters have the former names', () => {
+    saveCheckpoint(folder, tinyCheckpoint(1));
+    const file = path.join(folder, 'config.json');
+    const config = JSON.parse(fs.readFileSync(file, 'utf8')) as { training: Record<string, unknown> };
+    const { randomViewShare, ...training } = config.training;
+    expect(randomViewShare).to.be.a('number');
+    fs.writeFileSync(file, JSON.stringify({ ...config, training: { ...training, augment: 0.25 } }));
+    const read = loadCheckpoint(folder).config.training;
+    expect(read.randomViewShare).to.equal(0.25);
+    expect(read).not.to.have.property('augment');
   });
 
   it('is found in a training run’s folder: the best, else the last', () => {

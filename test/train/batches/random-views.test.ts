@@ -91,7 +91,7 @@ describe('trainCaptioner on features with random views', () => {
     const seen = [...reads].filter((id) => id.includes('#')).map((id) => Number.parseInt(id));
     expect(new Set(seen)).to.deep.equal(new Set(Array.from({ length: 20 }, (_, i) => i)));
     expect(config.dataset).to.include({ photos: 20, devPhotos: 6, randomViews: 60 });
-    expect(config.training.augment).to.equal(0.8);
+    expect(config.training.randomViewShare).to.equal(0.8);
     await train('plain', twoScenes());
     expect(weights('plain').equals(weights('run'))).to.equal(false);
     const mean = (out: string) => loadCheckpoint(at(out, 'last')).weights.get('features/mean');
@@ -102,7 +102,7 @@ describe('trainCaptioner on features with random views', () => {
   });
 
   it('learns the same as without views where none are wanted', async () => {
-    const { config } = await train('none', { training: { ...smallTraining, augment: 0 } });
+    const { config } = await train('none', { training: { ...smallTraining, randomViewShare: 0 } });
     expect(config.dataset).not.to.have.property('randomViews');
     await train('plain', twoScenes());
     expect(weights('none').equals(weights('plain'))).to.equal(true);

@@ -51,7 +51,7 @@ describe('distill', () => {
     fs.rmSync(scratch, { recursive: true });
   });
 
-  const training = { epochs: 3, views: 2, batchSize: 8, learningRate: 0.01, warmupSteps: 2, seed: 3 };
+  const training = { epochs: 3, viewRounds: 2, batchSize: 8, learningRate: 0.01, warmupSteps: 2, seed: 3 };
   const small = (change: Partial<DistillationOptions> = {}): DistillationOptions => ({
     manifests: [stripes],
     teacher: new StripeTeacher(),
@@ -101,6 +101,11 @@ describe('distill', () => {
     const error = await refusal(small({ signal: stop.signal, onStep }));
     expect(error.code).to.equal('interrupted');
     expect(error.message).to.include('after 4 of 9 steps').and.include('--resume');
+    // The folder of a run from before `viewRounds` had its name is resumed like any other.
+    const file = at('run', 'last', 'config.json');
+    const config = JSON.parse(fs.readFileSync(file, 'utf8')) as { training: Record<string, unknown> };
+    const { viewRounds: views, ...others } = config.training;
+    fs.writeFileSync(file, JSON.stringify({ ...config, training: { ...others, views } }));
     const resumed = await distill(small({ resume: true }));
     const bytes = (run: string) => fs.readFileSync(at(run, 'last', 'encoder.onnx'));
     expect(resumed.state.step).to.equal(whole.state.step);

@@ -84,7 +84,7 @@ describe('finetuneCaptioner', () => {
     const captions = cli('caption', '-q', '--checkpoint', at('run', 'best'), ...photos.map(({ file }) => file));
     photos.forEach((_, i) => expect(captions.split('\n')[i]).to.match(i % 2 ? /png: .*tree/ : /png: .*(log|wall)/));
     expect(cli('info', at('run'))).to.match(/finetuned[^]*photosPerBatch +4/);
-    cli('export', '--checkpoint', at('run'), '--out', at('exported'), '--precision', 'fp32');
+    cli('export', '--checkpoint', at('run'), '--out', at('exported'), '--storage', 'fp32');
     expect(cli('caption', '-q', '--checkpoint', at('exported'), ...photos.map(({ file }) => file))).to.equal(captions);
     fs.rmSync(at('exported', 'encoder.onnx'));
     expect(() => encoderOf(at('exported'), loadCheckpoint(at('exported')).config))

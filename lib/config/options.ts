@@ -1,0 +1,107 @@
+import { distance } from 'fastest-levenshtein';
+import { z } from 'zod';
+import { CaptionerError } from '../errors.js';
+
+/** The schema of a config. */
+export type ConfigSchema = z.ZodObject<Record<string, z.ZodType>>;
+
+const renamed = new WeakMap<ConfigSchema, Readonly<Record<string, string>>>();
+
+/** Registers the former names of a config's hyperparameters: files that were written with them are still read. */
+export function withFormerNames(schema: ConfigSchema, names: Readonly<Record<string, string>>): void {
+  renamed.set(schema, names);
+}
+
+/** The former names of a config's hyperparameters, each with the present name. */
+export const formerNames = (schema: ConfigSchema): Readonly<Record<string, string>> => renamed.get(schema) ?? {};
+
+/** The same values under present names. A value under the present name wins over one under a former name. */
+export function presentNames<T>(schema: ConfigSchema, values: T): T {
+  if (typeof values !== 'object' || values === null) return values;
+  const names = new Map(Object.entries(formerNames(schema)));
+  const former = Object.entries(values).flatMap(([name, value]) => (names.has(name) ? [[names.get(name), value]] : []));
+  const present = Object.entries(values).filter(([name]) => !names.has(name));
+  return Object.fromEntries([...former, ...present]) as T;
+}
+
+/** The schema of a config in a file, where hyperparameters may have former names. */
+export const savedConfig = <S extends ConfigSchema>(schema: S) =>
+  z.preprocess((values) => presentNames(schema, values), schema);
+
+/** The description of a hyperparameter, for help texts, flags and forms. */
+export interface OptionDescription {
+  readonly name: string;
+  readonly type: 'string' | 'number' | 'integer' | 'boolean' | 'strings';
+  readonly choices?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly default: string | number | boolean | readonly string[];
+  readonly help: string;
+}
+
+/** Describes each hyperparameter of a config, in the order of its declaration. */
+export function describeOptions(schema: ConfigSchema): OptionDescription[] {
+  const { properties } = z.toJSONSchema(schema, { io: 'input' }) as unknown as {
+    properties: Record<
+      string,
+      Omit<OptionDescription, 'name' | 'help' | 'type'> & {
+        type: Exclude<OptionDescription['type'], 'strings'> | 'array';
+        description: string;
+        enum?: string[];
+      }
+    >;
+  };
+  return Object.entries(properties).map(([name, p]) => ({
+    name,
+    type: p.type === 'array' ? 'strings' : p.type, // lists contain words
+    ...(p.enum && { choices: p.enum }),
+    ...(p.minimum !== undefined && p.minimum > Number.MIN_SAFE_INTEGER && { minimum: p.minimum }),
+    ...(p.maximum !== undefined && p.maximum < Number.MAX_SAFE_INTEGER && { maximum: p.maximum }),
+    default: p.default,
+    help: p.description,
+  }));
+}
+
+/** The items of a comma-separated list: "dog, on the grass" has two. */
+export function splitList(text: string): string[] {
+  return text
+    .split(',')
+    .map((words) => words.trim())
+    .filter(Boolean);
+}
+
+/** The candidate with the spelling closest to `name`; undefined if none is close. */
+export function nearest(name: string, candidates: readonly string[]): string | undefined {
+  const best = [...candidates].sort((a, b) => distance(name, a) - distance(name, b))[0];
+  return best !== undefined && distance(name, best) <= Math.max(2, name.length / 2) ? best : undefined;
+}
+
+/**
+ * Checks `values` against a config schema and fills in the defaults.
+ *
+ * @param source origin of the values, for the message ("train.json", "the command line").
+ * @throws CaptionerError `bad-option`: an unknown name (with the nearest known one), a wrong type, a value out of range.
+ */
+export function parseConfig<S extends ConfigSchema>(schema: S, values: unknown, source = 'the options'): z.output<S> {
+  const result = schema.safeParse(presentNames(schema, values ?? {}));
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => {
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys
+        .map((key) => {
+          const meant = nearest(key, Object.keys(schema.shape));
+          return `'${key}' is not known${meant ? `; did you mean '${meant}'?` : `, only ${Object.keys(schema.shape).join(', ')}`}`;
+        })
+        .join('; ');
+    }
+    const name = issue.path.join('.');
+    if (issue.code === 'invalid_value') {
+      const choices = issue.values.map(String);
+      const given = String((values as Record<string, unknown>)[name]);
+      const meant = nearest(given, choices);
+      return `${name} '${given}' is not one of ${choices.join(', ')}${meant ? `; did you mean '${meant}'?` : ''}`;
+    }
+    return name ? `${name}: ${issue.message}` : issue.message;
+  });
+  throw new CaptionerError('bad-option', `In ${source}: ${problems.join('; ')}.`);
+}
