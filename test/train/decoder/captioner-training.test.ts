@@ -187,7 +187,7 @@ describe('trainCaptioner', () => {
     const warnings: string[] = [];
     const other = await train({ ...from, features, out: at('other'), warn: (line) => warnings.push(line) });
     expect(warnings).to.have.length(1);
-    expect(warnings[0]).to.include('not of another').and.include('it has to learn to read them');
+    expect(warnings[0]).to.include('not of another').and.include('it has to learn to read these');
     expect(other.config.encoder.name).to.equal('another');
 
     // A registered network has two files, with and without its head: its features are the same.
@@ -260,7 +260,7 @@ describe('trainCaptioner', () => {
     };
     const numeric = await refusal({ features: broken });
     expect(numeric.code).to.equal('numeric');
-    expect(numeric.message).to.match(/features of 4\.jpg are not all numbers/);
+    expect(numeric.message).to.match(/features of 4\.jpg are not all finite numbers/);
   });
 
   it('stops at a loss that is no number, with the last checkpoint kept', async () => {
