@@ -8,6 +8,7 @@ const commands: Record<string, () => Promise<Command>> = {
   download: async () => (await import('./commands/download.js')).downloadCommand(),
   extract: async () => (await import('./commands/extract.js')).extractCommand(),
   merge: async () => (await import('./commands/merge.js')).mergeCommand(),
+  pair: async () => (await import('./commands/pair.js')).pairCommand(),
   vocab: async () => (await import('./commands/vocab.js')).vocabCommand(),
   train: async () => (await import('./commands/train.js')).trainCommand(),
   distill: async () => (await import('./commands/distill.js')).distillCommand(),

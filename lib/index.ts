@@ -36,6 +36,7 @@ export { occlusion, type OcclusionMap, type OcclusionOptions } from './captioner
 export { decodePhoto, defaultMaxPixels, normalise, type PhotoOptions } from './images/photo.js';
 export { decodedSize, viewsOfPhoto } from './images/photo-views.js';
 export { findPhotos } from './images/find.js';
+export { pairCaptions, type CaptionGroup, type Pairing, type PairingOptions } from './data/datasets/pair-captions.js';
 export { openDataset, type DatasetOptions } from './data/datasets/datasets.js';
 export {
   downloadDataset,
