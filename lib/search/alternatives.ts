@@ -3,20 +3,22 @@ import { Vocabulary } from '../text/vocabulary.js';
 import type { Stepper } from './stepper.js';
 import { topWords, type NextWord } from './top-words.js';
 
-/** A word of a caption, and the words that could have stood in its place. */
+/** A word of a caption with the words that could have stood in its place. */
 export interface WordAlternatives extends NextWord {
-  /** The likeliest words after the same prefix, the likeliest first; the word itself is among them where it is one. */
+  /** The likeliest words after the same prefix, most likely first. May include the word itself. */
   readonly alternatives: readonly NextWord[];
 }
 
 /**
- * The likeliest words at each place of given captions: the decoder is fed the caption, whatever it would have written itself.
+ * The likeliest words at each position of given captions. The decoder is fed the captions (teacher
+ * forcing), whatever it would have written itself.
  *
- * @param features [rows, D] row-major, a row for each caption.
- * @param captions the words of each caption by number, without `<start>` and `<end>`.
- * @param count alternatives of each word.
+ * @param features [rows, D] row-major, one row per caption.
+ * @param captions token ids of each caption, without `<start>` and `<end>`.
+ * @param count alternatives per word.
  * @returns for each caption its words and, last, its `<end>`.
- * @throws CaptionerError `numeric` when the decoder's probabilities are no numbers; `mismatch` for a word it does not know.
+ * @throws CaptionerError `numeric` if the decoder's probabilities are not numbers; `mismatch` for a
+ * token id outside its vocabulary.
  */
 export async function alternatives<State>(
   stepper: Stepper<State>,
@@ -34,10 +36,10 @@ export async function alternatives<State>(
 }
 
 /**
- * ln p of each word of given captions, and of their `<end>`, by feeding the decoder the captions.
+ * Log-probability of each word of given captions and of their `<end>`, with teacher forcing.
  *
- * @param features [rows, D] row-major, a row for each caption.
- * @throws CaptionerError `mismatch` for a word that the decoder does not know.
+ * @param features [rows, D] row-major, one row per caption.
+ * @throws CaptionerError `mismatch` for a token id outside the decoder's vocabulary.
  */
 export async function captionLogProbabilities<State>(
   stepper: Stepper<State>,
@@ -51,18 +53,21 @@ export async function captionLogProbabilities<State>(
   return found;
 }
 
-/** Calls `visit` for each word of each caption with what the decoder expects there. Captions that are done leave the batch. */
+/**
+ * Feeds the captions to the decoder and calls `visit` for each word with the log-probabilities at
+ * its position. Finished captions leave the batch.
+ */
 async function feed<State>(
   stepper: Stepper<State>,
   features: Float32Array,
   captions: readonly (readonly number[])[],
   visit: (caption: number, token: number, logProbabilities: Float32Array, row: number, place: number) => void,
 ): Promise<void> {
-  const stranger = captions.flat().find((token) => !(token >= 0 && token < stepper.vocabularySize));
-  if (stranger !== undefined) {
+  const unknown = captions.flat().find((token) => !(token >= 0 && token < stepper.vocabularySize));
+  if (unknown !== undefined) {
     throw new CaptionerError(
       'mismatch',
-      `There is no word ${stranger} among the decoder's ${stepper.vocabularySize}: the caption belongs to another captioner.`,
+      `Word ${unknown} is not among the decoder's ${stepper.vocabularySize}: the caption belongs to another captioner. Use the checkpoint that wrote it.`,
     );
   }
   if (captions.length === 0) return;
@@ -73,17 +78,17 @@ async function feed<State>(
     const next = await stepper.step(state, tokens);
     stepper.dispose?.(state);
     state = next.state;
-    const going: number[] = [];
+    const unfinished: number[] = [];
     for (const [row, caption] of live.entries()) {
       visit(caption, captions[caption][place] ?? Vocabulary.END, next.logProbabilities, row, place);
-      if (place < captions[caption].length) going.push(row);
+      if (place < captions[caption].length) unfinished.push(row);
     }
-    if (going.length < live.length && going.length > 0) {
-      const kept = stepper.gather(state, Int32Array.from(going));
+    if (unfinished.length < live.length && unfinished.length > 0) {
+      const kept = stepper.gather(state, Int32Array.from(unfinished));
       stepper.dispose?.(state);
       state = kept;
     }
-    live = going.map((row) => live[row]);
+    live = unfinished.map((row) => live[row]);
   }
   stepper.dispose?.(state);
 }

@@ -20,18 +20,20 @@ import type { CandidateObserver, SearchObserver } from './observer.js';
 export type BeamOptions = Pick<SearchConfig, 'beam' | 'n' | 'maxLength' | 'lengthPenalty'>;
 
 /**
- * Beam search (as in Vinyals et al. 2015): of each photo the `beam` likeliest prefixes are kept and each is continued by its `beam`
- * likeliest words. One that `<end>` continues is finished; the others compete for the next `beam` places.
- * A photo is done when none of its prefixes can become better than its n best finished captions, or at `maxLength` words. Where fewer
- * than n are finished by then, the likeliest unfinished ones follow.
+ * Beam search as in Vinyals et al. 2015. For each photo it keeps the `beam` likeliest prefixes and
+ * continues each with its `beam` likeliest words. A prefix continued by `<end>` is finished; the
+ * others compete for the next `beam` places. The search for a photo stops when no prefix can still
+ * beat its n best finished captions, or at `maxLength` words. If fewer than n captions are finished
+ * by then, the likeliest unfinished ones follow.
  *
- * One call of `step` advances all beams of all photos that are not done. Equally likely captions are in the order of their
- * words' numbers, so the outcome does not depend on what else is in the batch.
+ * One call of `step` advances all beams of all unfinished photos. Ties are ordered by token id, so
+ * the result does not depend on the rest of the batch.
  *
- * @param features [rows, D] row-major, a row for each photo.
- * @param observe sees how the search goes on.
+ * @param features [rows, D] row-major, one row per photo.
+ * @param observe receives each step of the search.
  * @returns for each photo at most n captions, best first by {@link Hypothesis.score}.
- * @throws CaptionerError `bad-option` when n exceeds the beam; `numeric` when the decoder's probabilities are no numbers.
+ * @throws CaptionerError `bad-option` if n exceeds the beam; `numeric` if the decoder's
+ * probabilities are not numbers.
  */
 export async function beamSearch<State>(
   stepper: Stepper<State>,
@@ -43,7 +45,7 @@ export async function beamSearch<State>(
   if (config.n > config.beam) {
     throw new CaptionerError(
       'bad-option',
-      `A beam of ${config.beam} can't give ${config.n} captions: widen the beam to ${config.n} or more.`,
+      `A beam of ${config.beam} can't give ${config.n} captions. Widen the beam to at least ${config.n}.`,
     );
   }
   const searches = Array.from({ length: rows }, (_, photo) => {
@@ -54,11 +56,14 @@ export async function beamSearch<State>(
 
 /** A word that may continue a prefix. */
 interface Continuation extends NextWord {
-  /** By how much its score differs from ln p. */
+  /** Score minus log-probability. */
   readonly bonus?: number;
 }
 
-/** A prefix and a word that may continue it, competing for a place. Most get none: only of those that do is a prefix made. */
+/**
+ * A prefix and a word that may continue it, competing for a place. Only the winners become
+ * prefixes.
+ */
 interface Candidate extends NextWord {
   readonly id: number;
   readonly from: Prefix;
@@ -66,16 +71,20 @@ interface Candidate extends NextWord {
 }
 
 /**
- * Beam search for one photo's captions. With requirements it has `beam` places for the prefixes that have met none of the required
- * words, as many for those that have met one, and so on to those that have met all (the banks of Post and Vilar 2018,
- * https://arxiv.org/abs/1804.06609, each as wide as the rows of the grid of Hokamp and Liu 2017, https://arxiv.org/abs/1704.07138).
+ * Beam search for the captions of one photo. With requirements it has `beam` places for prefixes
+ * that contain none of the required words, as many for those that contain one, and so on up to all
+ * of them: the banks of Post and Vilar 2018 (https://arxiv.org/abs/1804.06609), each as wide as a
+ * row of the grid of Hokamp and Liu 2017 (https://arxiv.org/abs/1704.07138).
  */
 export class BeamSearch implements CaptionSearch {
   live: Prefix[] = [emptyPrefix()];
   /** The best captions that reached `<end>`, at most `n`, best first. */
   private finished: Hypothesis[] = [];
 
-  /** @param ids gives each candidate its number; searches that share it have no number twice. */
+  /**
+   * @param ids counter that numbers the candidates. Searches that share it never use a number
+   * twice.
+   */
   constructor(
     private readonly options: BeamOptions,
     private readonly rules: SearchRules = noRules,
@@ -91,7 +100,7 @@ export class BeamSearch implements CaptionSearch {
     const { beam, lengthPenalty } = this.options;
     const length = this.live[0].tokens.length;
     const places = this.rules.requirements ? Infinity : beam;
-    const competing: Candidate[] = []; // the best first
+    const competing: Candidate[] = []; // best first
     const seen: { candidate: Candidate; caption?: Hypothesis }[] = [];
     for (const from of this.live) {
       for (const { token, logProbability, bonus = 0 } of this.continuations(from, next)) {
@@ -107,7 +116,7 @@ export class BeamSearch implements CaptionSearch {
         if (this.observe) seen.push({ candidate, caption });
       }
     }
-    const goesOn = this.keepBest(competing, length);
+    const continues = this.keepBest(competing, length);
     if (this.observe) {
       const kept = new Set<unknown>([...this.live.map(({ id }) => id), ...this.finished]);
       this.observe(
@@ -122,13 +131,13 @@ export class BeamSearch implements CaptionSearch {
         })),
       );
     }
-    return goesOn;
+    return continues;
   }
 
   captions(): Hypothesis[] {
     const { n, lengthPenalty } = this.options;
     const { finished } = this;
-    // What was finished by the very last step is among the live ones, too.
+    // A caption finished in the very last step also has its prefix among the live ones.
     const unfinished = this.live.filter(
       (prefix) => this.meetsAll(prefix) && finished.every((caption) => byTokens(prefix, caption) !== 0),
     );
@@ -136,7 +145,7 @@ export class BeamSearch implements CaptionSearch {
     return [...finished, ...cut].sort(bestFirst).slice(0, n);
   }
 
-  /** The likeliest words after a prefix, `beam` of them, and those that bring it nearer to what is required. */
+  /** The `beam` likeliest words after a prefix, and those that complete more of the requirements. */
   private continuations(prefix: Prefix, next: NextWords): Continuation[] {
     const { beam } = this.options;
     const { processors, unknown, requirements } = this.rules;
@@ -151,22 +160,27 @@ export class BeamSearch implements CaptionSearch {
     });
   }
 
-  /** Leaves the n best captions and the likeliest prefixes. @returns whether the search goes on. */
+  /** Keeps the n best captions and the likeliest prefixes. Returns whether to continue. */
   private keepBest(competing: readonly Candidate[], length: number): boolean {
     const { n, maxLength, lengthPenalty } = this.options;
     this.finished = this.finished.sort(bestFirst).slice(0, n);
-    // At the greatest length only <end> may follow, and without a continuation the prefixes stay as they are.
+    // At the maximum length only <end> may follow. Without a continuation the prefixes stay as they
+    // are.
     if (length === maxLength || (!competing.length && !this.finished.length)) return false;
     const best = this.rules.requirements ? this.fillBanks(competing) : competing;
     this.live = best.map((candidate) => continuedBy(candidate.from, candidate));
     if (!this.live.length) return false;
     if (this.finished.length < n) return true;
-    // More words can only lower a log-probability, and divide it by at most the greatest length.
+    // Upper bound: more words only lower the log-probability, and the penalty divides it by at most
+    // the maximum length.
     const likeliest = this.live.reduce((most, { logProbability }) => Math.max(most, logProbability), -Infinity);
     return lengthNormalized(likeliest, maxLength + 1, lengthPenalty) > this.finished[n - 1].score;
   }
 
-  /** The best of those that have met as many of the required words, `beam` of each. */
+  /**
+   * The `beam` best candidates of each bank. A bank holds the candidates that contain equally many
+   * required words.
+   */
   private fillBanks(sorted: readonly Candidate[]): Candidate[] {
     const taken = new Map<number, number>();
     return sorted.filter(({ from, token }) => {
@@ -183,7 +197,7 @@ export class BeamSearch implements CaptionSearch {
   }
 }
 
-/** Puts a candidate into its place among the best so far, of which there are no more than `places`. */
+/** Inserts a candidate into the sorted list of the best, which holds at most `places`. */
 function insert(candidate: Candidate, best: Candidate[], places: number): void {
   let place = best.length;
   while (place > 0 && competition(candidate, best[place - 1]) < 0) place--;
@@ -191,7 +205,7 @@ function insert(candidate: Candidate, best: Candidate[], places: number): void {
   if (best.length > places) best.pop();
 }
 
-/** Orders candidates from the best on; equally likely ones by the numbers of their words. */
+/** Orders candidates best first, ties by token id. */
 function competition(a: Candidate, b: Candidate): number {
   return b.rank - a.rank || byTokens(a.from, b.from) || a.token - b.token;
 }

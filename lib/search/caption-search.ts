@@ -2,53 +2,64 @@ import { Vocabulary } from '../text/vocabulary.js';
 import { lengthNormalized, unwritable, type Hypothesis, type Stepper } from './stepper.js';
 import { topOf, topWords, type NextWord } from './top-words.js';
 
-/** A prefix of a caption, and where its state is. */
+/** The first words of a caption, and the decoder state after them. */
 export interface Prefix {
-  /** Unique within the search of one photo; 0 is the empty prefix, from which all come. */
+  /** Unique within the search for one photo. 0 is the empty prefix. */
   readonly id: number;
   readonly tokens: readonly number[];
   readonly tokenLogProbabilities: readonly number[];
   readonly logProbability: number;
-  /** What it competes by for a place among the live ones. */
+  /** Score by which it competes for a place among the live prefixes. */
   readonly rank: number;
-  /** The row of the stepper's state that it continues. */
+  /** Its row in the stepper's state. */
   row: number;
 }
 
-/** What may follow each row of a state. */
+/** The decoder's predictions for the next word, one row per prefix. */
 export interface NextWords {
-  /** ln p of each word, [rows, V]: for searches that look at all. */
+  /**
+   * Log-probability of each word, [rows, V]. Complete only for searches without
+   * {@link CaptionSearch.topK}.
+   */
   readonly logProbabilities: Float32Array;
   readonly vocabularySize: number;
-  /** The `count` likeliest words of a row, as {@link topWords} gives them. */
+  /** The `count` likeliest words of a row, as {@link topWords} returns them. */
   top(row: number, count: number, unknown?: boolean): NextWord[];
 }
 
-/** The search for the captions of one photo, whatever its method: {@link runBatch} advances those of many photos at a time. */
+/**
+ * The search for the captions of one photo, by any method. {@link runBatch} advances many of them
+ * together.
+ */
 export interface CaptionSearch {
-  /** After each prefix it looks at so many of the likeliest words by {@link NextWords.top} and at nothing else; at all where this is left out. */
+  /**
+   * Words per prefix that the search reads, through {@link NextWords.top} only. Undefined if it
+   * reads the whole distribution.
+   */
   readonly topK?: number;
-  /** The prefixes that are pursued, all of the same length. */
+  /** The prefixes still being extended, all of the same length. */
   readonly live: readonly Prefix[];
   /**
-   * Continues the live prefixes by a word: `next` has what may follow each at its {@link Prefix.row}.
-   * @returns whether the search goes on.
+   * Extends the live prefixes by one word each. `next` holds the predictions for each at its
+   * {@link Prefix.row}.
+   * @returns whether the search continues.
    */
   advance(next: NextWords): boolean;
-  /** What was found when it does not go on any more, best first. */
+  /** The captions found, best first. Valid once the search has ended. */
   captions(): Hypothesis[];
 }
 
-/** The empty prefix, with which a search starts. */
+/** The empty prefix, from which a search starts. */
 export function emptyPrefix(): Prefix {
   return { id: 0, tokens: [], tokenLogProbabilities: [], logProbability: 0, rank: 0, row: 0 };
 }
 
 /**
- * Runs the searches of many photos: one call of `step` advances all prefixes of all photos that are not done.
+ * Runs the searches for many photos. One call of `step` advances all prefixes of all unfinished
+ * photos.
  *
- * @param features [searches, D] row-major, a row for each photo.
- * @param searches one for each photo, not yet begun.
+ * @param features [searches, D] row-major, one row per photo.
+ * @param searches one per photo, not yet started.
  * @returns the captions of each photo.
  */
 export async function runBatch<State>(
@@ -59,14 +70,14 @@ export async function runBatch<State>(
   if (searches.length === 0) return [];
   const topK = searches.reduce((most, search) => Math.max(most, search.topK ?? Infinity), 0);
   let state: State = await stepper.start(features, searches.length);
-  let rows = searches.length; // of `state`
+  let rows = searches.length; // rows of `state`
   try {
     searches.forEach(({ live }, row) => {
       for (const prefix of live) prefix.row = row;
     });
-    let going = searches;
-    while (going.length > 0) {
-      const live = going.flatMap((photo) => photo.live);
+    let unfinished = searches;
+    while (unfinished.length > 0) {
+      const live = unfinished.flatMap((photo) => photo.live);
       if (live.length !== rows || live.some(({ row }, i) => row !== i)) {
         const gathered = stepper.gather(
           state,
@@ -81,7 +92,7 @@ export async function runBatch<State>(
       const next = await nextWords(stepper, state, tokens, topK);
       stepper.dispose?.(state);
       state = next.state;
-      going = going.filter((photo) => photo.advance(next.words));
+      unfinished = unfinished.filter((photo) => photo.advance(next.words));
     }
   } finally {
     stepper.dispose?.(state);
@@ -89,7 +100,7 @@ export async function runBatch<State>(
   return searches.map((photo) => photo.captions());
 }
 
-/** One step, and what a search that looks at so many words is given of it. */
+/** Runs one step and wraps its output for searches that read `topK` words per prefix. */
 async function nextWords<State>(
   stepper: Stepper<State>,
   from: State,
@@ -97,7 +108,7 @@ async function nextWords<State>(
   topK: number,
 ): Promise<{ words: NextWords; state: State }> {
   const { vocabularySize } = stepper;
-  // Some of the likeliest may not be written.
+  // Some of the likeliest words may not be written, so fetch a few more.
   const count = Math.min(vocabularySize, topK + unwritable);
   if (stepper.stepLikeliest && count < vocabularySize) {
     const { likeliest, state } = await stepper.stepLikeliest(from, tokens, count);
@@ -110,7 +121,10 @@ async function nextWords<State>(
   return { words: { logProbabilities, vocabularySize, top }, state };
 }
 
-/** The caption that a prefix is: ended by `<end>` of this ln p, or cut where there is none. */
+/**
+ * The caption that ends a prefix: with `<end>` of the given log-probability, or cut off if there is
+ * none.
+ */
 export function captionOf(
   { tokens, tokenLogProbabilities, logProbability }: Prefix,
   lengthPenalty: number,
@@ -123,7 +137,7 @@ export function captionOf(
   return { tokens, logProbability: total, score, finished, tokenLogProbabilities: logs };
 }
 
-/** A prefix and one word more. */
+/** A prefix extended by one word. */
 export function continuedBy(
   prefix: Prefix,
   { id, token, logProbability, rank }: { id: number; token: number; logProbability: number; rank?: number },
@@ -139,12 +153,12 @@ export function continuedBy(
   };
 }
 
-/** Orders captions from the best on: finished ones before those that were cut, then by score, then by the numbers of their words. */
+/** Orders captions best first: finished before cut off, then by score, then by token ids. */
 export function bestFirst(a: Hypothesis, b: Hypothesis): number {
   return Number(b.finished) - Number(a.finished) || b.score - a.score || byTokens(a, b);
 }
 
-/** Orders by the numbers of the words. */
+/** Orders by token ids. */
 export function byTokens(a: { tokens: readonly number[] }, b: { tokens: readonly number[] }): number {
   const i = a.tokens.findIndex((token, j) => token !== b.tokens[j]);
   return i < 0 ? a.tokens.length - b.tokens.length : a.tokens[i] - (b.tokens[i] ?? -1);

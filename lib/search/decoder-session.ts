@@ -12,20 +12,20 @@ import { graphFiles } from '../model/checkpoint/checkpoint.js';
 import type { Weights } from '../files/safetensors.js';
 import type { LikeliestWords, Stepper } from './stepper.js';
 
-/** The decoder's state by the names of its arrays, [rows, H] each. */
+/** The decoder's state: its arrays by name, [rows, H] each. */
 export type SessionState = Readonly<Record<string, Tensor>>;
 
 export interface DecoderSessionOptions extends Partial<InferenceConfig> {
-  /** Threads of one run; all cores where it is left out. */
+  /** Threads per run. Default: all cores. */
   readonly threads?: number;
 }
 
-/** A trained decoder on ONNX Runtime alone: what captions when TensorFlow.js is not loaded. */
+/** A trained decoder that runs on ONNX Runtime alone, without TensorFlow.js. */
 export class DecoderSession implements Stepper<SessionState> {
   private constructor(
     private readonly startSession: InferenceSession,
     private readonly stepSession: InferenceSession,
-    /** Inputs of a step that are 0 after the first, and no part of the state then. */
+    /** Inputs of a step that are zero after the first step, and then not part of the state. */
     private readonly first: readonly string[],
     readonly vocabularySize: number,
     private readonly featureSize: number,
@@ -35,7 +35,7 @@ export class DecoderSession implements Stepper<SessionState> {
   /**
    * @param graphs ONNX files of the decoder without weights, as `exportDecoder` writes them.
    * @param weights the decoder's arrays by name.
-   * @throws CaptionerError `corrupt` or `mismatch` when graphs and weights can't be run together.
+   * @throws CaptionerError `corrupt` or `mismatch` if graphs and weights do not fit together.
    */
   static async load(
     graphs: ReadonlyMap<string, Uint8Array>,
@@ -64,12 +64,15 @@ export class DecoderSession implements Stepper<SessionState> {
     return new DecoderSession(start, step, first, vocabularySize, featureSize, ort.Tensor);
   }
 
-  /** @throws CaptionerError `mismatch` when the features have another dimension than the decoder was trained on. */
+  /**
+   * @throws CaptionerError `mismatch` if the features do not have the dimension that the decoder
+   * was trained on.
+   */
   async start(features: Float32Array, rows: number): Promise<SessionState> {
     if (features.length !== rows * this.featureSize) {
       throw new CaptionerError(
         'mismatch',
-        `The decoder takes features of ${this.featureSize} dimensions, but there are ${features.length} numbers for ${rows} photos.`,
+        `The decoder takes features of ${this.featureSize} dimensions, but got ${features.length} numbers for ${rows} photos. Extract the features with the encoder that the checkpoint names.`,
       );
     }
     return this.startSession.run({ features: new this.TensorType('float32', features, [rows, this.featureSize]) });
@@ -112,7 +115,7 @@ export class DecoderSession implements Stepper<SessionState> {
     return Object.fromEntries(picked);
   }
 
-  /** One step: the state after it, and of what it says of the next words those outputs alone that are asked for. */
+  /** Runs one step. Computes only the requested outputs, beside the state that follows. */
   private async runStep(
     state: SessionState,
     tokens: Int32Array,
@@ -136,11 +139,14 @@ export class DecoderSession implements Stepper<SessionState> {
   }
 }
 
-/** The ONNX files to run: what a decoder starts from, and a step. `first`: inputs that are 0 in all steps but the first. */
+/**
+ * The two ONNX files to run: the initial state, and one step. `first` lists the inputs that are
+ * zero in all steps but the first.
+ */
 function networks(graphs: ReadonlyMap<string, Uint8Array>, weights: Weights, quantized: boolean) {
   const [start, step] = [graphFiles.start, graphFiles.step].map((name) => {
     const graph = graphs.get(name);
-    if (!graph) throw new CaptionerError('corrupt', `The checkpoint lacks ${name}: copy the whole folder.`);
+    if (!graph) throw new CaptionerError('corrupt', `The checkpoint has no ${name}. Copy the whole folder.`);
     const model = decodeModel(graph);
     fillWeights(model.graph, weights);
     return model;
@@ -155,4 +161,8 @@ function networks(graphs: ReadonlyMap<string, Uint8Array>, weights: Weights, qua
 }
 
 const unusable = (cause: unknown) =>
-  new CaptionerError('corrupt', `The decoder's graphs can't be used (${(cause as Error).message}).`, { cause });
+  new CaptionerError(
+    'corrupt',
+    `The decoder's graphs can't be loaded (${(cause as Error).message}). Copy the checkpoint again.`,
+    { cause },
+  );

@@ -6,20 +6,24 @@ import type { Hypothesis, Stepper } from './stepper.js';
 import type { CandidateObserver, TracedCandidate } from './observer.js';
 
 export interface DiverseBeamOptions {
-  /** Captions to find. Default 3. */
+  /** Number of captions. Default 3. */
   readonly groups?: number;
-  /** What a word costs, in ln p, for each group before that has just written the same word at the same place. Default 0.5, as everywhere. */
+  /**
+   * Penalty, in log-probability, for a word that an earlier group has just written at the same
+   * position. Default 0.5.
+   */
   readonly diversity?: number;
   readonly maxLength?: number;
   readonly lengthPenalty?: number;
 }
 
 /**
- * Diverse beam search ({@link DiverseBeamSearch}) with one prefix in each group: one after the other, the
- * groups choose their next word, and each avoids the words that the groups before it have chosen for this place.
+ * Diverse beam search ({@link DiverseBeamSearch}) with one prefix per group. The groups choose
+ * their next word in turn, and each avoids the words that earlier groups have chosen for this
+ * position.
  *
  * @param features [D] of one photo.
- * @returns a caption for each group, in their order; probabilities are the decoder's own.
+ * @returns one caption per group, in group order. Probabilities are the decoder's own.
  * @throws CaptionerError `bad-option`.
  */
 export async function diverseBeamSearch<State>(
@@ -28,7 +32,7 @@ export async function diverseBeamSearch<State>(
   { groups = 3, diversity = 0.5, maxLength = 20, lengthPenalty = 0.7 }: DiverseBeamOptions = {},
 ): Promise<Hypothesis[]> {
   if (!(groups >= 1) || !(diversity >= 0) || !(maxLength >= 1)) {
-    throw new CaptionerError('bad-option', 'There is at least one group and one word, and diversity is at least 0.');
+    throw new CaptionerError('bad-option', 'groups and maxLength must be at least 1, and diversity at least 0.');
   }
   const options = { beam: groups, n: groups, groups, diversity, maxLength, lengthPenalty };
   const search = new DiverseBeamSearch(options);
@@ -37,21 +41,22 @@ export async function diverseBeamSearch<State>(
 }
 
 export interface DiverseBeamPhotoOptions extends BeamOptions {
-  /** Groups that share the beam; it is a multiple of them. */
+  /** Groups that share the beam. The beam must be a multiple of it. */
   readonly groups: number;
   readonly diversity: number;
 }
 
 /**
- * Diverse beam search for one photo's captions (Vijayakumar et al. 2018, https://arxiv.org/abs/1610.02424): the beam is shared by groups, each
- * a beam search of its own. At each place the groups choose one after the other, and a word, or `<end>`, costs `diversity` for each
- * prefix of the groups before that has just got it: the Hamming diversity of the paper. It costs at this place alone; captions are
- * ranked by the decoder's probabilities.
+ * Diverse beam search for the captions of one photo (Vijayakumar et al. 2018,
+ * https://arxiv.org/abs/1610.02424). Groups share the beam, and each runs a beam search of its own.
+ * At each position the groups choose in turn. A word, or `<end>`, costs `diversity` for each prefix
+ * of an earlier group that has just received it (the paper's Hamming diversity). The cost applies
+ * at this position alone; captions are ranked by the decoder's probabilities.
  */
 export class DiverseBeamSearch implements CaptionSearch {
   private readonly groups: readonly BeamSearch[];
-  private going: readonly BeamSearch[];
-  /** How many prefixes of the groups before have just got each word. */
+  private unfinished: readonly BeamSearch[];
+  /** For each word, the number of prefixes in earlier groups that have just received it. */
   private chosen = new Map<number, number>();
   private step: TracedCandidate[] = [];
 
@@ -72,25 +77,28 @@ export class DiverseBeamSearch implements CaptionSearch {
       this.step.push(...candidates);
     };
     this.groups = Array.from({ length: groups }, (_, group) => {
-      // Nothing comes before the first group, which is plain beam search.
+      // The first group has no predecessor: it is plain beam search.
       return new BeamSearch({ ...options, beam: width }, group === 0 ? rules : avoiding, listen, ids);
     });
-    this.going = this.groups;
+    this.unfinished = this.groups;
   }
 
   get live(): readonly Prefix[] {
-    return this.going.flatMap(({ live }) => live);
+    return this.unfinished.flatMap(({ live }) => live);
   }
 
   advance(next: NextWords): boolean {
     this.chosen = new Map();
     this.step = [];
-    this.going = this.going.filter((group) => group.advance(next));
+    this.unfinished = this.unfinished.filter((group) => group.advance(next));
     this.observe?.(this.step);
-    return this.going.length > 0;
+    return this.unfinished.length > 0;
   }
 
-  /** The best caption of each group, then the second of each, and so on, until there are n different ones, if the groups have as many; best first. */
+  /**
+   * The best caption of each group, then the second best of each, and so on, until there are n
+   * different ones. Sorted best first.
+   */
   captions(): Hypothesis[] {
     const found = this.captionsOfGroups();
     const different: Hypothesis[] = [];
@@ -103,7 +111,7 @@ export class DiverseBeamSearch implements CaptionSearch {
     return different.slice(0, this.options.n).sort(bestFirst);
   }
 
-  /** What each group has found, best first. */
+  /** The captions of each group, best first. */
   captionsOfGroups(): Hypothesis[][] {
     return this.groups.map((group) => group.captions());
   }

@@ -5,31 +5,33 @@ import { isSameNetwork } from '../model/encoder/registry.js';
 import { DecoderSession, type DecoderSessionOptions } from './decoder-session.js';
 import type { Stepper } from './stepper.js';
 
-/** A decoder that captions, whatever it is made of. */
+/** A decoder that can be released, whatever it consists of. */
 export interface CaptionDecoder extends Stepper<unknown> {
   /** Frees its memory. */
   release(): Promise<void>;
 }
 
 /**
- * Several decoders as one: they read the same words, and the probability of a word is the mean of the probabilities that they give it. What
- * one of them is sure of and the others are not is less likely then, which makes captions better than those of each alone.
+ * Several decoders as one. They read the same words, and the probability of a word is the mean over
+ * the members. Averaging lowers words that only one member is sure of, and usually gives better
+ * captions than any single member.
  */
 export class DecoderEnsemble<State> implements Stepper<readonly State[]> {
   readonly vocabularySize: number;
 
   /**
-   * @param members decoders of the same words, for features of the same encoder.
-   * @throws CaptionerError `mismatch` when they know different numbers of words; `bad-input` when there are none.
+   * @param members decoders with the same vocabulary, for features of the same encoder.
+   * @throws CaptionerError `mismatch` if their vocabularies differ in size; `bad-input` if there
+   * are none.
    */
   constructor(private readonly members: readonly (Stepper<State> & { release?(): Promise<void> })[]) {
-    if (members.length === 0) throw new CaptionerError('bad-input', 'An ensemble has one decoder at least.');
+    if (members.length === 0) throw new CaptionerError('bad-input', 'An ensemble needs at least one decoder.');
     this.vocabularySize = members[0].vocabularySize;
     const other = members.find(({ vocabularySize }) => vocabularySize !== this.vocabularySize);
     if (other) {
       throw new CaptionerError(
         'mismatch',
-        `Decoders of ${this.vocabularySize} and of ${other.vocabularySize} words can't caption together.`,
+        `Decoders of ${this.vocabularySize} and ${other.vocabularySize} words can't caption together. Combine checkpoints that share a vocabulary.`,
       );
     }
   }
@@ -62,7 +64,7 @@ export class DecoderEnsemble<State> implements Stepper<readonly State[]> {
   }
 }
 
-/** ln of the mean of probabilities that are given as logarithms. */
+/** Logarithm of the mean of probabilities that are given as logarithms. */
 function meanOf(logs: readonly Float32Array[]): Float32Array {
   const [first, ...others] = logs;
   if (others.length === 0) return first;
@@ -75,34 +77,35 @@ function meanOf(logs: readonly Float32Array[]): Float32Array {
 }
 
 /**
- * The decoder of a checkpoint, or of several that caption together.
- * @throws CaptionerError `mismatch` when they have not the same words, or come from different encoders; `corrupt` as `DecoderSession.load` does.
+ * Loads the decoder of one checkpoint, or of several as an ensemble.
+ * @throws CaptionerError `mismatch` if their vocabularies or encoders differ; `corrupt` as
+ * `DecoderSession.load` throws it.
  */
 export async function loadDecoder(
   checkpoints: readonly Checkpoint[],
   options: DecoderSessionOptions = {},
 ): Promise<CaptionDecoder> {
-  for (const other of checkpoints.slice(1)) checkSameWork(checkpoints[0], other);
+  for (const other of checkpoints.slice(1)) checkCompatible(checkpoints[0], other);
   const sessions = await Promise.all(
     checkpoints.map(({ graphs, weights }) => DecoderSession.load(graphs, weights, options)),
   );
   return sessions.length === 1 ? sessions[0] : new DecoderEnsemble(sessions);
 }
 
-/** Refuses checkpoints that read other features or write other words. */
-function checkSameWork(first: Checkpoint, other: Checkpoint): void {
+/** Refuses checkpoints with different features or vocabularies. */
+function checkCompatible(first: Checkpoint, other: Checkpoint): void {
   const [ours, theirs] = [first.config.encoder, other.config.encoder];
   if (!isSameNetwork(ours, theirs)) {
     throw new CaptionerError(
       'mismatch',
-      `Checkpoints caption together only when they have the same encoder: one has '${ours.name}' (sha256 ${ours.sha256.slice(0, 12)}), ` +
+      `An ensemble needs one encoder for all its checkpoints: one has '${ours.name}' (sha256 ${ours.sha256.slice(0, 12)}), ` +
         `another '${theirs.name}' (sha256 ${theirs.sha256.slice(0, 12)}).`,
     );
   }
   if (viewsOf(ours) !== viewsOf(theirs)) {
     throw new CaptionerError(
       'mismatch',
-      `Checkpoints caption together only when they have features of the same views of a photo: one has '${viewsOf(ours)}', another ` +
+      `An ensemble needs features of the same views of a photo: one checkpoint has '${viewsOf(ours)}', another ` +
         `'${viewsOf(theirs)}'.`,
     );
   }
@@ -113,7 +116,7 @@ function checkSameWork(first: Checkpoint, other: Checkpoint): void {
     const [one, another] = [here[id], there[id]].map((word) => (word === undefined ? 'missing' : `'${word}'`));
     throw new CaptionerError(
       'mismatch',
-      `Checkpoints caption together only when they know the same words: word ${id} is ${one} in one and ${another} in another ` +
+      `An ensemble needs one vocabulary for all its checkpoints: word ${id} is ${one} in one and ${another} in another ` +
         `(of ${here.length} and ${there.length} words). Train them on the same captions with the same vocabulary options.`,
     );
   }

@@ -4,12 +4,12 @@ import { lengthNormalized, type Hypothesis, type Stepper } from './stepper.js';
 import { topWords, type NextWord } from './top-words.js';
 
 /**
- * Writes the likeliest word, again and again, until it is `<end>` or the caption has `maxLength` words.
- * All photos are advanced by one call of `step` per word; those that are done leave the batch.
+ * Greedy search: writes the likeliest word until it is `<end>` or the caption has `maxLength`
+ * words. One call of `step` advances all photos by one word. Finished photos leave the batch.
  *
- * @param features [rows, D] row-major, a row for each photo.
- * @returns a caption for each photo: what {@link beamSearch} with a beam of 1 finds.
- * @throws CaptionerError `numeric` when the decoder's probabilities are no numbers.
+ * @param features [rows, D] row-major, one row per photo.
+ * @returns one caption per photo, the same as {@link beamSearch} finds with a beam of 1.
+ * @throws CaptionerError `numeric` if the decoder's probabilities are not numbers.
  */
 export async function greedySearch<State>(
   stepper: Stepper<State>,
@@ -22,25 +22,25 @@ export async function greedySearch<State>(
   if (!live.length) return [];
   let state: State = await stepper.start(features, rows);
 
-  // After maxLength words one more step asks whether the caption ends there.
+  // One step beyond maxLength words tells whether the caption ends there.
   for (let length = 0; live.length && length <= config.maxLength; length++) {
     const tokens = Int32Array.from(live, (photo) => words[photo].at(-1)?.token ?? Vocabulary.START);
     const next = await stepper.step(state, tokens);
     stepper.dispose?.(state);
     state = next.state;
-    const going: number[] = [];
+    const unfinished: number[] = [];
     live.forEach((photo, row) => {
       const [word] = topWords(next.logProbabilities, row, stepper.vocabularySize, 1);
       if (!word || (length === config.maxLength && word.token !== Vocabulary.END)) return;
       words[photo].push(word);
-      if (word.token !== Vocabulary.END) going.push(row);
+      if (word.token !== Vocabulary.END) unfinished.push(row);
     });
-    if (going.length < live.length && going.length) {
-      const kept = stepper.gather(state, Int32Array.from(going));
+    if (unfinished.length < live.length && unfinished.length) {
+      const kept = stepper.gather(state, Int32Array.from(unfinished));
       stepper.dispose?.(state);
       state = kept;
     }
-    live = going.map((row) => live[row]);
+    live = unfinished.map((row) => live[row]);
   }
   stepper.dispose?.(state);
   return words.map((caption) => hypothesisOf(caption, config.lengthPenalty));

@@ -1,35 +1,41 @@
 import type { Hypothesis } from './stepper.js';
 
-/** A prefix of a caption that a search looked at: its parent, continued by one word. */
+/** A prefix that a search considered: its parent, extended by one word. */
 export interface TracedCandidate {
-  /** Unique within the search of one photo; 0 is the empty prefix, from which all come. */
+  /** Unique within the search for one photo. 0 is the empty prefix. */
   readonly id: number;
   readonly parent: number;
-  /** The word that continues its parent; `<end>` where {@link finished}. */
+  /** The word that extends its parent; `<end>` if {@link finished}. */
   readonly token: number;
-  /** ln p of that word given the words before. */
+  /** Log-probability of that word given the words before it. */
   readonly logProbability: number;
-  /** `lengthNormalized` of the sum over all its words: what beam search ranks by. */
+  /**
+   * Length-normalized log-probability of all its words, by which beam search ranks (see
+   * `lengthNormalized`).
+   */
   readonly score: number;
-  /** Whether it went on: it got a place in the beam, was drawn or, finished, was among the best captions of that moment. */
+  /**
+   * Whether the search continued with it: it got a place in the beam, was sampled or, if finished,
+   * was among the best captions so far.
+   */
   readonly kept: boolean;
   readonly finished: boolean;
 }
 
 /**
- * The search for one photo's captions: for each step what it kept, and the best `2 * beam` of what it dropped, the
- * best first.
+ * The search for the captions of one photo. Each step lists the candidates kept and the best
+ * `2 * beam` of those dropped, best first.
  */
 export type SearchTrace = readonly (readonly TracedCandidate[])[];
 
-/** What a traced search found for one photo. */
+/** The captions and the trace of one photo. */
 export interface TracedSearch {
   readonly captions: readonly Hypothesis[];
   readonly trace: SearchTrace;
 }
 
-/** Sees each step of the search of one photo: all candidates of that step, in no order. */
+/** Receives each step of the search for one photo: all candidates of the step, unordered. */
 export type CandidateObserver = (candidates: readonly TracedCandidate[]) => void;
 
-/** Sees each step of the search of each photo. {@link traced} keeps them. */
+/** Receives each step of the search for each photo. {@link traced} records them. */
 export type SearchObserver = (photo: number, candidates: readonly TracedCandidate[]) => void;

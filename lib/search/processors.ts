@@ -2,29 +2,30 @@ import { Vocabulary } from '../text/vocabulary.js';
 import type { Prefix, NextWords } from './caption-search.js';
 import type { Requirements } from './requirements.js';
 
-/** What a processor may know of a prefix. */
+/** The part of a prefix that a processor may read. */
 export type Written = Pick<Prefix, 'tokens'>;
 
 /**
- * Says which words may follow a prefix by changing their scores in place: -Infinity is never written, less is written less
- * readily. `scores`, [V], begin as the decoder's ln p. A caption's probability stays the decoder's own, whatever the scores were.
+ * Changes the scores of the words that may follow a prefix, in place. -Infinity forbids a word; a
+ * lower score makes it less likely. `scores`, [V], start as the decoder's log-probabilities. The
+ * probability reported for a caption stays the decoder's own.
  */
 export type ScoreProcessor = (scores: Float32Array, prefix: Written) => void;
 
-/** What captions must be like, beside likely. */
+/** Constraints on captions, beside their probability. */
 export interface SearchRules {
-  /** Applied to what may follow each prefix, one after the other. */
+  /** Applied in order to the predictions after each prefix. */
   readonly processors: readonly ScoreProcessor[];
-  /** Whether `<unk>` may be written. Default: no. */
+  /** Whether `<unk>` may be written. Default false. */
   readonly unknown?: boolean;
-  /** What each caption must have; {@link endsAfterAll} must be among the processors. */
+  /** Phrases that each caption must contain. {@link endsAfterAll} must be among the processors. */
   readonly requirements?: Requirements;
 }
 
-/** No rules: the likeliest captions. */
+/** No constraints. */
 export const noRules: SearchRules = { processors: [] };
 
-/** A caption has at least `words` words. */
+/** Forbids captions of fewer than `words` words. */
 export function minLength(words: number): ScoreProcessor {
   return (scores, { tokens }) => {
     if (tokens.length < words) scores[Vocabulary.END] = -Infinity;
@@ -32,13 +33,14 @@ export function minLength(words: number): ScoreProcessor {
 }
 
 /**
- * No `size` words occur twice in a caption in the same order (Paulus et al. 2017, https://arxiv.org/abs/1705.04304, section 2.5).
+ * Forbids repeated n-grams of `size` words (Paulus et al. 2017, https://arxiv.org/abs/1705.04304,
+ * section 2.5).
  * @param except words that may follow a prefix all the same.
  */
 export function noRepeatNgram(size: number, except?: (prefix: Written) => readonly number[]): ScoreProcessor {
   return (scores, prefix) => {
     const { tokens } = prefix;
-    const last = tokens.length - size + 1; // where the last size - 1 words begin
+    const last = tokens.length - size + 1; // start of the last size - 1 words
     if (last < 1) return;
     const spared = except?.(prefix) ?? [];
     for (let at = 0; at < last; at++) {
@@ -48,7 +50,7 @@ export function noRepeatNgram(size: number, except?: (prefix: Written) => readon
   };
 }
 
-/** No caption has one of these phrases, words by number; a phrase may be one word. */
+/** Forbids phrases, given as token ids. A phrase may be one word. */
 export function forbidden(phrases: readonly (readonly number[])[]): ScoreProcessor {
   return (scores, { tokens }) => {
     for (const phrase of phrases) {
@@ -60,14 +62,17 @@ export function forbidden(phrases: readonly (readonly number[])[]): ScoreProcess
   };
 }
 
-/** A caption ends only when all that is required is in it. */
+/** Forbids `<end>` until the caption contains all that is required. */
 export function endsAfterAll(requirements: Requirements): ScoreProcessor {
   return (scores, { tokens }) => {
     if (requirements.met(tokens) < requirements.total) scores[Vocabulary.END] = -Infinity;
   };
 }
 
-/** The scores of what may follow a prefix, by the decoder and then by the processors. A new array, [V]. */
+/**
+ * The scores of the next word after a prefix: the decoder's, changed by the processors. A new
+ * array, [V].
+ */
 export function scoresOf(next: NextWords, prefix: Prefix, processors: readonly ScoreProcessor[]): Float32Array {
   const offset = prefix.row * next.vocabularySize;
   const scores = next.logProbabilities.slice(offset, offset + next.vocabularySize);
@@ -75,7 +80,7 @@ export function scoresOf(next: NextWords, prefix: Prefix, processors: readonly S
   return scores;
 }
 
-/** Whether `length` words of `phrase`, from `from` on, stand in `tokens` from `at` on. */
+/** Whether `length` words of `phrase`, starting at `from`, stand in `tokens` at `at`. */
 function occursAt(
   tokens: readonly number[],
   at: number,

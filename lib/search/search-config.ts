@@ -3,7 +3,10 @@ import { CaptionerError } from '../errors.js';
 
 type Method = SearchConfig['method'];
 
-/** Which methods read an option that not all of them do. `beam`, `seed` and `lengthPenalty` do no harm where they mean nothing. */
+/**
+ * The methods that read an option, for options that only some methods read. `beam`, `seed` and
+ * `lengthPenalty` are harmless where they have no effect.
+ */
 const readBy: Partial<Record<keyof SearchConfig, readonly Method[]>> = {
   groups: ['diverse'],
   diversity: ['diverse'],
@@ -14,11 +17,11 @@ const readBy: Partial<Record<keyof SearchConfig, readonly Method[]>> = {
 };
 
 /**
- * Checks how to search, and fills in the defaults. Where no beam is asked for, it is as wide as the captions that are asked for need;
- * of diverse search, each group is as wide as a beam is by default.
+ * Checks search options and fills in the defaults. The default beam is as wide as the number of
+ * captions requires; in diverse search, each group is as wide as a default beam.
  *
- * @param widest a beam that was not asked for is not wider than this, if it can be helped.
- * @throws CaptionerError `bad-option`: a wrong value, or options that don't go together.
+ * @param widest upper bound of a default beam, as far as n allows.
+ * @throws CaptionerError `bad-option` for a wrong value, or options that do not go together.
  */
 export function resolveSearch(search: Partial<SearchConfig>, widest = 1000): SearchConfig {
   const config = parseConfig(SearchConfig, search);
@@ -36,13 +39,13 @@ function beamFor(config: SearchConfig, widest: number): number {
   return groups * Math.max(1, Math.ceil(n / groups), affordable);
 }
 
-/** The groups of diverse beam search: as many as captions are asked for, where they are not given. */
+/** Number of groups of diverse beam search. Default: one per caption. */
 export function groupsOf({ groups, n }: Pick<SearchConfig, 'groups' | 'n'>): number {
   return groups || n;
 }
 
 /**
- * Refuses options that don't go together, so that none is without effect unnoticed.
+ * Refuses options that do not go together, so that none is silently ignored.
  * @throws CaptionerError `bad-option`
  */
 export function checkSearch(config: SearchConfig): void {
@@ -50,19 +53,21 @@ export function checkSearch(config: SearchConfig): void {
   const defaults = SearchConfig.parse({});
   for (const [option, methods] of Object.entries(readBy) as [keyof SearchConfig, readonly Method[]][]) {
     if (methods.includes(method) || String(config[option]) === String(defaults[option])) continue;
-    throw refusal(`'${option}' means nothing to the method ${method}: leave it out, or choose ${methods.join(' or ')}`);
+    throw refusal(`'${option}' has no effect with method ${method}. Leave it out, or choose ${methods.join(' or ')}`);
   }
   if (method !== 'sample' && n > beam) {
-    throw refusal(`A beam of ${beam} can't give ${n} captions: widen the beam to ${n} or more`);
+    throw refusal(`A beam of ${beam} can't give ${n} captions. Widen the beam to at least ${n}`);
   }
   const groups = groupsOf(config);
   if (method === 'diverse' && beam % groups !== 0) {
     const below = Math.floor(beam / groups) * groups;
-    const fitting = below > 0 ? `${below} or ${below + groups}` : `${groups} at least`;
-    throw refusal(`${groups} groups can't share a beam of ${beam} evenly: make it ${fitting}, or choose other groups`);
+    const fitting = below > 0 ? `${below} or ${below + groups}` : `at least ${groups}`;
+    throw refusal(
+      `A beam of ${beam} can't be divided into ${groups} groups. Make it ${fitting}, or change the number of groups`,
+    );
   }
   if (minLength > maxLength) {
-    throw refusal(`A caption can't have at least ${minLength} words (minLength) and at most ${maxLength} (maxLength)`);
+    throw refusal(`minLength (${minLength}) exceeds maxLength (${maxLength}). Lower minLength or raise maxLength`);
   }
 }
 

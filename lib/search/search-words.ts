@@ -4,19 +4,19 @@ import { CaptionerError } from '../errors.js';
 import { tokenize } from '../text/tokenizer.js';
 import { Vocabulary } from '../text/vocabulary.js';
 
-/** Words that may be required of a caption: the search takes as much longer as there are. */
-const mostRequired = 12;
+/** Maximum number of required words. The search takes longer in proportion. */
+const maxRequired = 12;
 
-/** The words that a search shall or shall not write, by number. */
+/** Required and forbidden phrases, as token ids. */
 export interface SearchWords {
   readonly required: readonly (readonly number[])[];
   readonly forbidden: readonly (readonly number[])[];
 }
 
 /**
- * Finds the words that a config requires and forbids.
- * @throws CaptionerError `bad-option`: a word that the captioner does not know, with the nearest one that it does; one that is
- *   both required and forbidden; more words than fit into a caption.
+ * Looks up the words that a config requires and forbids.
+ * @throws CaptionerError `bad-option` for an unknown word (names the nearest known one), for a
+ * phrase that is both required and forbidden, and for more required words than a caption can hold.
  */
 export function searchWords(
   { require, forbid, maxLength }: Pick<SearchConfig, 'require' | 'forbid' | 'maxLength'>,
@@ -29,29 +29,29 @@ export function searchWords(
     if (clash < 0) continue;
     throw new CaptionerError(
       'bad-option',
-      `'${forbid[clash]}' is forbidden, but '${require[required.indexOf(phrase)]}' is required: leave one of them out.`,
+      `'${require[required.indexOf(phrase)]}' is required, but '${forbid[clash]}' is forbidden. Leave one of them out.`,
     );
   }
   const words = required.reduce((sum, { length }) => sum + length, 0);
-  if (words > Math.min(mostRequired, maxLength)) {
-    const limit = words > maxLength ? `more than maxLength, ${maxLength}` : `more than ${mostRequired}`;
-    throw new CaptionerError('bad-option', `${words} words are required, ${limit}: require fewer.`);
+  if (words > Math.min(maxRequired, maxLength)) {
+    const limit = words > maxLength ? `but maxLength is ${maxLength}` : `but at most ${maxRequired} are possible`;
+    throw new CaptionerError('bad-option', `${words} words are required, ${limit}. Require fewer.`);
   }
   return { required, forbidden };
 }
 
 function phraseOf(phrase: string, option: string, vocabulary: Vocabulary): number[] {
   const split = phrase.toLowerCase().split(/\s+/).filter(Boolean);
-  // The tokenizer is only loaded for what is not simply known words with spaces between.
+  // The tokenizer is loaded only if the phrase is more than known words separated by spaces.
   const words = split.length > 0 && split.every((word) => vocabulary.has(word)) ? split : tokenize(phrase);
-  if (words.length === 0) throw new CaptionerError('bad-option', `${option}: '${phrase}' has no words.`);
+  if (words.length === 0) throw new CaptionerError('bad-option', `${option}: '${phrase}' contains no words.`);
   return words.map((word) => {
     const id = vocabulary.id(word);
     if (id > Vocabulary.UNK) return id;
     const meant = nearest(word, vocabulary.words.slice(Vocabulary.SPECIALS));
     throw new CaptionerError(
       'bad-option',
-      `${option}: this captioner does not know the word '${word}'${meant === undefined ? '.' : `; did you mean '${meant}'?`}`,
+      `${option}: '${word}' is not in the vocabulary.${meant === undefined ? '' : ` Did you mean '${meant}'?`}`,
     );
   });
 }

@@ -24,15 +24,18 @@ import type { CandidateObserver, SearchObserver, TracedSearch } from './observer
 import { traced } from './trace.js';
 
 /**
- * Searches for captions as a config says: the one search of commands, service, evaluation and notebooks.
+ * Searches for captions as a config describes. Commands, service, evaluation and notebooks all use
+ * it.
  *
- * What is drawn at random depends on the seed and the photo alone, not on what else is searched for at the same time.
+ * Random numbers depend on the seed and the photo alone, so a caption does not depend on the rest
+ * of the batch.
  *
  * @param vocabulary the decoder's words.
- * @param features [rows, D] row-major, a row for each photo.
+ * @param features [rows, D] row-major, one row per photo.
  * @returns for each photo at most n captions, best first.
- * @throws CaptionerError `bad-option`: options that don't go together, unknown words; `mismatch`: another decoder's vocabulary;
- *   `numeric` when the decoder's probabilities are no numbers.
+ * @throws CaptionerError `bad-option` for options that do not go together and for unknown words;
+ * `mismatch` for another decoder's vocabulary; `numeric` if the decoder's probabilities are not
+ * numbers.
  */
 export async function searchCaptions<State>(
   stepper: Stepper<State>,
@@ -45,7 +48,7 @@ export async function searchCaptions<State>(
   if (vocabulary.size !== stepper.vocabularySize) {
     throw new CaptionerError(
       'mismatch',
-      `The decoder writes ${stepper.vocabularySize} words, but the vocabulary has ${vocabulary.size}: they don't belong together.`,
+      `The decoder has ${stepper.vocabularySize} words, but the vocabulary has ${vocabulary.size}. Use both from one checkpoint.`,
     );
   }
   const rules = searchRules(config, vocabulary);
@@ -59,11 +62,14 @@ export async function searchCaptions<State>(
   if (found.every(({ length }) => length > 0)) return found;
   throw new CaptionerError(
     'bad-option',
-    `No caption of at most ${config.maxLength} words has all that is required (${config.require.join(', ')}): require less, or raise maxLength.`,
+    `No caption of at most ${config.maxLength} words contains everything required (${config.require.join(', ')}). Require fewer words, or raise maxLength.`,
   );
 }
 
-/** {@link searchCaptions} that says how it came to its captions: of drawn captions, the way that was drawn. */
+/**
+ * {@link searchCaptions} with a trace of the search. Of sampled captions it traces the sampled
+ * path.
+ */
 export async function tracedSearch<State>(
   stepper: Stepper<State>,
   vocabulary: Vocabulary,
@@ -77,8 +83,8 @@ export async function tracedSearch<State>(
 }
 
 /**
- * What a config wants of captions, beside that they are likely.
- * @throws CaptionerError `bad-option`: options that don't go together, unknown words.
+ * The constraints that a config places on captions.
+ * @throws CaptionerError `bad-option` for options that do not go together and for unknown words.
  */
 export function searchRules(config: SearchConfig, vocabulary: Vocabulary): SearchRules {
   checkSearch(config);
@@ -87,7 +93,7 @@ export function searchRules(config: SearchConfig, vocabulary: Vocabulary): Searc
   const processors: ScoreProcessor[] = [];
   if (config.minLength > 0) processors.push(minLength(config.minLength));
   if (config.noRepeatNgram > 0) {
-    // What is required may be a repetition.
+    // A required phrase may be a repetition.
     processors.push(noRepeatNgram(config.noRepeatNgram, ({ tokens }) => requirements?.nextWords(tokens) ?? []));
   }
   if (forbidden.length > 0) processors.push(forbiddenWords(forbidden));
@@ -114,8 +120,8 @@ function photoSearch(
 }
 
 /**
- * The random numbers of a photo. Photos are told from each other by which of their features are greatest: these are the same in whatever batch the
- * encoder saw the photo, while the last digits of a feature may not be.
+ * The random numbers of a photo, seeded by the indices of its greatest features. Those indices are
+ * the same in every batch, while the last digits of a feature may differ.
  */
 function randomOf(seed: number, features: Float32Array): Random {
   return new Random(seed, ...greatestPlaces(features, 4));

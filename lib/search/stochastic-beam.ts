@@ -1,7 +1,7 @@
 import type { SearchConfig } from '../config.js';
 import type { Random } from '../random.js';
 import { Vocabulary } from '../text/vocabulary.js';
-import { drawIndex, greatestPlaces, wordDistribution, type Shaping } from './distribution.js';
+import { sampleIndex, greatestPlaces, wordDistribution, type Shaping } from './distribution.js';
 import {
   bestFirst,
   captionOf,
@@ -17,13 +17,16 @@ import type { CandidateObserver } from './observer.js';
 
 export type StochasticBeamOptions = Shaping & Pick<SearchConfig, 'beam' | 'n' | 'maxLength' | 'lengthPenalty'>;
 
-/** Of a prefix or caption: ln p of drawing it, and that plus Gumbel noise, by which it competes. */
+/**
+ * Log-probability of sampling a prefix or caption, and its sum with Gumbel noise, by which it
+ * competes.
+ */
 interface Perturbed {
-  readonly drawLogProbability: number;
+  readonly samplingLogProbability: number;
   readonly perturbed: number;
 }
 
-/** A place in the beam: a prefix, or a caption that came to its end. */
+/** A place in the beam: a prefix, or a finished caption. */
 type Place = Perturbed & ({ readonly prefix: Prefix; readonly caption?: undefined } | { readonly caption: Hypothesis });
 
 /** A word that may continue a prefix of the beam. */
@@ -35,18 +38,19 @@ interface Candidate extends Perturbed {
 }
 
 /**
- * Stochastic beam search (Kool, van Hoof and Welling 2019, "Stochastic Beams and Where to Find Them", https://arxiv.org/abs/1903.06059): a
- * beam search that draws. Where beam search keeps the likeliest prefixes, this keeps those whose ln p plus a random number (of the
- * Gumbel distribution) is greatest. The number of a prefix is the greatest of those of its continuations, and so the `beam`
- * captions that are left in the end are a sample without replacement of all captions there are: the first by the probability of each, the second
- * by the probabilities of the others, and so on. The `n` best of them are given.
+ * Stochastic beam search (Kool, van Hoof and Welling 2019, "Stochastic Beams and Where to Find
+ * Them", https://arxiv.org/abs/1903.06059): sampling without replacement by beam search. It keeps
+ * the prefixes whose log-probability plus Gumbel noise is greatest. The noisy value of a prefix is
+ * the maximum over its continuations, so the final `beam` captions are a sample without replacement
+ * from all captions: the first by the probability of each, the second by the probabilities of the
+ * rest, and so on. The `n` best are returned.
  *
- * Captions are drawn by what temperature, topK, topP and the rules leave of the decoder's probabilities. At `maxLength` words one
- * is cut unless `<end>` is drawn next.
+ * Temperature, topK, topP and the rules reshape the decoder's probabilities before sampling. A
+ * caption of `maxLength` words is cut off unless `<end>` is sampled next.
  */
 export class StochasticBeamSearch implements CaptionSearch {
   live: Prefix[] = [emptyPrefix()];
-  private places: Place[] = [{ prefix: this.live[0], drawLogProbability: 0, perturbed: 0 }];
+  private places: Place[] = [{ prefix: this.live[0], samplingLogProbability: 0, perturbed: 0 }];
   private ids = 1;
 
   constructor(
@@ -85,31 +89,37 @@ export class StochasticBeamSearch implements CaptionSearch {
   /** The continuations of a prefix that may get a place, at most `beam`. */
   private continuations(place: Place & { prefix: Prefix }, next: NextWords): Candidate[] {
     const { tokens, logProbabilities } = this.distribution(place.prefix, next);
-    const noisy = logProbabilities.map((log) => place.drawLogProbability + log + gumbel(this.random));
+    const noisy = logProbabilities.map((log) => place.samplingLogProbability + log + gumbel(this.random));
     const best = greatestPlaces(noisy, this.options.beam);
     return best.map((i) => {
       const perturbed = withMaximum(noisy[i], noisy[best[0]], place.perturbed);
-      return this.candidate(place.prefix, tokens[i], next, place.drawLogProbability + logProbabilities[i], perturbed);
+      return this.candidate(
+        place.prefix,
+        tokens[i],
+        next,
+        place.samplingLogProbability + logProbabilities[i],
+        perturbed,
+      );
     });
   }
 
-  /** At the greatest length: `<end>`, if it is drawn. The caption is the same either way, and so is its place. */
+  /** At the maximum length: `<end>`, if it is sampled. The place is the same either way. */
   private lastWord(place: Place & { prefix: Prefix }, next: NextWords): Candidate[] {
     const { tokens, logProbabilities } = this.distribution(place.prefix, next);
-    const token = tokens[drawIndex(logProbabilities, this.random.uniform())];
+    const token = tokens[sampleIndex(logProbabilities, this.random.uniform())];
     if (token !== Vocabulary.END) return [];
-    return [this.candidate(place.prefix, token, next, place.drawLogProbability, place.perturbed)];
+    return [this.candidate(place.prefix, token, next, place.samplingLogProbability, place.perturbed)];
   }
 
   private candidate(
     from: Prefix,
     token: number,
     next: NextWords,
-    drawLogProbability: number,
+    samplingLogProbability: number,
     perturbed: number,
   ): Candidate {
     const logProbability = next.logProbabilities[from.row * next.vocabularySize + token];
-    return { id: this.ids++, from, token, logProbability, drawLogProbability, perturbed };
+    return { id: this.ids++, from, token, logProbability, samplingLogProbability, perturbed };
   }
 
   private distribution(prefix: Prefix, next: NextWords) {
@@ -117,10 +127,10 @@ export class StochasticBeamSearch implements CaptionSearch {
     return wordDistribution(scoresOf(next, prefix, processors), this.options, unknown);
   }
 
-  private placeOf({ from, drawLogProbability, perturbed, ...word }: Candidate): Place {
+  private placeOf({ from, samplingLogProbability, perturbed, ...word }: Candidate): Place {
     return word.token === Vocabulary.END
-      ? { drawLogProbability, perturbed, caption: captionOf(from, this.options.lengthPenalty, word.logProbability) }
-      : { drawLogProbability, perturbed, prefix: continuedBy(from, word) };
+      ? { samplingLogProbability, perturbed, caption: captionOf(from, this.options.lengthPenalty, word.logProbability) }
+      : { samplingLogProbability, perturbed, prefix: continuedBy(from, word) };
   }
 
   private cut(prefix: Prefix): Hypothesis {
@@ -147,14 +157,14 @@ export class StochasticBeamSearch implements CaptionSearch {
   }
 }
 
-/** A number of the standard Gumbel distribution; half a step above 0, where there is none. */
+/** A standard Gumbel random number. The offset of half a step avoids the logarithm of 0. */
 function gumbel(random: Random): number {
   return -Math.log(-Math.log(random.uniform() + 2 ** -33));
 }
 
 /**
- * Moves one of several Gumbel numbers, of which `greatest` was the greatest, to where it is when `maximum` is (Kool et al. 2019, appendix
- * B.3, which does not overflow).
+ * Shifts one of several Gumbel numbers, given that their maximum `greatest` becomes `maximum`.
+ * Numerically stable form of Kool et al. 2019, appendix B.3.
  */
 function withMaximum(value: number, greatest: number, maximum: number): number {
   const v = maximum - value + logOneMinusExp(value - greatest);

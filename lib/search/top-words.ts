@@ -1,19 +1,19 @@
 import { CaptionerError } from '../errors.js';
 import { isWritable, type LikeliestWords } from './stepper.js';
 
-/** A word that may come next. */
+/** A candidate for the next word. */
 export interface NextWord {
   readonly token: number;
   readonly logProbability: number;
 }
 
 /**
- * The `count` likeliest words of one row that may be written and are not impossible, the likeliest first; of equally likely ones the
- * one with the lower number. One pass over the row, without sorting it.
+ * The `count` likeliest words of one row that may be written and are not impossible, most likely
+ * first; ties by token id. One pass over the row, without sorting it.
  *
  * @param logProbabilities [rows, V] row-major.
  * @param unknown whether `<unk>` may be written.
- * @throws CaptionerError `numeric` when there is no number.
+ * @throws CaptionerError `numeric` if a log-probability is not a number.
  */
 export function topWords(
   logProbabilities: Float32Array,
@@ -22,15 +22,15 @@ export function topWords(
   count: number,
   unknown = false,
 ): NextWord[] {
-  // Plain numbers, not objects: of each row this looks at the whole vocabulary.
+  // Typed arrays, not objects: the loop visits the whole vocabulary.
   const tokens = new Int32Array(count);
   const logs = new Float32Array(count);
   const offset = row * vocabularySize;
   let found = 0;
-  let worst = -Infinity; // what a word must exceed to be among the best
+  let worst = -Infinity; // lower bound of a word among the best
   for (let token = 0; token < vocabularySize; token++) {
     const logProbability = logProbabilities[offset + token];
-    if (!(logProbability < Infinity)) throw noNumber(token, logProbability);
+    if (!(logProbability < Infinity)) throw notANumber(token, logProbability);
     if (logProbability <= worst || !isWritable(token, unknown)) continue;
     let place = found < count ? found++ : count - 1;
     for (; place > 0 && logs[place - 1] < logProbability; place--) {
@@ -45,8 +45,8 @@ export function topWords(
 }
 
 /**
- * {@link topWords} of words of which the likeliest are known already, more than `count` of them.
- * @throws CaptionerError `numeric` when there is no number.
+ * {@link topWords} from a list of the likeliest words that holds more than `count`.
+ * @throws CaptionerError `numeric` if a log-probability is not a number.
  */
 export function topOf(
   { count: known, tokens, logProbabilities }: LikeliestWords,
@@ -57,17 +57,17 @@ export function topOf(
   const best: NextWord[] = [];
   for (let i = row * known; i < (row + 1) * known && best.length < count; i++) {
     const [token, logProbability] = [tokens[i], logProbabilities[i]];
-    if (!(logProbability < Infinity)) throw noNumber(token, logProbability);
+    if (!(logProbability < Infinity)) throw notANumber(token, logProbability);
     if (logProbability === -Infinity) break;
     if (isWritable(token, unknown)) best.push({ token, logProbability });
   }
   return best;
 }
 
-/** The error of a decoder that gives `token` no probability. */
-export function noNumber(token: number, logProbability: number): CaptionerError {
+/** The error for a decoder that gives `token` no probability. */
+export function notANumber(token: number, logProbability: number): CaptionerError {
   return new CaptionerError(
     'numeric',
-    `The decoder gave word ${token} the log-probability ${logProbability}: its weights or the photo's features are no numbers. Use another checkpoint, or extract the features again.`,
+    `The decoder gave word ${token} the log-probability ${logProbability}: its weights or the photo's features are not numbers. Use another checkpoint, or extract the features again.`,
   );
 }

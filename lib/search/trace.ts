@@ -3,7 +3,7 @@ import type { SearchObserver, TracedCandidate, TracedSearch } from './observer.j
 import type { Hypothesis, Stepper } from './stepper.js';
 
 /**
- * {@link beamSearch} that says how it came to its captions.
+ * {@link beamSearch} that also returns a trace of the search.
  * @returns for each photo its captions, the same as without the trace, and the trace.
  * @throws CaptionerError as `beamSearch` does.
  */
@@ -17,8 +17,8 @@ export async function tracedBeamSearch<State>(
 }
 
 /**
- * Runs a search and keeps its steps.
- * @param dropped candidates of a step to keep of those that the search dropped.
+ * Runs a search and records its steps.
+ * @param dropped number of dropped candidates to record per step.
  */
 export async function traced(
   rows: number,
@@ -27,13 +27,13 @@ export async function traced(
 ): Promise<TracedSearch[]> {
   const traces: (readonly TracedCandidate[])[][] = Array.from({ length: rows }, () => []);
   const found = await search((photo, candidates) => {
-    traces[photo].push(withoutTheWorst(candidates, dropped));
+    traces[photo].push(keptAndBestDropped(candidates, dropped));
   });
   return found.map((captions, photo) => ({ captions, trace: traces[photo] }));
 }
 
-/** All that were kept and the best of the dropped ones, the best first. */
-function withoutTheWorst(candidates: readonly TracedCandidate[], dropped: number): readonly TracedCandidate[] {
+/** All candidates kept and the best of those dropped, best first. */
+function keptAndBestDropped(candidates: readonly TracedCandidate[], dropped: number): readonly TracedCandidate[] {
   let left = dropped;
   return [...candidates].sort((a, b) => b.score - a.score || a.id - b.id).filter(({ kept }) => kept || left-- > 0);
 }

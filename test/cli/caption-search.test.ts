@@ -53,11 +53,11 @@ describe('captioner caption, its search', function () {
     const unknown = await caption(photo, '--require', 'doog');
     expect(unknown).to.deep.include({ code: 1, stdout: '' });
     expect(unknown.stderr).to.equal(
-      "captioner: require: this captioner does not know the word 'doog'; did you mean 'dog'?\n",
+      "captioner: require: 'doog' is not in the vocabulary. Did you mean 'dog'?\n",
     );
     const senseless = await caption(photo, '--temperature', '0.5');
     expect(senseless).to.deep.include({ code: 1, stdout: '' });
-    expect(senseless.stderr).to.match(/^captioner: 'temperature' means nothing to the method beam: .*\n$/);
+    expect(senseless.stderr).to.match(/^captioner: 'temperature' has no effect with method beam\. .*\n$/);
   });
 
   it('captions with several captioners as one, where they fit each other', async () => {

@@ -71,7 +71,7 @@ describe('DecoderEnsemble', () => {
     expect((await refusal(() => new DecoderEnsemble([]))).code).to.equal('bad-input');
     const error = await refusal(() => new DecoderEnsemble([randomStepper(1, 5), randomStepper(1, 6)]));
     expect(error.code).to.equal('mismatch');
-    expect(error.message).to.contain('9 and of 10 words');
+    expect(error.message).to.contain('9 and 10 words');
   });
 
   it('keeps what is no number', async () => {

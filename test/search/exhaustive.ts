@@ -28,11 +28,11 @@ export function everyCaption(
 }
 
 /**
- * With what probability a caption is drawn when each word is drawn by its probability: texts (the words with spaces between) and their
- * probabilities, which sum to 1. One of `maxLength` words is drawn whether it ends there or is cut.
- * @param shape what becomes of the probabilities of the next words before one is drawn, [V]; they are made to sum to 1 after it.
+ * With what probability a caption is sampled when each word is sampled by its probability: texts (the words with spaces between) and their
+ * probabilities, which sum to 1. One of `maxLength` words is sampled whether it ends there or is cut.
+ * @param shape what becomes of the probabilities of the next words before one is sampled, [V]; they are made to sum to 1 after it.
  */
-export function drawProbabilities(
+export function samplingProbabilities(
   stepper: CountingStepper,
   photo: number,
   maxLength: number,
@@ -62,11 +62,11 @@ export function drawProbabilities(
  * @returns the statistic over what it exceeds in one of a thousand cases: far below 1 is agreement, above 1 none.
  */
 export function chiSquare(counts: ReadonlyMap<string, number>, probabilities: ReadonlyMap<string, number>): number {
-  const drawn = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const sampled = [...counts.values()].reduce((sum, count) => sum + count, 0);
   for (const outcome of counts.keys()) if (!probabilities.has(outcome)) return Infinity;
   let [statistic, bins, rareExpected, rareCount] = [0, 0, 0, 0];
   for (const [outcome, p] of probabilities) {
-    const [expected, count] = [p * drawn, counts.get(outcome) ?? 0];
+    const [expected, count] = [p * sampled, counts.get(outcome) ?? 0];
     if (expected < 5) {
       rareExpected += expected;
       rareCount += count;

@@ -35,22 +35,19 @@ describe('resolveSearch', () => {
     [{ method: 'stochastic', beam: 2, n: 3 }, "A beam of 2 can't give 3 captions"],
     [
       { method: 'sample', require: ['dog'] },
-      "'require' means nothing to the method sample: leave it out, or choose beam or diverse.",
+      "'require' has no effect with method sample. Leave it out, or choose beam or diverse.",
     ],
-    [
-      { temperature: 2 },
-      "'temperature' means nothing to the method beam: leave it out, or choose sample or stochastic.",
-    ],
-    [{ method: 'diverse', topK: 5 }, "'topK' means nothing to the method diverse"],
-    [{ topP: 0.5 }, "'topP' means nothing"],
-    [{ groups: 3 }, "'groups' means nothing to the method beam: leave it out, or choose diverse."],
-    [{ method: 'stochastic', diversity: 1 }, "'diversity' means nothing"],
-    [{ minLength: 9, maxLength: 8 }, "A caption can't have at least 9 words (minLength) and at most 8 (maxLength)."],
+    [{ temperature: 2 }, "'temperature' has no effect with method beam. Leave it out, or choose sample or stochastic."],
+    [{ method: 'diverse', topK: 5 }, "'topK' has no effect with method diverse"],
+    [{ topP: 0.5 }, "'topP' has no effect"],
+    [{ groups: 3 }, "'groups' has no effect with method beam. Leave it out, or choose diverse."],
+    [{ method: 'stochastic', diversity: 1 }, "'diversity' has no effect"],
+    [{ minLength: 9, maxLength: 8 }, 'minLength (9) exceeds maxLength (8). Lower minLength or raise maxLength.'],
     [
       { method: 'diverse', groups: 2, beam: 5 },
-      "2 groups can't share a beam of 5 evenly: make it 4 or 6, or choose other groups.",
+      "A beam of 5 can't be divided into 2 groups. Make it 4 or 6, or change the number of groups.",
     ],
-    [{ method: 'diverse', groups: 4, beam: 3 }, 'make it 4 at least'],
+    [{ method: 'diverse', groups: 4, beam: 3 }, 'Make it at least 4'],
     [{ method: 'guess' }, "method 'guess' is not one of beam, diverse, sample, stochastic"],
     [{ temperature: 0 }, 'temperature: '],
     [{ require: [''] }, 'require.0: '],
@@ -81,17 +78,20 @@ describe('searchWords', () => {
   });
 
   for (const [words, complaint] of [
-    [{ require: ['doog'] }, "require: this captioner does not know the word 'doog'; did you mean 'dog'?"],
-    [{ forbid: ['red gras'] }, "forbid: this captioner does not know the word 'gras'; did you mean 'grass'?"],
-    [{ require: ['helicopter'] }, "does not know the word 'helicopter'."],
-    [{ require: ['<end>'] }, 'does not know the word'],
-    [{ require: ['!?'] }, "require: '!?' has no words."],
+    [{ require: ['doog'] }, "require: 'doog' is not in the vocabulary. Did you mean 'dog'?"],
+    [{ forbid: ['red gras'] }, "forbid: 'gras' is not in the vocabulary. Did you mean 'grass'?"],
+    [{ require: ['helicopter'] }, "'helicopter' is not in the vocabulary."],
+    [{ require: ['<end>'] }, "'<end>' is not in the vocabulary."],
+    [{ require: ['!?'] }, "require: '!?' contains no words."],
     [
       { require: ['red dog'], forbid: ['dog'] },
-      "'dog' is forbidden, but 'red dog' is required: leave one of them out.",
+      "'red dog' is required, but 'dog' is forbidden. Leave one of them out.",
     ],
-    [{ require: ['red dog'], maxLength: 1 }, '2 words are required, more than maxLength, 1'],
-    [{ require: Array.from({ length: 13 }, () => 'a'), maxLength: 30 }, '13 words are required, more than 12'],
+    [{ require: ['red dog'], maxLength: 1 }, '2 words are required, but maxLength is 1. Require fewer.'],
+    [
+      { require: Array.from({ length: 13 }, () => 'a'), maxLength: 30 },
+      '13 words are required, but at most 12 are possible.',
+    ],
   ] as const) {
     it(`refuses ${JSON.stringify(words)}`, () => {
       expect(() => find(words as Partial<SearchConfig>))

@@ -56,7 +56,7 @@ describe('the options of a search, from a request', () => {
     expect(() => readSearch({ method: 'sample', n: '11' }, 10)).to.throw(CaptionerError, 'n may be 10 here');
     expect(() => readSearch({ method: 'sample', require: 'dog' }, 10)).to.throw(
       CaptionerError,
-      "'require' means nothing",
+      "'require' has no effect",
     );
     expect(() => readSearch({ unknown: 'perhaps' }, 10)).to.throw(CaptionerError, 'unknown: ');
   });
@@ -119,7 +119,7 @@ describe('a search, over HTTP', function () {
       body: {
         error: {
           code: 'bad-option',
-          message: "require: this captioner does not know the word 'ston'; did you mean 'stone'?",
+          message: "require: 'ston' is not in the vocabulary. Did you mean 'stone'?",
         },
       },
     });

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { compile, type CompiledStep } from '../../backend/index.js';
-import { drawWord } from '../../search/distribution.js';
+import { sampleWord } from '../../search/distribution.js';
 import type { Decoder } from '../../model/decoder/decoder.js';
 import type { Random } from '../../random.js';
 import type { Batch } from '../batches/batches.js';
@@ -44,7 +44,7 @@ export class ScheduledSampling {
       const tokens = batch.tokens.slice();
       for (const i of replaced) {
         // What follows word t - 1 of a caption is scored in its row of the step before.
-        const drawn = drawWord(values.subarray((i - B) * V, (i - B + 1) * V), unshaped, random.uniform(), true);
+        const drawn = sampleWord(values.subarray((i - B) * V, (i - B + 1) * V), unshaped, random.uniform(), true);
         tokens[i] = drawn ?? tokens[i];
       }
       return { ...batch, tokens };

@@ -4,14 +4,14 @@ import { greatestPlaces, wordDistribution } from '../../lib/search/distribution.
 import { searchCaptions } from '../../lib/search/search.js';
 import type { Hypothesis } from '../../lib/search/stepper.js';
 import { Random } from '../../lib/random.js';
-import { chiSquare, drawProbabilities, everyCaption, tally } from './exhaustive.js';
+import { chiSquare, samplingProbabilities, everyCaption, tally } from './exhaustive.js';
 import { A, B, C, END, randomStepper, vocabularyOf } from './table.js';
 
 const words = 3;
 const maxLength = 3;
 const stepper = randomStepper(11, words, 1.2);
 
-async function draw(values: Partial<SearchConfig>, decoder = stepper): Promise<Hypothesis[]> {
+async function sample(values: Partial<SearchConfig>, decoder = stepper): Promise<Hypothesis[]> {
   const config = parseConfig(SearchConfig, { maxLength, ...values });
   const [captions] = await searchCaptions(decoder, vocabularyOf(words), Float32Array.of(0), 1, config);
   return captions;
@@ -33,7 +33,7 @@ const nucleus = (share: number) => (probabilities: number[]) => {
   });
 };
 
-describe('drawing captions', () => {
+describe('sampling captions', () => {
   for (const { values, shape } of [
     { values: {}, shape: (p: number[]) => p },
     { values: { temperature: 2 }, shape: (p: number[]) => p.map((value) => Math.sqrt(value)) },
@@ -46,30 +46,30 @@ describe('drawing captions', () => {
     },
     { values: { minLength: 2 }, shape: undefined },
   ] as { values: Partial<SearchConfig>; shape?: (p: number[]) => number[] }[]) {
-    it(`draws each caption as often as it is probable: sample, ${JSON.stringify(values)}`, async () => {
-      const counts = tally((await draws('sample', values, 8)).flat().map(textOf));
+    it(`samples each caption in proportion to its probability: sample, ${JSON.stringify(values)}`, async () => {
+      const counts = tally((await sampleMany('sample', values, 8)).flat().map(textOf));
       if (!shape) {
         for (const text of counts.keys()) expect(text.split(' ')).to.have.length.of.at.least(2);
         return;
       }
-      expect(chiSquare(counts, drawProbabilities(stepper, 0, maxLength, shape))).to.be.below(1);
-      // The test would notice if they were drawn otherwise.
-      const sharper = drawProbabilities(stepper, 0, maxLength, (p) => shape(p).map((value) => value ** 1.15));
+      expect(chiSquare(counts, samplingProbabilities(stepper, 0, maxLength, shape))).to.be.below(1);
+      // A different temperature would fail the test.
+      const sharper = samplingProbabilities(stepper, 0, maxLength, (p) => shape(p).map((value) => value ** 1.15));
       expect(chiSquare(counts, sharper)).to.be.above(1);
     });
 
     if (shape) {
-      it(`draws a single caption as often as it is probable: stochastic, ${JSON.stringify(values)}`, async () => {
-        const drawn = await draws('stochastic', { ...values, beam: 1, n: 1 }, 4000);
-        const counts = tally(drawn.flat().map(textOf));
-        expect(chiSquare(counts, drawProbabilities(stepper, 0, maxLength, shape))).to.be.below(1);
+      it(`samples a single caption in proportion to its probability: stochastic, ${JSON.stringify(values)}`, async () => {
+        const sampled = await sampleMany('stochastic', { ...values, beam: 1, n: 1 }, 4000);
+        const counts = tally(sampled.flat().map(textOf));
+        expect(chiSquare(counts, samplingProbabilities(stepper, 0, maxLength, shape))).to.be.below(1);
       });
     }
   }
 
-  it('draws several without drawing one twice, each by its probability among those that are left: stochastic', async () => {
-    const sharp = randomStepper(5, words, 2.5); // a few captions are likely: without them the others are, too
-    const probabilities = drawProbabilities(sharp, 0, maxLength);
+  it('samples without replacement: stochastic', async () => {
+    const sharp = randomStepper(5, words, 2.5); // a few likely captions, so that sampling without them differs
+    const probabilities = samplingProbabilities(sharp, 0, maxLength);
     const pairs = new Map<string, number>();
     const independent = new Map<string, number>();
     for (const [one, p] of probabilities) {
@@ -81,25 +81,25 @@ describe('drawing captions', () => {
     }
     const counts = new Map<string, number>();
     for (let seed = 1; seed <= 4000; seed++) {
-      const pair = (await draw({ method: 'stochastic', beam: 2, n: 2, seed }, sharp)).map(textOf).sort().join(' | ');
+      const pair = (await sample({ method: 'stochastic', beam: 2, n: 2, seed }, sharp)).map(textOf).sort().join(' | ');
       counts.set(pair, (counts.get(pair) ?? 0) + 1);
     }
     expect(chiSquare(counts, pairs)).to.be.below(1);
-    // The test would notice if pairs came by the product of their probabilities.
+    // Independent sampling would fail the test.
     const sum = [...independent.values()].reduce((total, p) => total + p, 0);
     expect(chiSquare(counts, new Map([...independent].map(([pair, p]) => [pair, p / sum])))).to.be.above(1);
   });
 
-  it('gives all captions where it draws as many as there are: stochastic', async () => {
+  it('returns every caption if the sample is as large as their number: stochastic', async () => {
     const all = everyCaption(stepper, 0, { maxLength, lengthPenalty: 0.7 }).map(({ tokens }) => tokens.join(' '));
-    const drawn = await draw({ method: 'stochastic', beam: 100, n: 100 });
-    expect(drawn.map(textOf).sort()).to.deep.equal([...all].sort());
+    const sampled = await sample({ method: 'stochastic', beam: 100, n: 100 });
+    expect(sampled.map(textOf).sort()).to.deep.equal([...all].sort());
   });
 
-  it('gives the best of those that it draws: stochastic', async () => {
+  it('returns the best captions of its sample: stochastic', async () => {
     for (let seed = 1; seed <= 20; seed++) {
-      const all = await draw({ method: 'stochastic', beam: 6, n: 6, seed });
-      expect(await draw({ method: 'stochastic', beam: 6, n: 2, seed })).to.deep.equal(all.slice(0, 2));
+      const all = await sample({ method: 'stochastic', beam: 6, n: 6, seed });
+      expect(await sample({ method: 'stochastic', beam: 6, n: 2, seed })).to.deep.equal(all.slice(0, 2));
       expect(all.map(({ score, finished }) => [finished, score])).to.deep.equal(
         all
           .map(({ score, finished }) => [finished, score])
@@ -108,10 +108,10 @@ describe('drawing captions', () => {
     }
   });
 
-  it('is as sure as greedy search where the temperature goes to 0', async () => {
-    const [greedy] = await draw({ beam: 1 });
+  it('equals greedy search as the temperature approaches 0', async () => {
+    const [greedy] = await sample({ beam: 1 });
     for (const method of ['sample', 'stochastic'] as const) {
-      const [cold] = await draw({ method, temperature: 1e-4, beam: 1 });
+      const [cold] = await sample({ method, temperature: 1e-4, beam: 1 });
       expect(cold).to.deep.equal(greedy);
     }
   });
@@ -121,14 +121,14 @@ describe('wordDistribution', () => {
   const scores = Float32Array.of(0, 0, Math.log(0.2), 0, Math.log(0.4), Math.log(0.1), -Infinity);
   const shaping = { temperature: 1, topK: 0, topP: 1 };
 
-  it('has the words that may be written, the likeliest first, with probabilities that sum to 1', () => {
+  it('lists the words that may be written, likeliest first, with probabilities that sum to 1', () => {
     const { tokens, logProbabilities } = wordDistribution(scores, shaping);
     expect(tokens).to.deep.equal([A, END, B]);
     [4 / 7, 2 / 7, 1 / 7].forEach((p, i) => expect(Math.exp(logProbabilities[i])).to.be.closeTo(p, 1e-6));
     expect(tokens).to.not.include(C);
   });
 
-  it('sorts a whole vocabulary, equally likely words by their numbers', () => {
+  it('sorts a whole vocabulary, ties by token id', () => {
     const random = new Random(4);
     const many = Float32Array.from({ length: 3000 }, () => -Math.floor(1000 * random.uniform()) / 7);
     many[5] = 0;
@@ -142,7 +142,7 @@ describe('wordDistribution', () => {
     );
   });
 
-  it('has one word at least', () => {
+  it('keeps at least one word', () => {
     expect(wordDistribution(scores, { ...shaping, topP: 1e-9 }).tokens).to.deep.equal([A]);
     expect(wordDistribution(scores, { ...shaping, topK: 1 }).tokens).to.deep.equal([A]);
     expect(
@@ -154,14 +154,14 @@ describe('wordDistribution', () => {
   });
 });
 
-/** What many seeds draw. */
-async function draws(
+/** The captions sampled with many seeds. */
+async function sampleMany(
   method: SearchConfig['method'],
   values: Partial<SearchConfig>,
   seeds: number,
 ): Promise<Hypothesis[][]> {
   const found: Hypothesis[][] = [];
   const n = method === 'sample' ? 1000 : values.n;
-  for (let seed = 1; seed <= seeds; seed++) found.push(await draw({ ...values, method, n, seed }));
+  for (let seed = 1; seed <= seeds; seed++) found.push(await sample({ ...values, method, n, seed }));
   return found;
 }
