@@ -1,18 +1,18 @@
-/** What went wrong, for programs; the message is for people. */
+/** Machine-readable cause of an error. The message is for people. */
 export type ErrorCode =
-  | 'bad-option' // a hyperparameter or flag has a wrong name, type or range
+  | 'bad-option' // an option has a wrong name, type or range
   | 'bad-input' // a file or value given by the user can't be used
   | 'bad-image' // a photo can't be decoded
   | 'not-found' // a file, folder or package is missing
-  | 'corrupt' // a file of ours is damaged, cut short or of another version
-  | 'mismatch' // two things that must fit (checkpoint, features, vocabulary) don't
+  | 'corrupt' // a file written by captioner is damaged, truncated or of another version
+  | 'mismatch' // two things that belong together (checkpoint, features, vocabulary) do not fit
   | 'download' // a download failed
-  | 'numeric' // NaN or infinity where a number is needed
-  | 'impure-step' // a compiled step depends on something that is not its input
-  | 'unsupported' // an operator, data type or backend that is not available
+  | 'numeric' // NaN or infinity where a number is required
+  | 'impure-step' // a compiled step depends on a value that is not an input
+  | 'unsupported' // an operator, data type or backend is not available
   | 'interrupted'; // the user asked to stop
 
-/** The one error class of the project: a code, and a sentence that says what happened and what to do. */
+/** The project's only error class: a code, and a message that says what happened and what to do. */
 export class CaptionerError extends Error {
   override readonly name = 'CaptionerError';
 
@@ -25,33 +25,34 @@ export class CaptionerError extends Error {
   }
 }
 
-/** What the operating system says of a file, in words; the codes are those of POSIX. */
+/** Reasons for file system errors in words, by POSIX code. */
 const reasons: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full',
   EDQUOT: 'the disk quota is used up',
-  EFBIG: 'the file has reached the largest size that is allowed',
+  EFBIG: 'the file has reached the maximum size',
   EROFS: 'the disk is read-only',
-  EACCES: 'the rights to do so are missing',
-  EPERM: 'the rights to do so are missing',
+  EACCES: 'permission is denied',
+  EPERM: 'permission is denied',
   ENOTDIR: 'a part of its path is a file, not a folder',
   EISDIR: 'it is a folder',
   ENAMETOOLONG: 'its name is too long',
   EMFILE: 'too many files are open',
-  EIO: 'the disk fails',
+  EIO: 'the disk reports an error',
 };
 
 /**
- * An error of the file system in words: what could not be written, why, and what to do. Any other error comes back as it is.
- * @param place what was to be written; the path that the system names, where it is left out.
+ * Turns a file system error into a {@link CaptionerError} that says what could not be written, why,
+ * and what to do. Returns any other error unchanged.
+ * @param place what was to be written. Default: the path in the system's error.
  */
 export function explainFileError(error: unknown, place?: string): unknown {
   const { code: systemCode, syscall, path, message } = error as NodeJS.ErrnoException;
-  // Node names what is missing, not what keeps it from being made, where it makes several folders at once.
+  // For a recursive mkdir, Node reports the missing folder, not the reason why it can't be created.
   const code = systemCode === 'ENOENT' && syscall === 'mkdir' ? 'EROFS' : systemCode;
   if (error instanceof CaptionerError || code === undefined || !Object.hasOwn(reasons, code)) return error;
   const remedy = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code)
-    ? 'What was written before is kept: make room and run the same command again.'
-    : 'Choose another place, or change that.';
+    ? 'Everything written so far is kept: free some space and run the same command again.'
+    : 'Choose another place, or fix the cause.';
   const what = place ?? path;
   const sentence =
     what === undefined

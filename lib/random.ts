@@ -2,13 +2,16 @@
 export type RandomState = readonly [number, number, number, number];
 
 /**
- * The one source of randomness: xoshiro128** (Blackman and Vigna 2018), seeded by splitmix32.
- * Pass it in; its state can be saved and restored, so a resumed run draws the same numbers.
+ * The only source of randomness: xoshiro128** (Blackman and Vigna 2018), seeded by splitmix32. It
+ * is passed in. Its state can be saved and restored, so that a resumed run gets the same numbers.
  */
 export class Random {
   private readonly s = new Uint32Array(4);
 
-  /** @param seed any integer; several integers give independent streams, e.g. `new Random(seed, epoch)`. */
+  /**
+   * @param seed any integers. Different integers give independent streams, for example
+   * `new Random(seed, epoch)`.
+   */
   constructor(...seed: number[]) {
     let x = 0x9e3779b9;
     const next = () => {

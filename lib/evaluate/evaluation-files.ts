@@ -5,14 +5,17 @@ import type { Evaluation } from './evaluation.js';
 import { byScore } from '../metrics/bootstrap.js';
 import { photoStatisticsText } from '../metrics/photo-statistics.js';
 
-/** The evaluation that stands for a checkpoint: that with a beam of 3, the default, or the first. */
+/**
+ * The evaluation that represents a checkpoint: with the default beam of 3 if there is one, else the
+ * first.
+ */
 export function mainEvaluation(evaluations: readonly Evaluation[]): Evaluation {
   return evaluations.find(({ beam }) => beam === 3) ?? evaluations[0];
 }
 
 /**
- * What `metrics.json` says: the scores for each width of the beam as fractions, with their intervals `[low, high]`, and what else is known of
- * the captions; `fit` is that of the references.
+ * Content of `metrics.json`: for each beam width the scores as fractions, their intervals
+ * `[low, high]` and the diagnostics; `fit` describes the references.
  */
 export function metricsOf(split: Split, evaluations: readonly Evaluation[]) {
   const { photos, fit } = evaluations[0];
@@ -40,12 +43,13 @@ export function metricsOf(split: Split, evaluations: readonly Evaluation[]) {
 
 /**
  * Writes the results of an evaluation into a folder:
- * - `predictions.json`: the captions as the COCO caption evaluation wants them; with several beams each has a file of its own, too;
- * - `photos.json`: what the scores of each photo are computed from, for {@link compareResults};
- * - `metrics.json`, `config.json`, and `log.jsonl`, the training's history.
+ * - `predictions.json`: captions in the format of the COCO caption evaluation, with one more file
+ * per beam width if there are several;
+ * - `photos.json`: the statistics behind the scores of each photo, for {@link compareResults};
+ * - `metrics.json`, `config.json`, and `log.jsonl`, the training history.
  *
  * @param config what was evaluated, and how.
- * @param history a file.
+ * @param history path of the training history.
  */
 export async function writeEvaluation(
   folder: string,

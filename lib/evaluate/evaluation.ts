@@ -19,41 +19,45 @@ import { Vocabulary } from '../text/vocabulary.js';
 
 export interface EvaluationRequest {
   readonly checkpoint: Checkpoint;
-  /** Others of the same words and encoder that caption together with it: the mean of their probabilities counts. */
+  /**
+   * More checkpoints with the same vocabulary and encoder, which caption together with it as an
+   * ensemble.
+   */
   readonly ensemble?: readonly Checkpoint[];
   readonly manifest: Manifest;
-  /** Of the manifest's photos, by the encoder that the checkpoint was trained with. */
+  /** Features of the manifest's photos, by the encoder of the checkpoint. */
   readonly features: FeatureStore;
   readonly split: Split;
-  /** Widths of the beam, each evaluated. */
+  /** Beam widths, each evaluated separately. */
   readonly beams: readonly number[];
   readonly search?: Partial<Omit<SearchConfig, 'beam' | 'n'>>;
   readonly precision?: InferenceConfig['precision'];
-  /** Seed of the intervals and of the control with shuffled features. Default 1. */
+  /** Seed of the bootstrap and of the control with shuffled features. Default 1. */
   readonly seed?: number;
   readonly progress?: ProgressReporter;
   readonly signal?: AbortSignal;
 }
 
-/** Captions of a split's photos that one search found, and what they are worth. */
+/** Captions of a split's photos from one search, with their scores. */
 export interface Evaluation extends CaptionReport {
   readonly beam: number;
   readonly predictions: readonly ConfidentPrediction[];
-  /** How probable the captioner finds the references; the same for all searches. */
+  /** How well the captioner predicts the references. The same for all searches. */
   readonly fit: ReferenceFit;
-  /** How many of the captions differ from each other. */
+  /** Number of distinct captions. */
   readonly distinct: number;
-  /** Mean words of a caption. */
+  /** Mean number of words per caption. */
   readonly words: number;
 }
 
 /**
- * Captions the photos of a split from their stored features and scores the captions against people's: BLEU, ROUGE-L, CIDEr-D with their intervals,
- * perplexity, variety, calibration, and checks for what goes wrong without an error. Photos without features (they could not be decoded)
- * are left out.
+ * Captions the photos of a split from stored features and scores them against the references: BLEU,
+ * ROUGE-L and CIDEr-D with confidence intervals, perplexity, variety, calibration, and checks for
+ * silent failures. Leaves out photos without features, which could not be decoded.
  *
- * @throws CaptionerError `mismatch`: features of another encoder or of other photos, captioners that don't go together; `bad-input`: no photo to evaluate on;
- *   `bad-option`: a search that can't be made.
+ * @throws CaptionerError `mismatch` for features of another encoder or of other photos, and for
+ * captioners that do not go together; `bad-input` if there is no photo to evaluate; `bad-option`
+ * for an invalid search.
  */
 export async function evaluateCaptioner(request: EvaluationRequest): Promise<Evaluation[]> {
   const {
@@ -70,7 +74,7 @@ export async function evaluateCaptioner(request: EvaluationRequest): Promise<Eva
   } = request;
   checkEncoder(checkpoint.config, features.encoder, 'The features');
   const searches = beams.map((beam) => parseConfig(SearchConfig, { ...search, beam, n: 1 }, 'the search'));
-  for (const config of searches) searchRules(config, checkpoint.vocabulary); // wrong ones are told now, not after the perplexity
+  for (const config of searches) searchRules(config, checkpoint.vocabulary); // fails here, not after the perplexity
   const photos = photosToCaption(request);
   const scorer = new CaptionScorer(photos.map(({ words }) => words));
   const ids = photos.map(({ id }) => id);
@@ -114,9 +118,9 @@ export async function evaluateCaptioner(request: EvaluationRequest): Promise<Eva
 
 interface PhotoToCaption {
   readonly id: string;
-  /** Captions with a word in them, as people wrote them. */
+  /** Reference captions with at least one word, unprocessed. */
   readonly references: readonly string[];
-  /** Their words. */
+  /** The same captions as words. */
   readonly words: readonly (readonly string[])[];
 }
 
@@ -131,8 +135,14 @@ function photosToCaption({ manifest, features, split }: EvaluationRequest): Phot
   const photos = captioned.filter(({ id }) => features.has(id));
   if (photos.length > 0) return photos;
   throw captioned.length > 0
-    ? new CaptionerError('mismatch', `The features have none of the ${split} photos of ${manifest.name}. Extract them.`)
-    : new CaptionerError('bad-input', `The data set ${manifest.name} has no ${split} photos with captions.`);
+    ? new CaptionerError(
+        'mismatch',
+        `The features contain none of the ${split} photos of ${manifest.name}. Extract their features first.`,
+      )
+    : new CaptionerError(
+        'bad-input',
+        `The data set ${manifest.name} has no ${split} photos with captions. Choose another split.`,
+      );
 }
 
 async function fitOfReferences(
@@ -156,7 +166,7 @@ async function fitOfReferences(
   return referenceFit(decoder, features, encoded, { maxLength, onProgress, signal });
 }
 
-/** Of the train photos, where the data set has any. */
+/** Captions of the training photos, if the data set has any. */
 function trainingCaptions({ photos }: Manifest): { training?: string[][] } {
   const training = photos.filter(({ split }) => split === 'train').flatMap(({ captions }) => captions.map(ptbTokenize));
   return training.length > 0 ? { training } : {};

@@ -11,22 +11,23 @@ import type { CaptionStatistics, ScoreName } from '../metrics/statistics.js';
 import { Random } from '../random.js';
 import { TestReport } from '../publish/card.js';
 
-/** Captions of photos, as {@link readResults} found them. */
+/** Captions of photos from a results folder or a file of predictions. */
 export interface Results {
-  /** The path that was read. */
+  /** The path as given. */
   readonly name: string;
-  /** The split that was captioned, where it is known. */
+  /** The captioned split, if known. */
   readonly split?: string;
-  /** By photo. */
+  /** Captions by photo. */
   readonly captions: ReadonlyMap<string, string>;
-  /** What their scores are computed from, where it was kept. */
+  /** The statistics behind their scores, if they were stored. */
   readonly statistics?: PhotoStatisticsFile;
 }
 
 /**
- * Reads what `captioner evaluate --out` wrote, or a file of predictions alone.
+ * Reads the output of `captioner evaluate --out`, or a file of predictions.
  * @param from a folder, or a file `[{"image_id": …, "caption": "…"}]`.
- * @throws CaptionerError `not-found`, `bad-input`, `corrupt`; `mismatch`: a folder whose files are not of the same photos.
+ * @throws CaptionerError `not-found`, `bad-input` or `corrupt`; `mismatch` for a folder whose files
+ * are of different photos.
  */
 export function readResults(from: string): Results {
   const isFolder = statSync(from, { throwIfNoEntry: false })?.isDirectory() ?? false;
@@ -34,25 +35,25 @@ export function readResults(from: string): Results {
   const file = isFolder ? path.join(from, 'predictions.json') : from;
   const captions = readPredictions(readJson(file), file);
   const metrics = path.join(folder, 'metrics.json');
-  // A file of that name may be anybody's where predictions were named, and not a folder.
+  // Next to a plain file of predictions, a metrics.json may belong to something else.
   const split = existsSync(metrics) ? TestReport.safeParse(readJson(metrics)).data?.split : undefined;
   const kept = path.join(folder, 'photos.json');
-  // photos.json is of predictions.json; other files of the folder have none.
+  // photos.json belongs to predictions.json only.
   if (path.basename(file) !== 'predictions.json' || !existsSync(kept)) return { name: from, captions, split };
   const statistics = parsePhotoStatistics(readText(kept), kept);
   const ids = statistics.photos.map(({ image_id }) => image_id);
   if (ids.length !== captions.size || ids.some((id) => !captions.has(id))) {
     throw new CaptionerError(
       'mismatch',
-      `${kept} and ${file} are not of the same photos: captioner evaluate --out writes both anew.`,
+      `${kept} and ${file} are of different photos. Run captioner evaluate --out again to write both.`,
     );
   }
   return { name: from, captions, split: statistics.split, statistics };
 }
 
 /**
- * The scores that `captioner evaluate --out` wrote into a folder.
- * @throws CaptionerError `not-found`; `bad-input`: its metrics.json is none.
+ * Reads the scores that `captioner evaluate --out` wrote into a folder.
+ * @throws CaptionerError `not-found`; `bad-input` if its metrics.json is not valid.
  */
 export function readTestReport(folder: string): TestReport {
   const file = path.join(folder, 'metrics.json');
@@ -61,7 +62,7 @@ export function readTestReport(folder: string): TestReport {
   const [{ path: field, message }] = report.error.issues;
   throw new CaptionerError(
     'bad-input',
-    `${file} is no report of captioner evaluate: ${field.length ? `${field.join('.')}: ` : ''}${message}. captioner evaluate --out writes it anew.`,
+    `${file} is not a report of captioner evaluate: ${field.length ? `${field.join('.')}: ` : ''}${message}. Run captioner evaluate --out again to write it.`,
   );
 }
 
@@ -70,26 +71,29 @@ export interface PhotoDifference {
   readonly image_id: string;
   readonly a: { readonly caption: string; readonly CIDEr: number };
   readonly b: { readonly caption: string; readonly CIDEr: number };
-  /** CIDEr of b - that of a. */
+  /** CIDEr of b minus CIDEr of a. */
   readonly difference: number;
 }
 
-/** What {@link compareResults} finds. */
+/** Result of {@link compareResults}. */
 export interface ResultComparison {
   readonly a: string;
   readonly b: string;
   readonly split?: string;
   readonly scores: Readonly<Record<ScoreName, ScoreComparison>>;
-  /** Photos that only one of them has, left out. */
+  /** Numbers of photos that only one side has, and that were left out. */
   readonly leftOut: { readonly a: number; readonly b: number };
-  /** All photos that were compared, from the one where b is worst beside a to the one where it is best. */
+  /**
+   * All compared photos, sorted from the one where b is worst relative to a to the one where it is
+   * best.
+   */
   readonly photos: readonly PhotoDifference[];
 }
 
 export interface CompareOptions {
-  /** What people wrote of each photo. Needed where the statistics were not kept, or are not of the same photos. */
+  /** References by photo. Required if the statistics were not stored or are of different photos. */
   readonly references?: ReadonlyMap<string, readonly string[]>;
-  /** Leave out the photos that only one of them has; else they are an error. */
+  /** Leave out photos that only one side has. By default they are an error. */
   readonly onlyCommon?: boolean;
   /** Default `new Random(1)`. */
   readonly random?: Random;
@@ -99,20 +103,24 @@ export interface CompareOptions {
 
 /**
  * Compares the captions of two runs photo by photo: see {@link compareStatistics}.
- * @throws CaptionerError `mismatch`: they are of other photos, splits or references; `not-found`: there is nothing to score them by.
+ * @throws CaptionerError `mismatch` if photos, splits or references differ; `not-found` if there is
+ * nothing to score them by.
  */
 export function compareResults(a: Results, b: Results, options: CompareOptions = {}): ResultComparison {
   const { onlyCommon = false, random = new Random(1), resamples } = options;
   if (a.split !== undefined && b.split !== undefined && a.split !== b.split) {
     throw new CaptionerError(
       'mismatch',
-      `${a.name} is of ${a.split} photos, and ${b.name} of ${b.split} photos: evaluate both on the same split.`,
+      `${a.name} is of ${a.split} photos, and ${b.name} of ${b.split} photos. Evaluate both on the same split.`,
     );
   }
   const ids = [...a.captions.keys()].filter((id) => b.captions.has(id));
   const missing = { a: a.captions.size - ids.length, b: b.captions.size - ids.length };
   if (ids.length === 0) {
-    throw new CaptionerError('mismatch', `${a.name} and ${b.name} have no photo in common: they can't be compared.`);
+    throw new CaptionerError(
+      'mismatch',
+      `${a.name} and ${b.name} have no photos in common. Evaluate both on the same photos.`,
+    );
   }
   if (!onlyCommon && missing.a + missing.b > 0) {
     const only = (one: Results, other: Results) => [...one.captions.keys()].filter((id) => !other.captions.has(id));
@@ -151,14 +159,14 @@ function statisticsOfBoth(
   if (references) {
     const without = ids.filter((id) => !references.get(id)?.some((caption) => ptbTokenize(caption).length > 0));
     if (without.length > 0) {
-      throw new CaptionerError('mismatch', `The references have no caption of ${namePhotos(without)}.`);
+      throw new CaptionerError('mismatch', `The references have no caption for ${namePhotos(without)}.`);
     }
     const words = ids.map((id) => references.get(id)!.map(ptbTokenize).filter((caption) => caption.length > 0)); // prettier-ignore
     const scorer = new CaptionScorer(words);
     const score = ({ captions }: Results) => scorer.statistics(ids.map((id) => ptbTokenize(captions.get(id)!)));
     return [score(a), score(b)];
   }
-  const remedy = 'Name the references (--data or --references), and both are scored anew.';
+  const remedy = 'Pass the references (--data or --references) to score both again.';
   const unkept = [a, b].find(({ statistics }) => !statistics);
   if (unkept) {
     throw new CaptionerError(
@@ -170,7 +178,7 @@ function statisticsOfBoth(
   if (ofA.references !== ofB.references) {
     throw new CaptionerError(
       'mismatch',
-      `${a.name} and ${b.name} were scored against other references or photos, on which CIDEr depends. ${remedy}`,
+      `${a.name} and ${b.name} were scored against different references or photos, on which CIDEr depends. ${remedy}`,
     );
   }
   return [statisticsOf(ofA, ids), statisticsOf(ofB, ids)];

@@ -7,8 +7,9 @@ export function sha256OfBytes(bytes: Uint8Array): string {
 }
 
 /**
- * A checksum of a file, in hexadecimal. MD5 is for files whose publishers give no better one: it finds damage, not malice.
- * @param onBytes told how many bytes were read so far.
+ * Checksum of a file, in hexadecimal. MD5 is for files whose publishers offer nothing better: it
+ * detects damage, not tampering.
+ * @param onBytes receives the number of bytes read so far.
  */
 export async function hashOfFile(
   file: string,

@@ -7,17 +7,19 @@ import { acquireLock } from './lock.js';
 import { reasonOf, Transfer, type DownloadOptions, type DownloadRequest } from './transfer.js';
 
 /**
- * Downloads a file: resumed where an earlier attempt or process was cut off, verified by size and SHA-256 where they are known,
- * and renamed to its name at the end. What has arrived so far is in `<file>.part`; it is resumed only if the server
- * says that its file is still the same (ETag or Last-Modified) or the checksum will tell.
- * Cut connections, 408, 429 and 5xx are tried again, waiting longer each time or as long as `Retry-After` says.
+ * Downloads a file. Resumes an interrupted download, also one of an earlier process; verifies size
+ * and SHA-256 if they are known; gives the file its name only at the end. Until then the data is in
+ * `<file>.part`, which is resumed only if the server reports the same version (ETag or
+ * Last-Modified) or a checksum will verify it. Broken connections, 408, 429 and 5xx are retried
+ * with growing delays, or after the time in `Retry-After`.
  *
- * @throws CaptionerError `download`: it can't be had, is not what was expected, or the disk is full. `interrupted`: `signal` was
- *   aborted; what has arrived is kept.
+ * @throws CaptionerError `download` if the file is unavailable or wrong, or the disk is full;
+ * `interrupted` if `signal` was aborted (the data so far is kept).
  */
 export async function download(request: DownloadRequest, options: DownloadOptions = {}): Promise<void> {
   const unlock = await lockFile(request.file);
-  // Someone else is downloading the same file: fetch it under another name rather than wait for who may never finish.
+  // Another process is downloading the same file. Use another name rather than wait for it, as it
+  // may never finish.
   const part = unlock ? `${request.file}.part` : `${request.file}.${process.pid}.part`;
   const progress = options.progress ?? silent;
   const name = path.basename(request.file);
@@ -47,7 +49,7 @@ function explain(error: unknown, { url, file }: DownloadRequest, signal?: AbortS
   if (signal?.aborted) {
     return new CaptionerError(
       'interrupted',
-      `Stopped downloading ${url}. What has arrived is kept and will be resumed.`,
+      `Stopped downloading ${url}. The part that has arrived is kept and will be resumed.`,
     );
   }
   const ours = explainFileError(error, file);

@@ -12,14 +12,15 @@ import {
 import path from 'node:path';
 import { CaptionerError, explainFileError } from '../errors.js';
 
-/** Files by name: text, bytes, or bytes in parts. */
+/** Files by name: text, bytes, or chunks of bytes. */
 export type Files = Readonly<Record<string, string | Uint8Array | readonly Uint8Array[]>>;
 
 /**
- * Replaces a folder by one that holds `files`, all or nothing: they are written beside it, flushed to the disk, and the two
- * folders change names. A process that is killed in between leaves the old folder or the new one under the name that
- * {@link completeFolder} finds.
- * @throws CaptionerError `bad-input`: it can't be written, because the disk is full for instance. The old folder is left as it was.
+ * Replaces a folder by one that contains `files`, all or nothing. The files are written to a folder
+ * beside it and flushed to disk; then the two folders swap names. If the process is killed in
+ * between, {@link completeFolder} finds the old folder or the new one.
+ * @throws CaptionerError `bad-input` if it can't be written, for example because the disk is full.
+ * The old folder stays as it was.
  */
 export function replaceFolder(folder: string, files: Files): void {
   try {
@@ -32,7 +33,7 @@ export function replaceFolder(folder: string, files: Files): void {
 
 function replace(folder: string, files: Files): void {
   const { coming, former } = beside(folder);
-  if (!existsSync(folder) && existsSync(former)) renameSync(former, folder); // a kill between the two renames below
+  if (!existsSync(folder) && existsSync(former)) renameSync(former, folder); // after a kill between the two renames below
   rmSync(coming, { recursive: true, force: true });
   mkdirSync(coming, { recursive: true });
   for (const [name, content] of Object.entries(files)) {
@@ -47,12 +48,17 @@ function replace(folder: string, files: Files): void {
   rmSync(former, { recursive: true, force: true });
 }
 
-/** Where the last complete version of a folder written by {@link replaceFolder} is; undefined where there is none. */
+/**
+ * The path of the last complete version of a folder that {@link replaceFolder} wrote, or undefined.
+ */
 export function completeFolder(folder: string): string | undefined {
   return [folder, beside(folder).former].find((candidate) => existsSync(candidate));
 }
 
-/** @throws CaptionerError `not-found` with `remedy`. */
+/**
+ * Reads a file of a folder.
+ * @throws CaptionerError `not-found` with `remedy`.
+ */
 export function readFolderFile(folder: string, name: string, remedy: string): Buffer {
   const file = path.join(completeFolder(folder) ?? folder, name);
   try {
@@ -64,7 +70,10 @@ export function readFolderFile(folder: string, name: string, remedy: string): Bu
   }
 }
 
-/** @throws CaptionerError `not-found` with `remedy`, `corrupt` where it is no JSON. */
+/**
+ * Reads a JSON file of a folder.
+ * @throws CaptionerError `not-found` with `remedy`; `corrupt` if it is not JSON.
+ */
 export function readFolderJson(folder: string, name: string, remedy: string): unknown {
   const text = readFolderFile(folder, name, remedy).toString('utf8');
   try {
@@ -82,7 +91,7 @@ function beside(folder: string): { coming: string; former: string } {
   return { coming: `${resolved}.new`, former: `${resolved}.old` };
 }
 
-/** Writes a file and waits until the disk has it. */
+/** Writes a file and flushes it to disk. */
 function writeFlushed(file: string, parts: readonly Uint8Array[]): void {
   const descriptor = openSync(file, 'w');
   try {
@@ -95,7 +104,7 @@ function writeFlushed(file: string, parts: readonly Uint8Array[]): void {
   }
 }
 
-/** Makes new names in a folder survive a power cut; Windows knows no such thing. */
+/** Flushes a folder, so that new names in it survive a power failure. Windows has no such call. */
 function flushFolder(folder: string): void {
   if (process.platform === 'win32') return;
   const descriptor = openSync(folder, 'r');

@@ -3,14 +3,17 @@ import { closeSync, linkSync, openSync, readFileSync, rmSync, statSync, writeFil
 const held = new Set<string>();
 let attempts = 0;
 
-/** How old a lock without a number in it must be to count as abandoned, in milliseconds: where no links can be made its holder takes a moment to write it. */
+/**
+ * Age in milliseconds from which a lock without a process id counts as abandoned. On file systems
+ * without hard links its holder takes a moment to write the id.
+ */
 const writingTime = 10_000;
 
 /**
- * Keeps other processes away from a file or folder that this one writes, by a file that holds this process's number.
- * A lock whose process has died, killed perhaps, does not count.
+ * Locks a file or folder that this process writes, by a file that contains the process id. The lock
+ * of a dead process does not count.
  *
- * @returns what gives it back, or undefined while somebody else holds it.
+ * @returns a function that releases the lock, or undefined if another process holds it.
  */
 export function acquireLock(file: string): (() => void) | undefined {
   if (held.has(file)) return undefined;
@@ -30,7 +33,7 @@ export function acquireLock(file: string): (() => void) | undefined {
   return undefined;
 }
 
-/** Makes the file with its content in one step: nobody ever sees it without. */
+/** Creates the file together with its content, so that no process sees it empty. */
 function create(file: string): boolean {
   const own = privateName(file);
   writeFileSync(own, String(process.pid));
@@ -40,7 +43,7 @@ function create(file: string): boolean {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') return false;
-    // Some network and USB disks know no links.
+    // Some network and USB file systems have no hard links.
     return createInPlace(file);
   } finally {
     rmSync(own, { force: true });
@@ -60,8 +63,9 @@ function createInPlace(file: string): boolean {
 }
 
 /**
- * Takes an abandoned lock away. Of several that find it, one may: whoever is late finds the lock of who was quicker, or
- * none, and must leave alone what comes there next. So each first makes a file that only one can make, and looks again.
+ * Removes an abandoned lock. If several processes find it, only one may remove it: a late one would
+ * find a new lock in its place. So each first creates a file that only one of them can create, and
+ * then looks again.
  */
 function removeAbandoned(file: string, content: string): void {
   const guard = `${file}.after-${Number.parseInt(content, 10)}`;
@@ -77,7 +81,7 @@ function privateName(file: string): string {
   return `${file}.${process.pid}-${attempts++}`;
 }
 
-/** What is in a lock; undefined when there is none any more. */
+/** Content of a lock, or undefined if it is gone. */
 function read(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
@@ -90,7 +94,7 @@ function read(file: string): string | undefined {
 function isAbandoned(file: string, content: string): boolean {
   const holder = Number.parseInt(content, 10);
   if (Number.isNaN(holder)) return ageOf(file) > writingTime;
-  // A lock of our own number that we don't hold is from an earlier life, in a container that was started again.
+  // A lock with our own process id that we do not hold is left from before a container restart.
   if (holder === process.pid) return true;
   try {
     process.kill(holder, 0);
@@ -100,7 +104,7 @@ function isAbandoned(file: string, content: string): boolean {
   }
 }
 
-/** Milliseconds since a file was written; none when it is gone. */
+/** Milliseconds since a file was written, or undefined if it is gone. */
 function ageOf(file: string): number {
   const status = statSync(file, { throwIfNoEntry: false });
   return status ? Date.now() - status.mtimeMs : 0;

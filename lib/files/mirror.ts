@@ -6,44 +6,47 @@ import type { ProgressReporter } from '../progress.js';
 import { download } from './download.js';
 import { checksumFault, type DownloadOptions } from './transfer.js';
 
-/** A file that is somewhere else, with as much as is known of it. */
+/** A published file that can be fetched, with what is known of it. */
 export interface RemoteFile {
-  /** Its place below a mirror and below the cache folder, with forward slashes. A mirror may also have it by its base name. */
+  /**
+   * Path below a mirror and below the cache folder, with forward slashes. A mirror may also offer
+   * it by its base name.
+   */
   readonly path: string;
   readonly bytes?: number;
   readonly sha256?: string;
-  /** Where no SHA-256 is known. */
+  /** Used if no SHA-256 is known. */
   readonly md5?: string;
-  /** Its public origin. One without is taken only from a mirror. */
+  /** Public origin. Without it the file is only taken from a mirror. */
   readonly url?: string;
 }
 
-/** A published file, wherever it may be had. */
+/** A published file with a name. */
 export interface PublishedFile extends RemoteFile {
   readonly bytes: number;
   readonly sha256: string;
 }
 
 export interface FetchOptions extends DownloadOptions {
-  /** The operating system's cache folder where it is left out. */
+  /** Default: the operating system's cache folder. */
   readonly cacheFolder?: string;
-  /** A folder or an http(s) URL that is asked first; `CAPTIONER_MIRROR` where it is left out. */
+  /** A folder or an http(s) URL that is tried first. Default: `CAPTIONER_MIRROR`. */
   readonly mirror?: string;
 }
 
-/** Where a file would come from. */
+/** The place a file would come from. */
 export interface FileSource<F extends RemoteFile = PublishedFile> {
   readonly from: 'mirror' | 'cache' | 'download';
   /** A path, or the URL that would be downloaded. */
   readonly location: string;
-  /** Whether it is on this machine: a mirror may be a URL. */
+  /** Whether it is on this machine. A mirror may be a URL. */
   readonly isHere: boolean;
   readonly file: F;
 }
 
 /**
- * Where one of several equally good files would come from: a mirror that is a folder, the cache, or the network.
- * Nothing is read but sizes.
+ * Finds where one of several equivalent files would come from: a mirror folder, the cache, or the
+ * network. Checks file sizes only.
  */
 export function sourceOf(files: readonly PublishedFile[], options: FetchOptions = {}): FileSource {
   const local = localFiles(files, options).find(({ location, file }) => {
@@ -52,15 +55,20 @@ export function sourceOf(files: readonly PublishedFile[], options: FetchOptions 
   });
   if (local) return local;
   const remote = remoteFiles(files, options)[0];
-  if (!remote) throw new CaptionerError('not-found', `There is no place to get ${files[0].path} from.`);
+  if (!remote)
+    throw new CaptionerError(
+      'not-found',
+      `There is no source for ${files[0].path}. Set CAPTIONER_MIRROR to a folder or URL that has it.`,
+    );
   return remote;
 }
 
 /**
- * The path of one of several equally good files, verified by what is known of it: in a mirror's folder, from the cache, or
- * downloaded into the cache from a mirror's URL or from its origin, in this order.
+ * Path of one of several equivalent files, verified by its checksum or size. Tries in this order: a
+ * mirror folder, the cache, a download from a mirror URL or the public origin into the cache.
  *
- * @throws CaptionerError `corrupt`: a mirror has a file of that name that is another one. `download` when nothing else works.
+ * @throws CaptionerError `corrupt` if a mirror has a different file of that name; `download` if
+ * nothing else works.
  */
 export async function fetchFile(files: readonly RemoteFile[], options: FetchOptions = {}): Promise<string> {
   for (const { from, location, file } of localFiles(files, options)) {
@@ -69,9 +77,9 @@ export async function fetchFile(files: readonly RemoteFile[], options: FetchOpti
     const fault = await faultOf(location, found.size, file, options.progress);
     if (!fault) return location;
     if (from === 'mirror') {
-      throw new CaptionerError('corrupt', `The mirror's ${location} is not the file it should be: ${fault}.`);
+      throw new CaptionerError('corrupt', `The mirror's ${location} is not the expected file: ${fault}. Replace it.`);
     }
-    // A damaged copy of ours is fetched again.
+    // A damaged copy in the cache is fetched again.
     rmSync(location);
   }
   const sources = remoteFiles(files, options);
@@ -87,7 +95,13 @@ export async function fetchFile(files: readonly RemoteFile[], options: FetchOpti
       failures.push(error);
     }
   }
-  throw failures.at(-1) ?? new CaptionerError('not-found', `There is no place to get ${files[0].path} from.`);
+  throw (
+    failures.at(-1) ??
+    new CaptionerError(
+      'not-found',
+      `There is no source for ${files[0].path}. Set CAPTIONER_MIRROR to a folder or URL that has it.`,
+    )
+  );
 }
 
 async function faultOf(
@@ -97,10 +111,10 @@ async function faultOf(
   progress: ProgressReporter | undefined,
 ): Promise<string | undefined> {
   try {
-    // A checksum says more than a length; where there is none, the length has to do.
+    // The length is compared only if there is no checksum.
     const { bytes, sha256, md5 } = file;
     if ((sha256 ?? md5) === undefined && bytes !== undefined && size !== bytes)
-      return `it has ${size} bytes, ${bytes} were expected`;
+      return `it has ${size} bytes, expected ${bytes}`;
     return await checksumFault(location, file, progress);
   } finally {
     progress?.stop();
@@ -111,7 +125,10 @@ function localFiles<F extends RemoteFile>(files: readonly F[], options: FetchOpt
   const mirror = mirrorOf(options);
   const cache = options.cacheFolder ?? cacheFolder();
   if (mirror !== undefined && !isUrl(mirror) && !existsSync(mirror)) {
-    throw new CaptionerError('not-found', `CAPTIONER_MIRROR names ${mirror}, which is no folder and no http(s) URL.`);
+    throw new CaptionerError(
+      'not-found',
+      `CAPTIONER_MIRROR is ${mirror}, which is neither a folder nor an http(s) URL.`,
+    );
   }
   return [
     ...(mirror === undefined || isUrl(mirror)
@@ -148,7 +165,7 @@ function remoteFiles<F extends RemoteFile>(files: readonly F[], options: FetchOp
   ];
 }
 
-/** A mirror has a file at its path or, if it is a plain folder of files, by its name. */
+/** The candidate paths in a mirror: its own path, or its base name in a flat folder. */
 function places<F extends RemoteFile>(files: readonly F[]): { place: string; file: F }[] {
   return files.flatMap((file) => [
     { place: file.path, file },
@@ -156,7 +173,7 @@ function places<F extends RemoteFile>(files: readonly F[]): { place: string; fil
   ]);
 }
 
-/** The mirror, where it is a folder. @param mirror `CAPTIONER_MIRROR` where it is left out. */
+/** The mirror, if it is a folder. @param mirror default `CAPTIONER_MIRROR`. */
 export function mirrorFolder(mirror?: string): string | undefined {
   const named = mirrorOf({ mirror });
   return named === undefined || isUrl(named) ? undefined : named;

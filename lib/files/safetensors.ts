@@ -3,13 +3,15 @@ import { Float16Array } from '@petamoriken/float16';
 import { CaptionerError } from '../errors.js';
 
 /**
- * The safetensors file format (https://github.com/huggingface/safetensors#format): the length of a JSON header as a
- * little-endian 64-bit integer, the header, and the tensors' bytes, little-endian and row-major, without gaps.
+ * The safetensors file format (https://github.com/huggingface/safetensors#format): the length of a
+ * JSON header as a little-endian 64-bit integer, the header, and the tensors' bytes, little-endian
+ * and row-major, without gaps.
  *
- * What this library writes has a CRC-32 of the rest of the header and of these bytes in the header's `__metadata__`; other files need not.
+ * Files written here have a CRC-32 of the rest of the header and the tensor bytes in the header's
+ * `__metadata__`. Files from elsewhere need not have one.
  */
 
-/** One array: `data` row-major in `shape`. */
+/** One array, `data` row-major in `shape`. */
 export interface Weight {
   readonly shape: readonly number[];
   readonly data: Float32Array;
@@ -27,10 +29,11 @@ interface Entry {
 const bytesPerNumber: Readonly<Record<string, number>> = { F32: 4, F16: 2 };
 
 /**
- * Arrays in the safetensors format, as parts to be written one after the other: fp32 arrays are not copied.
+ * Encodes arrays in the safetensors format, as chunks to be written one after the other. Does not
+ * copy fp32 arrays.
  *
  * @param metadata short texts for the header's `__metadata__`.
- * @throws CaptionerError `numeric`: a number that is too large for fp16.
+ * @throws CaptionerError `numeric` for a number too large for fp16.
  */
 export function safetensorsParts(
   weights: Weights,
@@ -52,7 +55,7 @@ export function safetensorsParts(
   const described = Buffer.from(JSON.stringify(header));
   header.__metadata__ = { ...(header.__metadata__ as object), crc32: checksumOf([described, ...arrays]) };
   let json = JSON.stringify(header);
-  json += ' '.repeat(-Buffer.byteLength(json) & 7); // the arrays begin at a multiple of 8 bytes
+  json += ' '.repeat(-Buffer.byteLength(json) & 7); // align the arrays to 8 bytes
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(Buffer.byteLength(json)));
   return [length, Buffer.from(json), ...arrays];
@@ -64,17 +67,18 @@ export function encodeSafetensors(...args: Parameters<typeof safetensorsParts>):
 }
 
 /**
- * Reads arrays in the safetensors format; fp16 becomes Float32.
+ * Decodes arrays in the safetensors format. fp16 becomes Float32.
  *
- * @param source the file's name, for messages.
- * @throws CaptionerError `corrupt`: bytes that are not a whole safetensors file; `unsupported`: other types than F32, F16.
+ * @param source file name for error messages.
+ * @throws CaptionerError `corrupt` for bytes that are not a complete safetensors file;
+ * `unsupported` for types other than F32 and F16.
  */
 export function decodeSafetensors(
   bytes: Uint8Array,
   source: string,
 ): { weights: Weights; metadata: Readonly<Record<string, string>> } {
   const fault = (what: string) =>
-    new CaptionerError('corrupt', `${source} is damaged or not a safetensors file: ${what}. Get or train it again.`);
+    new CaptionerError('corrupt', `${source} is damaged or not a safetensors file: ${what}. Copy or train it again.`);
   if (bytes.length < 8) throw fault(`it has ${bytes.length} bytes`);
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   if (length > bytes.length - 8) throw fault(`its header should have ${length} bytes, the file has ${bytes.length}`);
@@ -88,7 +92,7 @@ export function decodeSafetensors(
   for (const [name, entry] of inOrder) {
     checkEntry(name, entry, expected, fault, source);
     const [begin, end] = entry.data_offsets;
-    if (end > body.length) throw fault(`'${name}' is cut short`);
+    if (end > body.length) throw fault(`'${name}' is truncated`);
     weights.set(name, { shape: entry.shape, data: readNumbers(body.subarray(begin, end), entry.dtype) });
     expected = end;
   }
@@ -96,14 +100,14 @@ export function decodeSafetensors(
   const { crc32: checksum, ...others } = metadata as Record<string, unknown>;
   const described = Buffer.from(JSON.stringify({ __metadata__: others, ...entries }));
   if (checksum !== undefined && checksum !== checksumOf([described, body])) {
-    throw fault('its content is not what was written');
+    throw fault('its content does not match its checksum');
   }
   return { weights, metadata: metadata as Record<string, string> };
 }
 
-/** The CRC-32 of bytes in parts, as eight hexadecimal digits. */
+/** CRC-32 of bytes in chunks, as eight hexadecimal digits. */
 export function checksumOf(parts: readonly Uint8Array[]): string {
-  // zlib forgets what came before an empty part.
+  // zlib's crc32 resets on an empty chunk.
   return parts
     .reduce((checksum, part) => (part.length ? crc32(part, checksum) : checksum), 0)
     .toString(16)
@@ -133,17 +137,20 @@ function checkEntry(name: string, entry: Entry, begin: number, fault: Fault, sou
     throw fault(`'${name}' has no data_offsets`);
   const size = bytesPerNumber[dtype];
   if (!size) {
-    throw new CaptionerError('unsupported', `In ${source}, '${name}' is ${dtype}; only F32 and F16 can be read.`);
+    throw new CaptionerError(
+      'unsupported',
+      `In ${source}, '${name}' has type ${dtype}. Only F32 and F16 are supported.`,
+    );
   }
-  if (offsets[0] !== begin) throw fault(`'${name}' begins at byte ${offsets[0]}, not where the one before ends`);
+  if (offsets[0] !== begin) throw fault(`'${name}' starts at byte ${offsets[0]}, not where the one before ends`);
   const wanted = shape.reduce((product: number, n: number) => product * n, size);
   if (offsets[1] - offsets[0] !== wanted) {
-    throw fault(`'${name}' of shape [${shape.join(', ')}] needs ${wanted} bytes, it has ${offsets[1] - offsets[0]}`);
+    throw fault(`'${name}' of shape [${shape.join(', ')}] needs ${wanted} bytes, but has ${offsets[1] - offsets[0]}`);
   }
 }
 
 function readNumbers(bytes: Uint8Array, dtype: string): Float32Array {
-  // Typed arrays begin at multiples of their element's size; a copy does.
+  // Typed arrays need aligned offsets; a copy is aligned.
   const own = bytes.byteOffset % bytesPerNumber[dtype] === 0 ? bytes : new Uint8Array(bytes);
   if (dtype === 'F32') return new Float32Array(own.buffer, own.byteOffset, own.length / 4);
   const halves = new Uint16Array(own.buffer, own.byteOffset, own.length / 2);
@@ -155,7 +162,7 @@ function readNumbers(bytes: Uint8Array, dtype: string): Float32Array {
 
 let table: Float32Array | undefined;
 
-/** The number of each of the 65,536 half floats: looking up is much faster than converting one by one. */
+/** Values of all 65,536 half floats. A lookup is much faster than a conversion. */
 function halfTable(): Float32Array {
   table ??= Float32Array.from(new Float16Array(Uint16Array.from({ length: 65536 }, (_, i) => i).buffer));
   return table;
@@ -167,7 +174,7 @@ function toHalf(data: Float32Array, name: string): Float16Array {
   if (bad >= 0) {
     throw new CaptionerError(
       'numeric',
-      `'${name}' holds ${data[bad]}, more than fp16 can (65504). Store the checkpoint as fp32.`,
+      `'${name}' contains ${data[bad]}, which exceeds the maximum of fp16 (65504). Store the checkpoint as fp32.`,
     );
   }
   return halves;

@@ -2,9 +2,9 @@ import { readFileSync, writeSync } from 'node:fs';
 import { CaptionerError } from '../errors.js';
 
 /**
- * The text of a file that somebody named, UTF-8, without a byte order mark.
- * @param what it is, for the message: `The list`.
- * @throws CaptionerError `not-found`: it is not there, or can't be read.
+ * Reads a text file given by the user: UTF-8, without the byte order mark.
+ * @param what kind of file for the message: `The list`.
+ * @throws CaptionerError `not-found` if it is missing or can't be read.
  */
 export function readText(file: string, what?: string): string {
   try {
@@ -17,16 +17,16 @@ export function readText(file: string, what?: string): string {
 }
 
 /**
- * What is in a JSON file that somebody named.
- * @param what it is, for the message: `The config file`.
- * @throws CaptionerError `not-found`; `bad-input`: it is no JSON.
+ * Reads a JSON file given by the user.
+ * @param what kind of file for the message: `The config file`.
+ * @throws CaptionerError `not-found`; `bad-input` if it is not JSON.
  */
 export function readJson(file: string, what?: string): unknown {
   const text = readText(file, what);
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new CaptionerError('bad-input', `${named(file, what)} is no JSON: ${(cause as Error).message}.`, { cause });
+    throw new CaptionerError('bad-input', `${named(file, what)} is not JSON: ${(cause as Error).message}.`, { cause });
   }
 }
 
@@ -35,8 +35,8 @@ function named(file: string, what: string | undefined): string {
 }
 
 /**
- * Writes all bytes to an open file from `position` on, in as many calls as the system wants.
- * @throws NodeJS.ErrnoException of the system: see `explainFileError`.
+ * Writes all bytes to an open file from `position` on, in as many calls as the system needs.
+ * @throws NodeJS.ErrnoException from the system: see `explainFileError`.
  */
 export function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
   for (let written = 0; written < bytes.length;) {

@@ -6,32 +6,32 @@ import { CaptionerError } from '../errors.js';
 import type { ProgressReporter } from '../progress.js';
 import { hashOfFile } from './checksum.js';
 
-/** A file to download, and how it is known to be the right one. */
+/** A file to download, with what is needed to verify it. */
 export interface DownloadRequest {
   readonly url: string;
-  /** Where it goes. It appears there when it is whole and verified, not before. */
+  /** Destination. The file appears there only when it is complete and verified. */
   readonly file: string;
   readonly bytes?: number;
   readonly sha256?: string;
-  /** Where no SHA-256 is known. */
+  /** Used if no SHA-256 is known. */
   readonly md5?: string;
 }
 
 export interface DownloadOptions {
   readonly progress?: ProgressReporter;
   readonly signal?: AbortSignal;
-  /** Give up after this many failures in a row that brought nothing new. */
+  /** Maximum number of consecutive attempts without new data. */
   readonly attempts?: number;
-  /** A connection that brings nothing for so long is given up, in ms. */
+  /** Time without data after which a connection is closed, in ms. */
   readonly patience?: number;
   /** Waits between attempts. */
   readonly wait?: (milliseconds: number, signal?: AbortSignal) => Promise<unknown>;
 }
 
-/** A server that asks for more patience than this is not waited for, in ms. */
+/** Longest Retry-After to wait for, in ms. */
 const longestWait = 120_000;
 
-/** A failure after which another attempt makes sense, and the wait that the server asked for. */
+/** A failure that is worth another attempt, with the delay that the server asked for. */
 class Retryable extends Error {
   constructor(
     message: string,
@@ -41,9 +41,9 @@ class Retryable extends Error {
   }
 }
 
-/** One download over all its attempts, into a file that only then gets its name. */
+/** One download over all its attempts. The file gets its name only at the end. */
 export class Transfer {
-  /** The most bytes that were ever there: only more of them counts as getting on. */
+  /** Most bytes received so far. Only more than that counts as progress. */
   private best = 0;
   private resumed = false;
 
@@ -62,7 +62,7 @@ export class Transfer {
         await this.attempt();
         const fault = await this.fault();
         if (!fault) return this.forget();
-        // A resumed file may have been put together of two versions: once more, from the beginning.
+        // A resumed file may be a mix of two versions. Start over once.
         this.restart();
         if (!this.resumed) throw new CaptionerError('download', fault);
         this.resumed = false;
@@ -81,7 +81,7 @@ export class Transfer {
     }
   }
 
-  /** Gets what is missing, or as much of it as the connection brings. */
+  /** Fetches the missing part, or as much as the connection delivers. */
   private async attempt(): Promise<void> {
     const { bytes, sha256, md5 } = this.request;
     const validator = this.validator();
@@ -114,18 +114,18 @@ export class Transfer {
     } catch (error) {
       if (this.options.signal?.aborted || error instanceof Retryable || error instanceof CaptionerError) throw error;
       if ((error as NodeJS.ErrnoException).syscall === 'write') throw error;
-      throw new Retryable(stalled.signal.aborted ? `nothing came for ${patience / 1000} s` : reasonOf(error));
+      throw new Retryable(stalled.signal.aborted ? `no data for ${patience / 1000} s` : reasonOf(error));
     } finally {
       clearTimeout(timer);
     }
-    if (bytes !== undefined && this.size() < bytes) throw new Retryable(`the connection ended early`);
+    if (bytes !== undefined && this.size() < bytes) throw new Retryable(`the connection closed early`);
   }
 
   private async get(offset: number, validator: string | undefined, signal: AbortSignal): Promise<Response> {
     const response = await fetch(this.request.url, {
       signal,
       headers: {
-        // Compressed on the way, a file's ranges would not be those of the file.
+        // Byte ranges of a compressed response would not be those of the file.
         'Accept-Encoding': 'identity',
         'User-Agent': 'captioner',
         ...(offset > 0 && { Range: `bytes=${offset}-`, ...(validator && { 'If-Range': validator }) }),
@@ -133,7 +133,7 @@ export class Transfer {
     });
     if (response.status === 200 || response.status === 206) return response;
     await response.body?.cancel();
-    const says = `the server answers ${response.status} ${response.statusText}`.trim();
+    const says = `the server responds ${response.status} ${response.statusText}`.trim();
     if (response.status === 416) {
       this.restart();
       throw new Retryable(says, 0);
@@ -143,12 +143,12 @@ export class Transfer {
     throw new CaptionerError('download', says);
   }
 
-  /** Where the bytes of a response belong in the file. */
+  /** The offset in the file at which the response's bytes belong. */
   private accept(response: Response, offset: number): number {
     const [, first, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '') ?? [];
     if (response.status === 206 && Number(first) !== offset) {
       this.restart();
-      throw new Retryable(`the server sent other bytes than it was asked for`);
+      throw new Retryable(`the server sent a different range than requested`);
     }
     const start = response.status === 206 ? offset : 0;
     const whole = response.status === 206 ? Number(total) : Number(response.headers.get('content-length') ?? NaN);
@@ -174,18 +174,18 @@ export class Transfer {
       }
       position += bytes.length;
       this.progress.update(position);
-      // More than there should be is not the file; what the checksum says then is "no".
+      // More than the expected size is not the file; the size check fails then.
       if (position > limit) break;
     }
     await handle.sync();
   }
 
-  /** What is wrong with the file that arrived, if anything. */
+  /** The fault of the received file, or undefined. */
   private async fault(): Promise<string | undefined> {
     const { bytes } = this.request;
     const size = this.size();
     if (bytes !== undefined && size > bytes) return `it has more than the expected ${bytes} bytes`;
-    if (bytes !== undefined && size < bytes) return `it has ${size} bytes, ${bytes} were expected`;
+    if (bytes !== undefined && size < bytes) return `it has ${size} bytes, expected ${bytes}`;
     return await checksumFault(this.part, this.request, this.progress);
   }
 
@@ -193,7 +193,7 @@ export class Transfer {
     return statSync(this.part, { throwIfNoEntry: false })?.size ?? 0;
   }
 
-  /** How the server names the version of which there is a part, if that is known. */
+  /** The server's name for the version of the partial file, if known. */
   private validator(): string | undefined {
     try {
       const note = JSON.parse(readFileSync(`${this.part}.json`, 'utf8')) as { url: string; validator: string };
@@ -213,10 +213,10 @@ export class Transfer {
   }
 }
 
-/** From this size on, reading a file takes long enough to be seen. */
+/** Size from which hashing a file takes long enough to show progress. */
 const longToRead = 2 ** 27;
 
-/** What is wrong with a file's checksum, if one is known and differs. */
+/** The fault of a file's checksum, or undefined if it matches or none is known. */
 export async function checksumFault(
   file: string,
   { sha256, md5 }: { readonly sha256?: string; readonly md5?: string },
@@ -228,10 +228,10 @@ export async function checksumFault(
   if (size >= longToRead) progress?.start(`Verifying ${path.basename(file).replace(/\.part$/, '')}`, size, 'bytes');
   const report = size >= longToRead ? (done: number) => progress?.update(done) : undefined;
   const found = await hashOfFile(file, sha256 ? 'sha256' : 'md5', report);
-  return found === expected ? undefined : `its ${sha256 ? 'SHA-256' : 'MD5'} is ${found}, ${expected} was expected`;
+  return found === expected ? undefined : `its ${sha256 ? 'SHA-256' : 'MD5'} is ${found}, expected ${expected}`;
 }
 
-/** Seconds or a date, RFC 9110 section 10.2.3; in ms from now. */
+/** Delay in ms from a Retry-After header: seconds or a date (RFC 9110 section 10.2.3). */
 function retryAfter(response: Response): number | undefined {
   const value = response.headers.get('retry-after');
   if (value === null) return undefined;
@@ -239,7 +239,7 @@ function retryAfter(response: Response): number | undefined {
   return Number.isNaN(milliseconds) ? undefined : Math.max(0, milliseconds);
 }
 
-/** fetch says "fetch failed" or "terminated", and why in its cause. */
+/** The reason for a failed fetch, which only its cause states. */
 export function reasonOf(error: unknown): string {
   const { message, cause } = error as Error & { cause?: Error & { code?: string } };
   return cause ? cause.message || cause.code || message : message;

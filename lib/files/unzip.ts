@@ -9,31 +9,37 @@ import { CaptionerError, explainFileError } from '../errors.js';
 import { silent, type ProgressReporter } from '../progress.js';
 
 export interface UnzipOptions {
-  /** Which files to unpack, by their path in the archive; all of them where it is left out. */
+  /** Selects files by their path in the archive. Default: all. */
   readonly only?: (path: string) => boolean;
   readonly progress?: ProgressReporter;
   readonly signal?: AbortSignal;
 }
 
-/** The file type in the upper half of an entry's Unix attributes, and that of a plain file. */
+/**
+ * Mask of the file type in the upper half of an entry's Unix attributes, and the type of a regular
+ * file.
+ */
 const typeMask = 0o170000;
 const plainFile = 0o100000;
 
 /**
- * Unpacks a zip archive into a folder, file by file, without holding any in memory. Each file's length and CRC-32 are checked. Names that lead out
- * of the folder, and links, are refused; what macOS and Windows add for themselves is left out.
+ * Unpacks a zip archive into a folder, file by file, without loading any into memory. Checks the
+ * length and CRC-32 of each file. Refuses links and names that lead out of the folder. Skips
+ * metadata files of macOS and Windows.
  *
- * Whoever wants all or nothing unpacks into a folder of its own and renames it.
+ * To get all files or none, unpack into a separate folder and rename it.
  *
- * @returns how many files were written.
- * @throws CaptionerError `corrupt`: it is no zip archive, is damaged, or has such names. `download`: the disk is full. `interrupted`.
+ * @returns the number of files written.
+ * @throws CaptionerError `corrupt` if it is not a zip archive, is damaged, or contains such names;
+ * `download` if the disk is full; `interrupted`.
  */
 export async function unzip(archive: string, folder: string, options: UnzipOptions = {}): Promise<number> {
   const { only = () => true, progress = silent, signal } = options;
   const { openPromise } = await import('yauzl');
   let zip: ZipFile | undefined;
   try {
-    // `strictFileNames` refuses backslashes; yauzl always refuses absolute names and those with "..".
+    // `strictFileNames` refuses backslashes. yauzl always refuses absolute names and those with
+    // "..".
     zip = await openPromise(archive, { lazyEntries: true, autoClose: false, strictFileNames: true });
     progress.start(`Unpacking ${path.basename(archive)}`, zip.fileSize, 'bytes');
     let [files, done] = [0, 0];
@@ -62,7 +68,7 @@ export async function unzip(archive: string, folder: string, options: UnzipOptio
   }
 }
 
-/** Passes bytes through, and fails at the end where they are not those that were packed. */
+/** Passes bytes through and fails at the end if length or checksum differ. */
 class ChecksumCheck extends Transform {
   private checksum = 0;
 
@@ -92,7 +98,7 @@ function isJunk(name: string): boolean {
 function targetOf({ fileName, externalFileAttributes, versionMadeBy }: Entry, folder: string): string {
   const madeOnUnix = versionMadeBy >> 8 === 3;
   const type = madeOnUnix ? (externalFileAttributes >>> 16) & typeMask : 0;
-  if (type !== 0 && type !== plainFile) throw new Error(`${fileName} is no plain file`);
+  if (type !== 0 && type !== plainFile) throw new Error(`${fileName} is not a regular file`);
   const target = path.resolve(folder, fileName);
   if (!target.startsWith(path.resolve(folder) + path.sep)) throw new Error(`${fileName} leads out of its folder`);
   return target;
@@ -100,11 +106,11 @@ function targetOf({ fileName, externalFileAttributes, versionMadeBy }: Entry, fo
 
 function explain(error: unknown, archive: string, folder: string, signal?: AbortSignal): CaptionerError {
   if (signal?.aborted)
-    return new CaptionerError('interrupted', `Stopped unpacking ${archive}. The same command goes on.`);
+    return new CaptionerError('interrupted', `Stopped unpacking ${archive}. Run the same command again to continue.`);
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return new CaptionerError('not-found', `There is no archive ${archive}.`, { cause: error });
   const ours = explainFileError(error, folder);
   if (ours instanceof CaptionerError && ours !== error)
     return new CaptionerError('download', ours.message, { cause: error });
-  return new CaptionerError('corrupt', `${archive} is damaged, or no zip archive (${message}).`, { cause: error });
+  return new CaptionerError('corrupt', `${archive} is damaged or not a zip archive (${message}).`, { cause: error });
 }

@@ -3,31 +3,32 @@ import { countNgrams, longestNgram, type NgramCounts } from './ngrams.js';
 /** BLEU-1 to BLEU-4, each in [0, 1]. */
 export type Bleu = readonly [bleu1: number, bleu2: number, bleu3: number, bleu4: number];
 
-/** What BLEU counts of one caption, or summed over many: all that it depends on. */
+/** The counts that BLEU is computed from, of one caption or summed over many. */
 export interface BleuCounts {
-  /** n-grams that are in a reference too, for n = 1 to 4. */
+  /** n-grams that also occur in a reference, for n = 1 to 4. */
   readonly correct: readonly number[];
   /** n-grams, for n = 1 to 4. */
   readonly guessed: readonly number[];
-  /** Words. */
+  /** Words of the caption. */
   readonly length: number;
-  /** Words of the references that are closest in length. */
+  /** Words of the reference closest in length. */
   readonly referenceLength: number;
 }
 
-// The COCO evaluation's guards against division by nothing.
+// Guards against division by zero, with the COCO evaluation's values.
 const tiny = 1e-15;
 const small = 1e-9;
 
 /**
- * BLEU (Papineni et al. 2002) as the COCO caption evaluation computes it: n-grams are clipped by the most that one reference
- * has; lengths are compared with the reference closest in length, the shorter one of two; the corpus' score comes from
- * sums over all its captions, and is not the mean of theirs.
+ * BLEU (Papineni et al. 2002) as the COCO caption evaluation computes it. An n-gram counts at most
+ * as often as it occurs in one reference. The length is compared with the reference closest in
+ * length (on a tie, the shorter one). The corpus score is computed from sums over all captions; it
+ * is not the mean of their scores.
  */
 export class BleuScorer {
   private readonly references: readonly { lengths: number[]; most: NgramCounts[] }[];
 
-  /** @param references the references of each photo, as words. */
+  /** @param references references of each photo, as words. */
   constructor(references: readonly (readonly (readonly string[])[])[]) {
     this.references = references.map((captions) => ({
       lengths: captions.map((caption) => caption.length),
@@ -35,7 +36,10 @@ export class BleuScorer {
     }));
   }
 
-  /** @param candidates one caption for each photo, as words. @returns what is to be summed over the photos for {@link bleu}. */
+  /**
+   * Counts of each caption; their sums go into {@link bleu}. @param candidates one caption per
+   * photo, as words.
+   */
   count(candidates: readonly (readonly string[])[]): BleuCounts[] {
     return candidates.map((candidate, i) => {
       const { lengths, most } = this.references[i];
@@ -49,7 +53,7 @@ export class BleuScorer {
   }
 }
 
-/** BLEU of what was counted. */
+/** BLEU from counts. */
 export function bleu({ correct, guessed, length, referenceLength }: BleuCounts): Bleu {
   const ratio = (length + tiny) / (referenceLength + small);
   const brevityPenalty = ratio < 1 ? Math.exp(1 - 1 / ratio) : 1;

@@ -1,25 +1,26 @@
 import type { Random } from '../random.js';
 import { scoreNames, type CaptionScores, type CaptionStatistics, type ScoreName } from './statistics.js';
 
-/** Where a score may lie, other photos of the same kind given. */
+/** A confidence interval of a score over the choice of photos. */
 export interface Interval {
   readonly low: number;
   readonly high: number;
 }
 
 export interface BootstrapOptions {
-  /** Samples of photos to draw. Default 1,000. */
+  /** Number of resamples. Default 1,000. */
   readonly resamples?: number;
-  /** The share of them that an interval holds. Default .95. */
+  /** Confidence level. Default .95. */
   readonly level?: number;
 }
 
 /**
- * Intervals of the scores by the percentile bootstrap (Efron and Tibshirani 1993, chapter 13): as many photos as there are are drawn with
- * replacement, again and again, and scored; the interval holds the middle 95 % of these scores.
+ * Confidence intervals of the scores by the percentile bootstrap (Efron and Tibshirani 1993,
+ * chapter 13). It resamples the photos with replacement, scores each resample, and takes the middle
+ * 95 % of the scores.
  *
- * It says how much the choice of photos matters. It does not know of another seed of training, another search or other references.
- * CIDEr counts how rare n-grams are over the references of all photos, whichever are drawn.
+ * The interval covers the choice of photos only, not another training seed, search or set of
+ * references. CIDEr's document frequencies stay those of all photos.
  */
 export function bootstrapIntervals(
   statistics: CaptionStatistics,
@@ -30,14 +31,17 @@ export function bootstrapIntervals(
   return byScore((name) => middle(drawn.map((scores) => scores[name]), level)); // prettier-ignore
 }
 
-/** As many of n photos as there are, with replacement. */
+/** Samples n of n photos with replacement. */
 export function drawPhotos(n: number, random: Random): Uint32Array {
   const drawn = new Uint32Array(n);
   for (let i = 0; i < n; i++) drawn[i] = random.integer(n);
   return drawn;
 }
 
-/** The interval that holds the middle `level` of the values, its ends interpolated between values (Hyndman and Fan 1996, type 7). */
+/**
+ * The interval that holds the middle `level` of the values, with interpolated ends (Hyndman and Fan
+ * 1996, type 7).
+ */
 export function middle(values: readonly number[], level: number): Interval {
   const sorted = Float64Array.from(values).sort();
   return { low: quantile(sorted, (1 - level) / 2), high: quantile(sorted, (1 + level) / 2) };
@@ -50,7 +54,7 @@ function quantile(sorted: Float64Array, share: number): number {
   return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
 }
 
-/** Something of each score. */
+/** A record with one value per score. */
 export function byScore<T>(of: (name: ScoreName) => T): Record<ScoreName, T> {
   return Object.fromEntries(scoreNames.map((name) => [name, of(name)])) as Record<keyof CaptionScores, T>;
 }

@@ -1,7 +1,7 @@
-/** Captions of like probability, and how good they are. */
+/** Captions of similar confidence, and their mean score. */
 export interface CalibrationBin {
   readonly captions: number;
-  /** Least and greatest confidence in the bin. */
+  /** Lowest and highest confidence in the bin. */
   readonly from: number;
   readonly to: number;
   /** Mean confidence. */
@@ -10,21 +10,24 @@ export interface CalibrationBin {
   readonly score: number;
 }
 
-/** How well confidence tells good captions from bad ones. */
+/** How well confidence predicts the quality of a caption. */
 export interface Calibration {
   /**
-   * Spearman's rank correlation of confidence and score, in [-1, 1]: 1 where each caption that the captioner is surer of is the better one, 0
-   * where confidence tells nothing. Undefined where all confidences, or all scores, are the same.
+   * Spearman's rank correlation of confidence and score, in [-1, 1]. 1: captions rank by score as
+   * by confidence. 0: confidence carries no information. Undefined if all confidences, or all
+   * scores, are equal.
    */
   readonly spearman?: number;
-  /** Bins of as many captions each, from the least confident on. */
+  /** Bins of equally many captions, least confident first. */
   readonly bins: readonly CalibrationBin[];
 }
 
 /**
- * @param confidences of each caption: its log-probability, or that per word.
+ * Calibration of confidences against scores.
+ *
+ * @param confidences of each caption: its log-probability, total or per word.
  * @param scores of each caption: its CIDEr.
- * @param bins at most; fewer where there are fewer captions. Captions of equal confidence are in the order in which they are given.
+ * @param bins maximum number of bins. Captions of equal confidence keep their order.
  */
 export function calibration(confidences: readonly number[], scores: readonly number[], bins = 10): Calibration {
   const order = confidences.map((_, i) => i).sort((a, b) => confidences[a] - confidences[b] || a - b);
@@ -79,7 +82,10 @@ export function areaUnderRoc(scores: readonly number[], outcomes: readonly boole
   return (rankSum - (positives * (positives + 1)) / 2) / (positives * negatives);
 }
 
-/** Pearson's correlation of ranks, equal values sharing the mean of theirs; undefined where either side has a single value. */
+/**
+ * Pearson's correlation of ranks, where equal values share their mean rank. Undefined if either
+ * side is constant.
+ */
 export function spearmanCorrelation(a: readonly number[], b: readonly number[]): number | undefined {
   const [x, y] = [ranks(a), ranks(b)];
   const middle = (a.length + 1) / 2;
@@ -92,7 +98,7 @@ export function spearmanCorrelation(a: readonly number[], b: readonly number[]):
   return xSquares === 0 || ySquares === 0 ? undefined : product / Math.sqrt(xSquares * ySquares);
 }
 
-/** 1 for the smallest value. */
+/** Ranks, 1 for the smallest value. */
 function ranks(values: readonly number[]): number[] {
   const order = values.map((_, i) => i).sort((a, b) => values[a] - values[b]);
   const ranked = new Array<number>(values.length);

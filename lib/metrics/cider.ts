@@ -1,31 +1,31 @@
 import { countNgrams, longestNgram, type NgramCounts } from './ngrams.js';
 
-/** Width of the Gaussian that punishes other lengths than the reference's. */
+/** Standard deviation of the Gaussian that penalises a length different from the reference's. */
 const sigma = 6;
 
-/** A caption's n-grams, weighted by how much each tells, for n = 1 to 4. */
+/** tf-idf vectors of a caption's n-grams, for n = 1 to 4. */
 interface Vectors {
   readonly weights: readonly ReadonlyMap<string, number>[];
   readonly norms: readonly number[];
-  /** The evaluation's idea of a length: the number of bigrams. */
+  /** Number of bigrams, which the COCO evaluation takes as the length. */
   readonly length: number;
 }
 
 /**
- * CIDEr-D (Vedantam, Zitnick and Parikh 2015, section 5) as the COCO caption evaluation computes it: tf-idf weighted n-grams are
- * compared with each reference by a clipped cosine, times a Gaussian of the difference in length; the mean over n = 1 to 4 and the
- * references, times ten.
+ * CIDEr-D (Vedantam, Zitnick and Parikh 2015, section 5) as the COCO caption evaluation computes
+ * it: the clipped cosine of tf-idf vectors with each reference, times a Gaussian of the difference
+ * in length, averaged over n = 1 to 4 and the references, times ten.
  *
- * How rare an n-gram is is counted over the references given here: scores of different sets of photos don't compare, and
- * a single photo scores 0, because everything in it is common.
+ * Document frequencies come from the references given here. So scores on different sets of photos
+ * are not comparable, and a single photo scores 0.
  */
 export class CiderScorer {
   private readonly logImages: number;
-  /** ln(max(1, photos whose references hold the n-gram)), for n = 1 to 4. */
+  /** ln(max(1, photos whose references contain the n-gram)), for n = 1 to 4. */
   private readonly logFrequencies: readonly NgramCounts[];
   private readonly references: readonly (readonly Vectors[])[];
 
-  /** @param references the references of each photo, as words. */
+  /** @param references references of each photo, as words. */
   constructor(references: readonly (readonly (readonly string[])[])[]) {
     const counted = references.map((captions) => captions.map((caption) => countNgrams(caption, longestNgram)));
     this.logImages = Math.log(references.length);
@@ -33,12 +33,15 @@ export class CiderScorer {
     this.references = counted.map((captions) => captions.map((counts) => this.vectors(counts)));
   }
 
-  /** @param candidates one caption for each photo, as words. @returns the score of each; the corpus' is their mean. */
+  /**
+   * Scores one caption per photo. The corpus score is the mean. @param candidates captions as
+   * words.
+   */
   score(candidates: readonly (readonly string[])[]): number[] {
     return candidates.map((candidate, photo) => this.scoreOne(photo, candidate));
   }
 
-  /** @param photo its place among the references. @param candidate a caption of it, as words. */
+  /** Scores one caption. @param photo index of its photo among the references. */
   scoreOne(photo: number, candidate: readonly string[]): number {
     const vectors = this.vectors(countNgrams(candidate, longestNgram));
     const references = this.references[photo];
@@ -65,7 +68,7 @@ export class CiderScorer {
   }
 }
 
-/** The mean over n of the clipped cosine, in [0, 1]. */
+/** Mean over n of the clipped cosine, in [0, 1]. */
 function similarity(candidate: Vectors, reference: Vectors): number {
   const gaussian = Math.exp(-((candidate.length - reference.length) ** 2) / (2 * sigma ** 2));
   let sum = 0;

@@ -8,28 +8,30 @@ export interface ScoreComparison {
   readonly b: number;
   /** b - a. */
   readonly difference: number;
-  /** Of the difference, by paired bootstrap. */
+  /** Confidence interval of the difference, by paired bootstrap. */
   readonly interval: Interval;
   /**
-   * Two-sided p by paired bootstrap (Koehn 2004): twice the share of resamples of the photos in which the better one is not better.
-   * 1 where there is no difference.
+   * Two-sided p-value by paired bootstrap (Koehn 2004): twice the share of resamples in which the
+   * better captioner is not better. 1 if there is no difference.
    */
   readonly bootstrap: number;
   /**
-   * p by approximate randomisation (Noreen 1989; Riezler and Maxwell 2005): how often a difference as large comes about where each photo's two
-   * captions are swapped at random, that is, where it does not matter who wrote which.
+   * p-value by approximate randomisation (Noreen 1989; Riezler and Maxwell 2005): how often a
+   * difference as large arises if the two captions of each photo are swapped at random, that is,
+   * under the hypothesis that the captioners are equally good.
    */
   readonly randomisation: number;
 }
 
-/** Differences that arithmetic alone makes. */
+/** Largest difference attributed to rounding. */
 const rounding = 1e-12;
 
 /**
- * Compares two captioners by their captions of the same photos, in the same order. Both p count the observed outcome among the drawn ones, so
- * that with 1,000 of them they are at least 1 / 1,001. Six scores are six tests: look at the one that was decided on before.
+ * Compares two captioners by their captions of the same photos, in the same order. Both p-values
+ * count the observed outcome among the resamples, so with 1,000 resamples they are at least 1 /
+ * 1,001. Six scores are six tests: decide beforehand which one counts.
  *
- * @throws RangeError where they are not of as many photos.
+ * @throws RangeError if the numbers of photos differ.
  */
 export function compareStatistics(
   a: CaptionStatistics,
@@ -38,7 +40,8 @@ export function compareStatistics(
   { resamples = 1000, level = 0.95 }: BootstrapOptions = {},
 ): Record<ScoreName, ScoreComparison> {
   const photos = a.photos;
-  if (b.photos !== photos) throw new RangeError(`${photos} photos can't be compared with ${b.photos}`);
+  if (b.photos !== photos)
+    throw new RangeError(`Statistics of ${photos} photos can't be compared with statistics of ${b.photos}`);
   const [scoresA, scoresB] = [a.corpus(), b.corpus()];
   const drawn: Differences[] = [];
   const swapped: Differences[] = [];

@@ -1,29 +1,34 @@
 import { countNgrams } from './ngrams.js';
 
-/** How varied captions are. Shares are in [0, 1]. */
+/** The variety of captions. Shares are in [0, 1]. */
 export interface Diversity {
-  /** Different captions, of all. */
+  /** Share of distinct captions. */
   readonly distinctCaptions: number;
-  /** Different words, of all words: distinct-1 (Li et al. 2016). */
+  /** Share of distinct words: distinct-1 (Li et al. 2016). */
   readonly 'distinct-1': number;
-  /** Different pairs of neighbouring words, of all pairs. */
+  /** Share of distinct word pairs: distinct-2. */
   readonly 'distinct-2': number;
-  /** Captions that no photo has that the captioner learned from, of all; undefined where these are not known. */
+  /**
+   * Share of captions that do not occur in the training set. Undefined if the training captions are
+   * unknown.
+   */
   readonly novel?: number;
-  /** Different words. */
+  /** Number of distinct words. */
   readonly words: number;
-  /** Different words, of those that the captioner could have written; undefined where its vocabulary is not known. */
+  /** Share of the vocabulary in use. Undefined if the vocabulary is unknown. */
   readonly vocabulary?: number;
-  /** Mean words of a caption. */
+  /** Mean number of words per caption. */
   readonly length: number;
-  /** The most frequent captions with the number of photos that have them, at most five. */
+  /** The most frequent captions and their numbers of photos, at most five. */
   readonly frequent: readonly (readonly [caption: string, photos: number])[];
 }
 
 /**
+ * Measures the variety of captions.
+ *
  * @param captions as words, see `ptbTokenize`.
- * @param training the captions that were learned from, as words.
- * @param vocabularySize words that could have been written, special ones not counted.
+ * @param training the training captions, as words.
+ * @param vocabularySize size of the vocabulary without special tokens.
  */
 export function diversity(
   captions: readonly (readonly string[])[],
@@ -58,7 +63,7 @@ function sum(counts: ReadonlyMap<string, number>): number {
   return [...counts.values()].reduce((total, count) => total + count, 0);
 }
 
-/** Nothing of nothing is 0. */
+/** part / whole, or 0 if the whole is empty. */
 function share(part: number, whole: number): number {
   return whole === 0 ? 0 : part / whole;
 }

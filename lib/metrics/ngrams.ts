@@ -1,8 +1,8 @@
-/** How often each n-gram of a caption occurs, its words joined by blanks. */
+/** Counts of n-grams. The key is the words joined by spaces. */
 export type NgramCounts = Map<string, number>;
 
 /**
- * The n-grams of a caption.
+ * Counts the n-grams of a caption.
  * @returns `counts[n - 1]` for n = 1 to `longest`.
  */
 export function countNgrams(tokens: readonly string[], longest: number): NgramCounts[] {
@@ -18,5 +18,5 @@ export function countNgrams(tokens: readonly string[], longest: number): NgramCo
   return counts;
 }
 
-/** The n-grams that are counted by BLEU-4 and CIDEr-D. */
+/** The longest n-grams of BLEU-4 and CIDEr-D. */
 export const longestNgram = 4;

@@ -3,31 +3,33 @@ import { captionLogProbabilities } from '../search/alternatives.js';
 import type { Stepper } from '../search/stepper.js';
 import { Vocabulary } from '../text/vocabulary.js';
 
-/** Captions as ids of words, of a photo. */
+/** Reference captions of a photo, as token ids. */
 export interface EncodedReferences {
   readonly id: string;
   readonly captions: readonly (readonly number[])[];
 }
 
-/** How probable a captioner finds what people wrote. */
+/** How well a captioner predicts the reference captions. */
 export interface ReferenceFit {
-  /** exp of the mean of -ln p over all words, `<end>` counted: among so many equally likely words it chooses, in a manner of speaking. */
+  /** Perplexity: exp of the mean negative log-probability per word, `<end>` included. */
   readonly perplexity: number;
-  /** Words that were predicted, `<end>` counted. */
+  /** Number of predicted words, `<end>` included. */
   readonly words: number;
-  /** The share of people's words (`<end>` is none) that the captioner does not know: they count as `<unk>`. */
+  /** Share of reference words outside the vocabulary, which count as `<unk>`. */
   readonly unknown: number;
 }
 
-/** Captions that go through the decoder together. */
+/** Captions per batch. */
 const CAPTIONS = 250;
 
 /**
- * Perplexity of references, by teacher forcing: each word's probability is given the photo and the words before it that people wrote.
- * The same number as of the dev captions in a training's history, unless pretrained vectors stood in for unknown words there.
+ * Perplexity of the references with teacher forcing: each word is predicted from the photo and the
+ * reference words before it. Equals the dev perplexity in a training history, unless pretrained
+ * vectors replaced unknown words there.
  *
- * @param maxLength captions are cut after so many words, as in training; they have no `<end>` then.
- * @param onProgress told how many captions are done.
+ * @param maxLength captions are cut after this many words, as in training, and then have no
+ * `<end>`.
+ * @param onProgress receives the number of finished captions.
  */
 export async function referenceFit<State>(
   stepper: Stepper<State>,
@@ -39,7 +41,7 @@ export async function referenceFit<State>(
     signal,
   }: { maxLength: number; onProgress?: (captions: number) => void; signal?: AbortSignal },
 ): Promise<ReferenceFit> {
-  // Those of like length together: the batch shrinks as few times as can be.
+  // Sorted by length, so that the batch shrinks as rarely as possible.
   const captions = photos
     .flatMap(({ id, captions }) => captions.map((words) => ({ id, targets: targetsOf(words, maxLength) })))
     .sort((a, b) => b.targets.length - a.targets.length);

@@ -15,26 +15,30 @@ const PhotoRecord = z.object({
   length: count,
   rouge: z.number(),
   cider: z.number(),
-  /** For n = 1 to 4: n-grams that are in a reference, n-grams; the caption's words, those of the reference closest in length. */
+  /**
+   * For n = 1 to 4: n-grams that also occur in a reference, then n-grams; then words of the caption
+   * and of the reference closest in length.
+   */
   counts: z.array(count).length(2 * longestNgram + 2),
 });
 
 /**
- * `photos.json` of a folder of results: what the scores of each photo's caption are computed from. With it two runs can be compared without the
- * references, which are named by a checksum, as CIDEr depends on all of them.
+ * `photos.json` of a results folder: the statistics behind the scores of each photo. They are
+ * enough to compare two runs without the references. A checksum identifies the references, because
+ * CIDEr depends on all of them.
  */
 const PhotoStatisticsFile = z.object({
   format: z.literal('captioner-photos'),
   version: z.literal(1),
   split: z.enum(splits as ['train', 'dev', 'test']),
   beam: z.int(),
-  /** SHA-256 of the photos' names and references, see {@link referencesChecksum}. */
+  /** SHA-256 of photo names and references, see {@link referencesChecksum}. */
   references: z.string(),
   photos: z.array(PhotoRecord),
 });
 export type PhotoStatisticsFile = z.output<typeof PhotoStatisticsFile>;
 
-/** The text of photos.json, one photo a line. */
+/** The text of photos.json, one line per photo. */
 export function photoStatisticsText(
   { photos, statistics }: Pick<CaptionReport, 'photos' | 'statistics'>,
   { split, beam }: Pick<PhotoStatisticsFile, 'split' | 'beam'>,
@@ -52,8 +56,8 @@ export function photoStatisticsText(
 }
 
 /**
- * Reads the text of a photos.json.
- * @throws CaptionerError `corrupt`: it is none, or of another version.
+ * Parses the text of a photos.json.
+ * @throws CaptionerError `corrupt` if it is not valid or has another version.
  */
 export function parsePhotoStatistics(text: string, file: string): PhotoStatisticsFile {
   try {
@@ -61,13 +65,13 @@ export function parsePhotoStatistics(text: string, file: string): PhotoStatistic
   } catch (cause) {
     throw new CaptionerError(
       'corrupt',
-      `${file} is damaged or of another version: captioner evaluate --out writes it anew.`,
+      `${file} is damaged or has another version. Run captioner evaluate --out again to write it.`,
       { cause },
     );
   }
 }
 
-/** The statistics of some photos, in their order. @param ids all in the file. */
+/** The statistics of the given photos, in their order. @param ids all must be in the file. */
 export function statisticsOf({ photos }: PhotoStatisticsFile, ids: readonly string[]): CaptionStatistics {
   const byId = new Map(photos.map((photo) => [photo.image_id, photo]));
   return CaptionStatistics.of(
@@ -83,7 +87,7 @@ export function statisticsOf({ photos }: PhotoStatisticsFile, ids: readonly stri
   );
 }
 
-/** Of photos and their references, whatever the order of the photos. */
+/** Checksum of photos and their references, independent of the order of the photos. */
 export function referencesChecksum(photos: readonly (readonly [id: string, references: readonly string[]])[]): string {
   const sorted = [...photos].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   return createHash('sha256').update(JSON.stringify(sorted)).digest('hex');

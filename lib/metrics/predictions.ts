@@ -4,32 +4,32 @@ import { searchCaptions } from '../search/search.js';
 import type { Stepper } from '../search/stepper.js';
 import type { Vocabulary } from '../text/vocabulary.js';
 
-/** A caption as the COCO caption evaluation wants it. */
+/** A caption in the format of the COCO caption evaluation. */
 export interface Prediction {
   readonly image_id: string;
   readonly caption: string;
 }
 
-/** A caption, and how sure its captioner is of it. */
+/** A caption with its probability. */
 export interface ConfidentPrediction extends Prediction {
-  /** ln p of the caption, `<end>` included where it has one. */
+  /** Log-probability of the caption, including `<end>` if it has one. */
   readonly logProbability: number;
-  /** Words that the probability is the product of, `<end>` counted. */
+  /** Number of words in that probability, `<end>` included. */
   readonly length: number;
   /** ln p of each of these words. */
   readonly tokenLogProbabilities: readonly number[];
 }
 
-/** Photos that go through the search together. */
+/** Photos per batch. */
 const PHOTOS = 50;
 
 export interface PredictionOptions {
-  /** Told how many photos are done. */
+  /** Receives the number of finished photos. */
   readonly onProgress?: (done: number) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Captions photos, by their stored features, with the best caption that the search finds for each. */
+/** Captions photos from their stored features, with the best caption of a search for each. */
 export async function predictCaptions<State>(
   stepper: Stepper<State>,
   vocabulary: Vocabulary,

@@ -1,6 +1,6 @@
 /**
- * What the COCO caption evaluation drops after tokenising, dashes and dots of any length too. Brackets are all of its `-LRB-` and the like; other
- * marks (& # $ %) are words.
+ * Punctuation that the COCO caption evaluation drops, beside dashes and dots of any length.
+ * Brackets stand for its `-LRB-` and so on; other signs (& # $ %) are words.
  */
 const dropped = new Set([...`"'().?!,:-;{}[]<>`, '`', "''", '``']);
 
@@ -9,7 +9,10 @@ const word = String.raw`[\p{L}\p{N}\p{M}]+`;
 const number = String.raw`\d+(?:[.,:]\d+)+`;
 const clitic = String.raw`'(?:s|m|d|re|ve|ll)(?![\p{L}\p{N}])`;
 
-/** Words that keep an apostrophe inside, by the lexer's rules: o'clock and d'avignon, ma'am and shi'ite, and those of its list. */
+/**
+ * Words with an inner apostrophe that the lexer keeps whole: o'clock and d'avignon, ma'am and
+ * shi'ite, and those of its list.
+ */
 const apostrophised = [
   String.raw`[dol]'${word}`,
   `${letter}+[aeiouy]'(?!${clitic.slice(1)})[aeiou]${letter}*`,
@@ -17,7 +20,9 @@ const apostrophised = [
 ].join('|');
 const part = `(?:${apostrophised}|${number}|${word})`;
 
-/** Abbreviations keep their period: titles, streets, months and days, states, companies, units. */
+/**
+ * Abbreviations that keep their period: titles, streets, months and days, states, companies, units.
+ */
 const abbreviations = [
   'mr mrs ms dr drs prof sen rep gov st ste ave blvd rd mt ft lt col gen adm rev maj sgt cpl pvt capt pres hon jr sr bros esq',
   'jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thurs fri',
@@ -27,7 +32,7 @@ const abbreviations = [
   .join('|')
   .replaceAll(' ', '|');
 
-/** One token at a place of a lower-cased text; the first alternative that fits is taken. */
+/** One token of a lower-cased text. The first alternative that matches wins. */
 const token = new RegExp(
   [
     String.raw`https?:\/\/[^\s<>]*[^\s<>.!?,;:'")]`,
@@ -51,7 +56,7 @@ const token = new RegExp(
   'gu',
 );
 
-/** What the Treebank writes as two words although there is no apostrophe. */
+/** Contractions without an apostrophe that the Treebank splits. */
 const contractions: Record<string, [string, string]> = {
   cannot: ['can', 'not'],
   gonna: ['gon', 'na'],
@@ -61,7 +66,7 @@ const contractions: Record<string, [string, string]> = {
   lemme: ['lem', 'me'],
 };
 
-/** What stands for another character, and what is no character at all. */
+/** Characters to replace or remove. */
 const replacements: readonly (readonly [RegExp, string])[] = [
   [/&(?:amp|quot|apos|lt|gt|nbsp);/g, ' $& '],
   [/ &amp; /g, '&'],
@@ -72,37 +77,45 @@ const replacements: readonly (readonly [RegExp, string])[] = [
   [/[“”«»]/g, '"'],
   [/[–—―]/g, '--'],
   [/…/g, '...'],
-  [/[\u00AD\u2060]/g, ''], // hyphens that are seen at the end of a line alone
+  [/[\u00AD\u2060]/g, ''], // hyphens that only show at the end of a line
   [/[\u200B-\u200F\uFEFF]/g, ' '],
 ];
 
 /**
- * The words of a caption for scoring, predictions and references alike: those of the Stanford Penn Treebank tokenizer that the COCO
- * caption evaluation runs (`edu.stanford.nlp.process.PTBTokenizer -preserveLines -lowerCase` of CoreNLP 3.4.1), without its list of punctuation.
+ * Splits a caption into words for scoring, predictions and references alike, as the Stanford Penn
+ * Treebank tokenizer of the COCO caption evaluation does
+ * (`edu.stanford.nlp.process.PTBTokenizer -preserveLines -lowerCase` of CoreNLP 3.4.1), without the
+ * evaluation's list of punctuation.
  *
- * | rule                 | caption                               | words                                |
- * | -------------------- | ------------------------------------- | ------------------------------------ |
- * | lower case           | A Dog                                 | a dog                                |
- * | possessives, clitics | the man's dog, it's, they're          | the man 's dog it 's they 're        |
- * | negations            | doesn't, can't, shouldn't've          | does n't ca n't should n't 've       |
- * | inner apostrophes    | o'clock, ma'am; y'all, rock'n'roll    | o'clock ma'am y' all rock 'n' roll   |
- * | assimilations        | cannot, gonna                         | can not gon na                       |
- * | hyphens, slashes     | t-shirt, merry-go-round, him/her      | t-shirt merry-go-round him/her       |
- * | numbers              | 3,000 5:30 $5.00 50% 5th 1/2          | 3,000 5:30 $ 5.00 50 % 5th 1/2       |
- * | abbreviations        | U.S. p.m. Dr. St. Oct. etc.           | u.s. p.m. dr. st. oct. etc.          |
- * | quotes, brackets     | "one" 'two' ``three'' (four) [five]   | one two three four five              |
- * | other punctuation    | one, two; three - four -- five ... !  | one two three four five              |
- * | marks that are words | A & B, #1, 5 + 5                      | a & b # 1 5 + 5                      |
+ * | rule | caption | words |
+ * | -------------------- | ------------------------------------- |
+ * ------------------------------------ |
+ * | lower case | A Dog | a dog |
+ * | possessives, clitics | the man's dog, it's, they're | the man 's dog it 's they 're |
+ * | negations | doesn't, can't, shouldn't've | does n't ca n't should n't 've |
+ * | inner apostrophes | o'clock, ma'am; y'all, rock'n'roll | o'clock ma'am y' all rock 'n' roll |
+ * | assimilations | cannot, gonna | can not gon na |
+ * | hyphens, slashes | t-shirt, merry-go-round, him/her | t-shirt merry-go-round him/her |
+ * | numbers | 3,000 5:30 $5.00 50% 5th 1/2 | 3,000 5:30 $ 5.00 50 % 5th 1/2 |
+ * | abbreviations | U.S. p.m. Dr. St. Oct. etc. | u.s. p.m. dr. st. oct. etc. |
+ * | quotes, brackets | "one" 'two' ``three'' (four) [five] | one two three four five |
+ * | other punctuation | one, two; three - four -- five ... ! | one two three four five |
+ * | signs that are words | A & B, #1, 5 + 5 | a & b # 1 5 + 5 |
  *
- * Left different, each rare in captions:
- * - Brackets are dropped, as the evaluation's list means. It lower-cases them to `-lrb-` first, and so keeps them by mistake; likewise marks in rows
- *   (`!!`, five dashes).
- * - The tokenizer writes `\/` and `\*` for / and *, $ and # for € and £, 1/2 for ½, and one token for `5 1/2`. The first makes no difference to a score.
- * - British spelling stays. The tokenizer has a list (grey to gray, colour to color) that early versions applied and later ones do
- *   not; what 3.4.1 does could not be told. With the list, CIDEr x 100 of a captioner of Flickr8k's test photos (389 of 40,455
- *   captions have grey or colour) changes by .01.
- * - A single letter before a period is a letter, states that are words, too (Wash., Ill.), are words; the case of letters tells it more.
- * - Symbols outside the Basic Multilingual Plane, emoji for example, are dropped, as it drops what it does not know; mark-up (`<b>`) is not known.
+ * Known differences, each rare in captions:
+ * - Brackets are dropped, as the evaluation intends. It lower-cases them to `-lrb-` before it
+ * applies its list, and so keeps them by mistake; likewise repeated punctuation (`!!`, five
+ * dashes).
+ * - The Stanford tokenizer writes `\/` and `\*` for / and *, $ and # for € and £, 1/2 for ½, and
+ * one token for `5 1/2`. The first makes no difference to a score.
+ * - British spelling stays. Early versions of the Stanford tokenizer Americanise it (grey to gray,
+ * colour to color), later ones do not; the behaviour of 3.4.1 is not documented. Its list would
+ * change CIDEr x 100 of a captioner on the test photos of Flickr8k by .01 (389 of 40,455 captions
+ * contain grey or colour).
+ * - A single letter before a period is a letter, and abbreviated states that are also words (Wash.,
+ * Ill.) are words. The Stanford tokenizer decides by upper case.
+ * - Symbols outside the Basic Multilingual Plane, such as emoji, are dropped, as unknown characters
+ * are there. Markup (`<b>`) is not recognised.
  */
 export function ptbTokenize(caption: string): string[] {
   const text = replacements.reduce((text, [from, to]) => text.replace(from, to), caption.toLowerCase());

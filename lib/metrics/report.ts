@@ -17,47 +17,47 @@ import { ptbTokenize } from './ptb.js';
 import type { CaptionScorer } from './scorer.js';
 import type { CaptionScores, CaptionStatistics, ScoreName } from './statistics.js';
 
-/** A captioned photo, and how good the caption is. */
+/** A captioned photo with the scores of its caption. */
 export interface EvaluatedPhoto extends ConfidentPrediction {
-  /** As people wrote them. */
+  /** The reference captions, unprocessed. */
   readonly references: readonly string[];
   readonly scores: CaptionScores;
 }
 
-/** What the captions of one search are worth. */
+/** Scores and diagnostics of the captions of one search. */
 export interface CaptionReport {
   readonly scores: CaptionScores;
-  /** 95 % intervals of the scores, by bootstrap over the photos. */
+  /** 95 % confidence intervals, by bootstrap over the photos. */
   readonly intervals: Readonly<Record<ScoreName, Interval>>;
   readonly diversity: Diversity;
-  /** How well a caption's probability, and that of its words on the (geometric) mean, predict its CIDEr. */
+  /** How well the log-probability of a caption, total and per word, predicts its CIDEr. */
   readonly calibration: { readonly logProbability: Calibration; readonly perWord: Calibration };
   /** How well its confidence says which captions are good, where the captioner is calibrated. */
   readonly confidence?: Reliability & { readonly threshold: number };
-  /** What goes wrong without an error. */
+  /** Checks for silent failures. */
   readonly checks: readonly Check[];
   readonly statistics: CaptionStatistics;
   readonly photos: readonly EvaluatedPhoto[];
 }
 
-/** What is known of the captioner and its photos besides the captions. */
+/** Information about the captioner and its photos, beside the captions. */
 export interface ReportContext {
   readonly scorer: CaptionScorer;
-  /** Of each photo, as people wrote them. */
+  /** Reference captions of each photo, unprocessed. */
   readonly references: readonly (readonly string[])[];
-  /** The captions that were learned from, as words of `ptbTokenize`; undefined where they are not known. */
+  /** The training captions, as words of `ptbTokenize`. Undefined if unknown. */
   readonly training?: Iterable<readonly string[]>;
-  /** Words that can be written. */
+  /** Words of the vocabulary without special tokens. */
   readonly vocabularySize: number;
   readonly fit: ReferenceFit;
-  /** Undefined for a captioner that stores no statistics of its features. */
+  /** Undefined if the captioner stores no statistics of its features. */
   readonly distance?: FeatureDistance;
   readonly random: Random;
   /** The confidence of a caption, and the CIDEr from which on one is good. */
   readonly confidence?: { readonly threshold: number; readonly of: (prediction: ConfidentPrediction) => number };
 }
 
-/** Scores captions, and looks for what scores hide. */
+/** Scores captions and runs the diagnostics. */
 export function reportCaptions(predictions: readonly ConfidentPrediction[], context: ReportContext): CaptionReport {
   const { scorer, references, training, vocabularySize, fit, distance, random, confidence } = context;
   const candidates = predictions.map(({ caption }) => ptbTokenize(caption));

@@ -1,11 +1,12 @@
-/** How much more recall weighs than precision. */
+/** Weight of recall relative to precision. */
 const beta = 1.2;
 
 /**
- * ROUGE-L (Lin 2004) of one caption, as the COCO caption evaluation computes it: precision and recall of the longest common
- * subsequence are each the best over the references. The corpus' score is the mean over its captions.
+ * ROUGE-L (Lin 2004) of one caption, as the COCO caption evaluation computes it: the F-score of
+ * precision and recall of the longest common subsequence, each the best over the references. The
+ * corpus score is the mean over captions.
  *
- * A caption without words counts as one with a single, empty word.
+ * A caption without words counts as one empty word.
  */
 export function rougeL(candidate: readonly string[], references: readonly (readonly string[])[]): number {
   const words = orEmptyWord(candidate);
@@ -25,7 +26,7 @@ function orEmptyWord(words: readonly string[]): readonly string[] {
 }
 
 function longestCommonSubsequence(a: readonly string[], b: readonly string[]): number {
-  const row = new Uint32Array(b.length + 1); // row[j]: of the words of a so far and the first j of b
+  const row = new Uint32Array(b.length + 1); // row[j]: length for the words of a so far and the first j of b
   for (const word of a) {
     let diagonal = 0;
     for (let j = 1; j <= b.length; j++) {

@@ -8,19 +8,21 @@ export interface ScoredPredictions {
   readonly corpus: CaptionScores;
   /** By `image_id`, in the order of the predictions. */
   readonly images: ReadonlyMap<string, CaptionScores>;
-  /** What they are computed from, in the same order: for `bootstrapIntervals`. */
+  /** The statistics behind the scores, in the same order, for `bootstrapIntervals`. */
   readonly statistics: CaptionStatistics;
 }
 
 /**
  * Scores predictions as the COCO caption evaluation does.
  *
- * @param predictions parsed JSON: `[{"image_id": …, "caption": "…"}]`, one a photo.
- * @param references parsed JSON: COCO's annotations, `{"annotations": [{"image_id": …, "caption": "…"}]}`, or
- *   `{image_id: ["…", …]}`. Numbers and strings name the same photo: 9 is "9".
- * @param onlyPredicted leave photos without a prediction out, as the COCO evaluation does, where it is an error otherwise.
- * @throws CaptionerError `bad-input`: not these formats, nothing to score, a photo predicted twice; `mismatch`: photos with a prediction
- *   but no reference, or the other way round.
+ * @param predictions parsed JSON: `[{"image_id": …, "caption": "…"}]`, one per photo.
+ * @param references parsed JSON: COCO annotations,
+ * `{"annotations": [{"image_id": …, "caption": "…"}]}`, or `{image_id: ["…", …]}`. Numbers and
+ * strings name the same photo: 9 is "9".
+ * @param onlyPredicted leave out photos without a prediction, as the COCO evaluation does. By
+ * default they are an error.
+ * @throws CaptionerError `bad-input` for another format, nothing to score, or a photo predicted
+ * twice; `mismatch` for photos with a prediction but no reference, or the reverse.
  */
 export function scorePredictions(
   predictions: unknown,
@@ -31,13 +33,13 @@ export function scorePredictions(
   const referenced = readReferences(references);
   const unreferenced = [...predicted.keys()].filter((id) => !referenced.has(id));
   if (unreferenced.length) {
-    throw new CaptionerError('mismatch', `The references have no caption of ${namePhotos(unreferenced)}.`);
+    throw new CaptionerError('mismatch', `The references have no caption for ${namePhotos(unreferenced)}.`);
   }
   const unpredicted = [...referenced.keys()].filter((id) => !predicted.has(id));
   if (unpredicted.length && !onlyPredicted) {
     throw new CaptionerError(
       'mismatch',
-      `The predictions have no caption of ${namePhotos(unpredicted)}, and a score of a part does not compare: predict them, or leave them out on purpose (--only-predicted).`,
+      `The predictions have no caption for ${namePhotos(unpredicted)}. Scores of a subset are not comparable: add the missing captions, or pass --only-predicted to leave these photos out.`,
     );
   }
   const ids = [...predicted.keys()];
@@ -48,9 +50,9 @@ export function scorePredictions(
 }
 
 /**
- * Captions by photo.
- * @param json `[{"image_id": …, "caption": "…"}]`, one a photo.
- * @param source what they are called in messages.
+ * Reads predicted captions by photo.
+ * @param json `[{"image_id": …, "caption": "…"}]`, one per photo.
+ * @param source name for error messages.
  * @throws CaptionerError `bad-input`
  */
 export function readPredictions(json: unknown, source = 'The predictions'): Map<string, string> {
@@ -58,7 +60,7 @@ export function readPredictions(json: unknown, source = 'The predictions'): Map<
   const predictions = new Map<string, string>();
   json.forEach((entry, i) => {
     const { id, caption } = readCaption(entry, `Prediction ${i + 1}`);
-    if (predictions.has(id)) throw bad(`There are two predictions for ${id}: leave the best one.`);
+    if (predictions.has(id)) throw bad(`There are two predictions for ${id}. Keep only one.`);
     predictions.set(id, caption);
   });
   if (!predictions.size) throw bad('There are no predictions to score.');
@@ -66,9 +68,9 @@ export function readPredictions(json: unknown, source = 'The predictions'): Map<
 }
 
 /**
- * Captions that people wrote, by photo; those without any word are left out.
- * @param json COCO's annotations, or `{image_id: ["…", …]}`.
- * @throws CaptionerError `bad-input`, also where a photo has none.
+ * Reads reference captions by photo. Captions without a word are left out.
+ * @param json COCO annotations, or `{image_id: ["…", …]}`.
+ * @throws CaptionerError `bad-input`, also for a photo without captions.
  */
 export function readReferences(json: unknown): Map<string, string[]> {
   const references = new Map<string, string[]>();
@@ -95,15 +97,15 @@ export function readReferences(json: unknown): Map<string, string[]> {
     }
   }
   const empty = [...references].filter(([, captions]) => !captions.length).map(([id]) => id);
-  if (empty.length) throw bad(`The references have no caption with a word in it of ${namePhotos(empty)}.`);
+  if (empty.length) throw bad(`The references have no caption with words for ${namePhotos(empty)}.`);
   if (!references.size) throw bad('There are no references to score against.');
   return references;
 }
 
 function readCaption(entry: unknown, where: string): { id: string; caption: string } {
   const { image_id: id, caption }: Record<string, unknown> = isObject(entry) ? entry : {};
-  if (typeof id !== 'string' && typeof id !== 'number') throw bad(`${where} has no "image_id", a text or a number.`);
-  if (typeof caption !== 'string') throw bad(`${where}, of ${id}, has no "caption", a text.`);
+  if (typeof id !== 'string' && typeof id !== 'number') throw bad(`${where} has no "image_id" (a string or a number).`);
+  if (typeof caption !== 'string') throw bad(`${where}, of ${id}, has no "caption" (a string).`);
   return { id: String(id), caption };
 }
 
@@ -115,7 +117,7 @@ function bad(message: string): CaptionerError {
   return new CaptionerError('bad-input', message);
 }
 
-/** "3 photos (a, b, c)", the first few by name. */
+/** A count with the first few names: "3 photos (a, b, c)". */
 export function namePhotos(ids: readonly string[]): string {
   const named = ids.slice(0, 5).join(', ') + (ids.length > 5 ? ', …' : '');
   return `${ids.length} ${ids.length === 1 ? 'photo' : 'photos'} (${named})`;

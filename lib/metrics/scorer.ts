@@ -6,20 +6,24 @@ import { CaptionStatistics, type CaptionScores } from './statistics.js';
 
 export type { CaptionScores } from './statistics.js';
 
-/** Scores of all captions together, and of each one. */
+/** Corpus scores, and the scores of each caption. */
 export interface ScoredCaptions {
   readonly corpus: CaptionScores;
   readonly images: readonly CaptionScores[];
 }
 
-/** Scores captions against references that are prepared once: for a score after every epoch. */
+/**
+ * Scores captions against references that are prepared once, so that scoring after every epoch is
+ * cheap.
+ */
 export class CaptionScorer {
   private readonly bleu: BleuScorer;
   private readonly cider: CiderScorer;
 
   /**
-   * @param references of each photo, at least one caption, each as words (see `ptbTokenize`).
-   * @throws CaptionerError `bad-input` when a photo has none.
+   * @param references references of each photo as words (see `ptbTokenize`), at least one per
+   * photo.
+   * @throws CaptionerError `bad-input` if a photo has none.
    */
   constructor(private readonly references: readonly (readonly (readonly string[])[])[]) {
     const without = references.findIndex((captions) => !captions.length);
@@ -30,15 +34,18 @@ export class CaptionScorer {
   }
 
   /**
-   * @param candidates a caption for each photo, in the order of the references; one without words scores, too.
-   * @throws CaptionerError `mismatch` when their number is not that of the references.
+   * @param candidates one caption per photo, in the order of the references. May be empty.
+   * @throws CaptionerError `mismatch` if their number differs from that of the references.
    */
   score(candidates: readonly (readonly string[])[]): ScoredCaptions {
     const statistics = this.statistics(candidates);
     return { corpus: statistics.corpus(), images: candidates.map((_, i) => statistics.corpus([i])) };
   }
 
-  /** What the scores of `candidates`, and of any choice of them, are computed from. @throws CaptionerError as {@link score}. */
+  /**
+   * The statistics behind the scores of `candidates`, or of any selection of them. @throws
+   * CaptionerError as {@link score}.
+   */
   statistics(candidates: readonly (readonly string[])[]): CaptionStatistics {
     this.check(candidates);
     const cider = this.cider.score(candidates);
@@ -55,12 +62,15 @@ export class CaptionScorer {
     if (candidates.length === this.references.length) return;
     throw new CaptionerError(
       'mismatch',
-      `There are ${candidates.length} captions for ${this.references.length} photos with references.`,
+      `There are ${candidates.length} captions for ${this.references.length} photos with references. Pass one caption per photo.`,
     );
   }
 }
 
-/** BLEU-1 to 4, ROUGE-L and CIDEr-D of `candidates`: one caption a photo, against the photo's references. */
+/**
+ * BLEU-1 to 4, ROUGE-L and CIDEr-D of `candidates`, one caption per photo, against each photo's
+ * references.
+ */
 export function scoreCaptions(
   candidates: readonly (readonly string[])[],
   references: readonly (readonly (readonly string[])[])[],

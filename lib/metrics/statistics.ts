@@ -1,7 +1,7 @@
 import { bleu, type BleuCounts } from './bleu.js';
 import { longestNgram } from './ngrams.js';
 
-/** The scores that are reported of captions, as fractions: BLEU and ROUGE-L in [0, 1], CIDEr (CIDEr-D) in [0, 10]. */
+/** Scores of captions, as fractions: BLEU and ROUGE-L in [0, 1], CIDEr (CIDEr-D) in [0, 10]. */
 export interface CaptionScores {
   readonly 'BLEU-1': number;
   readonly 'BLEU-2': number;
@@ -13,22 +13,29 @@ export interface CaptionScores {
 
 export type ScoreName = keyof CaptionScores;
 
-/** The scores, in the order in which they are reported. */
+/** The scores in the order in which they are reported. */
 export const scoreNames: readonly ScoreName[] = ['BLEU-1', 'BLEU-2', 'BLEU-3', 'BLEU-4', 'ROUGE-L', 'CIDEr'];
 
-/** What the scores need to know of one photo's caption: a score of many photos depends on the sums of these alone. */
+/**
+ * Sufficient statistics of one photo's caption: the scores of many photos depend only on their
+ * sums.
+ */
 export interface PhotoStatistics extends BleuCounts {
   readonly rouge: number;
-  /** With how rare n-grams are counted over the references of all photos, of which these may be a part. */
+  /**
+   * CIDEr-D with document frequencies from the references of all photos, of which these may be a
+   * selection.
+   */
   readonly cider: number;
 }
 
-/** Numbers of a photo: 4 n-gram counts found, 4 guessed, 2 lengths, ROUGE-L, CIDEr. */
+/** Numbers per photo: 4 n-gram counts that match, 4 in total, 2 lengths, ROUGE-L, CIDEr. */
 const WIDTH = 2 * longestNgram + 4;
 
 /**
- * The sufficient statistics of a caption for each of N photos. The scores of any choice of the photos are sums over it, so that a thousand
- * resamples take moments: no caption is compared with its references again.
+ * Sufficient statistics of one caption for each of N photos. The scores of any selection of photos
+ * are sums over them, so a thousand resamples take moments: no caption is compared with its
+ * references twice.
  */
 export class CaptionStatistics {
   /** @param rows [N, 12], see {@link CaptionStatistics.of}. */
@@ -53,12 +60,12 @@ export class CaptionStatistics {
     return this.rows.length / WIDTH;
   }
 
-  /** Of one photo. */
+  /** The statistics of one photo. */
   photo(i: number): PhotoStatistics {
     return unpack(this.rows.subarray(i * WIDTH, (i + 1) * WIDTH));
   }
 
-  /** The scores of some photos together, repeats counted as often as they come; of all where none are named. */
+  /** Corpus scores of the given photos (repeats count each time), or of all. */
   corpus(photos?: ArrayLike<number>): CaptionScores {
     const sums = new Float64Array(WIDTH);
     const count = photos?.length ?? this.photos;
@@ -66,7 +73,10 @@ export class CaptionStatistics {
     return scoresOf(sums, count);
   }
 
-  /** The scores with the captions of some photos taken from `other`. @param swapped [N], 1 where it is to be taken. */
+  /**
+   * Corpus scores with the captions of some photos taken from `other`. @param swapped [N], 1 to
+   * take from `other`.
+   */
   corpusWith(other: CaptionStatistics, swapped: Uint8Array): CaptionScores {
     const sums = new Float64Array(WIDTH);
     for (let i = 0; i < this.photos; i++) (swapped[i] ? other : this).add(i, sums);

@@ -52,9 +52,7 @@ describe('captioner caption, its search', function () {
   it('says what it does not know, and what makes no sense, before it begins', async () => {
     const unknown = await caption(photo, '--require', 'doog');
     expect(unknown).to.deep.include({ code: 1, stdout: '' });
-    expect(unknown.stderr).to.equal(
-      "captioner: require: 'doog' is not in the vocabulary. Did you mean 'dog'?\n",
-    );
+    expect(unknown.stderr).to.equal("captioner: require: 'doog' is not in the vocabulary. Did you mean 'dog'?\n");
     const senseless = await caption(photo, '--temperature', '0.5');
     expect(senseless).to.deep.include({ code: 1, stdout: '' });
     expect(senseless.stderr).to.match(/^captioner: 'temperature' has no effect with method beam\. .*\n$/);

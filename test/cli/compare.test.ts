@@ -98,7 +98,7 @@ describe('captioner evaluate and compare', function () {
     );
     expect(mixed.code).to.equal(0);
     expect(mixed.stderr).to.match(
-      /^captioner: (?:beam \d: )?CIDEr is .* with those of others\. The features carry nothing/m,
+      /^captioner: (?:beam \d: )?CIDEr is .* with those of another photo\. The captions do not depend on the features/m,
     );
     interface Checked {
       readonly name: string;
@@ -120,7 +120,7 @@ describe('captioner evaluate and compare', function () {
     const missing = await captioner('compare', at('none'), at('other.json'));
     expect(missing.stderr).to.match(/^captioner: .*none can't be read/);
     const samples = await captioner('compare', at('other.json'), at('other.json'), '--data', at('captions.csv'));
-    expect(samples.stderr).to.match(/^captioner: The references have no caption of 1 photo \(nowhere\.jpg\)\.\n$/);
+    expect(samples.stderr).to.match(/^captioner: The references have no caption for 1 photo \(nowhere\.jpg\)\.\n$/);
     const both = await captioner('compare', 'a', 'b', '--resamples', '0');
     expect(both.stderr).to.match(/^captioner: --resamples must be 1 or more\.\n$/);
   });

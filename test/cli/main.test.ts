@@ -96,7 +96,7 @@ describe('captioner', function () {
     });
 
     for (const [what, content, complaint] of [
-      ['no JSON', '[{', /^captioner: .*p\.json is no JSON: .*\n$/],
+      ['not JSON', '[{', /^captioner: .*p\.json is not JSON: .*\n$/],
       ['another format', '{}', /^captioner: The predictions must be a list.*\n$/],
     ] as const) {
       it(`says in a line what is wrong with a file of ${what}`, async () => {

@@ -78,7 +78,7 @@ describe('results of two runs', () => {
     const { scores } = await compare(folder, at('own.json'), { references: given });
     expect(scores.CIDEr.difference).to.be.below(0);
     await refusal(compare(folder, at('own.json')), 'not-found', 'own.json has no photos.json');
-    await refusal(compare(folder, at('own.json'), { references: new Map() }), 'mismatch', 'no caption of 3 photos');
+    await refusal(compare(folder, at('own.json'), { references: new Map() }), 'mismatch', 'no caption for 3 photos');
   });
 
   it('are refused where they are of other splits, photos or references', async () => {
@@ -88,15 +88,15 @@ describe('results of two runs', () => {
     const fewer = await results('fewer', { 'a.jpg': 'a dog', 'b.jpg': 'two men' });
     await refusal(compare(fewer, test), 'mismatch', 'has 1 photo (c.jpg) that', '2 that both have (--only-common)');
     await refusal(compare(test, fewer), 'mismatch', 'has 1 photo (c.jpg) that');
-    await refusal(compare(test, fewer, { onlyCommon: true }), 'mismatch', 'other references or photos', '--data');
+    await refusal(compare(test, fewer, { onlyCommon: true }), 'mismatch', 'different references or photos', '--data');
     const common = await compare(test, fewer, { onlyCommon: true, references: given });
     expect(common.leftOut).to.deep.equal({ a: 1, b: 0 });
     expect(common.photos).to.have.length(2);
     const other = await results('other', good, 'test', { ...references, 'a.jpg': ['A cat.'] });
-    await refusal(compare(test, other), 'mismatch', 'other references or photos');
+    await refusal(compare(test, other), 'mismatch', 'different references or photos');
     const strange = { 'x.jpg': ['A cat.'], 'y.jpg': ['A dog.'] };
     const none = await results('none', { 'x.jpg': 'a cat', 'y.jpg': 'a cat' }, 'test', strange);
-    await refusal(compare(test, none), 'mismatch', 'no photo in common');
+    await refusal(compare(test, none), 'mismatch', 'no photos in common');
   });
 
   it('are refused where their files are missing or damaged', async () => {
@@ -104,7 +104,7 @@ describe('results of two runs', () => {
     await refusal(read(at('nowhere')), 'not-found', 'nowhere');
     const folder = await results('a', good);
     fs.writeFileSync(path.join(folder, 'predictions.json'), '[{"image_id": "a.jpg", "caption": "a dog"}]');
-    await refusal(read(folder), 'mismatch', 'not of the same photos');
+    await refusal(read(folder), 'mismatch', 'of different photos');
     fs.writeFileSync(path.join(folder, 'photos.json'), '{"format":');
     await refusal(read(folder), 'corrupt', 'photos.json is damaged');
     fs.writeFileSync(path.join(folder, 'predictions.json'), 'captions');
@@ -113,9 +113,9 @@ describe('results of two runs', () => {
     await refusal(read(folder), 'bad-input', 'predictions.json must be a list');
     const report = async () => readTestReport(folder);
     fs.writeFileSync(path.join(folder, 'metrics.json'), '{"split": "test", "photos": 1, "beams": {"3": {}}}');
-    await refusal(report(), 'bad-input', 'metrics.json is no report', 'beams.3.BLEU-1');
+    await refusal(report(), 'bad-input', 'metrics.json is not a report', 'beams.3.BLEU-1');
     fs.writeFileSync(path.join(folder, 'metrics.json'), 'null');
-    await refusal(report(), 'bad-input', 'metrics.json is no report');
+    await refusal(report(), 'bad-input', 'metrics.json is not a report');
   });
 });
 

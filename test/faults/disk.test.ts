@@ -55,7 +55,7 @@ describe('a disk', function () {
   afterEach(() => disk?.remove());
   const at = (name: string) => path.join(disk.folder, name);
   const full =
-    /can't be written: the disk is full\. What was written before is kept: make room and run the same command again\./;
+    /can't be written: the disk is full\. Everything written so far is kept: free some space and run the same command again\./;
 
   describe('that is full', () => {
     it('stops an extraction, which goes on to the same end when there is room', async () => {
@@ -203,7 +203,7 @@ describe('a limit on the size of files', function () {
       });
     // 40 rows of 972 bytes; sh counts in blocks of 512.
     expect(await run('40')).to.match(
-      /features can't be written: the file has reached the largest size that is allowed\..*make room/,
+      /features can't be written: the file has reached the maximum size\..*free some space/,
     );
     expect(await run('unlimited')).to.equal('stored');
     await extract(path.join(scratch, 'whole'));

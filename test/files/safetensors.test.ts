@@ -54,7 +54,10 @@ describe('safetensors', () => {
 
   it('refuses to store in fp16 what does not fit', () => {
     const given = weights(['big', [1], Float32Array.of(1e5)]);
-    expect(() => encodeSafetensors(given, 'fp16')).to.throw(CaptionerError, /'big' holds 100000, more than fp16 can/);
+    expect(() => encodeSafetensors(given, 'fp16')).to.throw(
+      CaptionerError,
+      /'big' contains 100000, which exceeds the maximum of fp16/,
+    );
   });
 
   it('reads from bytes that begin at an odd address', () => {
@@ -70,19 +73,19 @@ describe('safetensors', () => {
     ['a file of something else', Buffer.from('{"this": "is some other kind of file"}'), /its header should have/],
     ['a header that is no JSON', file('{oops', four), /its header is not JSON/],
     ['a header that is no object', file('[]', four), /its header is not an object/],
-    ['bytes cut off', file({ w: twoByTwo }, four.subarray(0, 15)), /'w' is cut short/],
+    ['bytes cut off', file({ w: twoByTwo }, four.subarray(0, 15)), /'w' is truncated/],
     ['bytes too many', file({ w: twoByTwo }, floats(1, 2, 3, 4, 5)), /4 bytes follow its last array/],
-    ['a gap', file({ w: { ...twoByTwo, data_offsets: [4, 20] } }, floats(1, 2, 3, 4, 5)), /'w' begins at byte 4/],
+    ['a gap', file({ w: { ...twoByTwo, data_offsets: [4, 20] } }, floats(1, 2, 3, 4, 5)), /'w' starts at byte 4/],
     [
       'a wrong size',
       file({ w: { ...twoByTwo, shape: [3, 2] } }, four),
-      /'w' of shape \[3, 2\] needs 24 bytes, it has 16/,
+      /'w' of shape \[3, 2\] needs 24 bytes, but has 16/,
     ],
     ['no shape', file({ w: { dtype: 'F32', data_offsets: [0, 16] } }, four), /'w' has no shape/],
     ['a negative shape', file({ w: { ...twoByTwo, shape: [-2, -2] } }, four), /'w' has no shape/],
     ['no offsets', file({ w: { dtype: 'F32', shape: [4] } }, four), /'w' has no data_offsets/],
     ['no dtype', file({ w: null }, four), /'w' has no dtype/],
-    ['an unknown type', file({ w: { ...twoByTwo, dtype: 'BF16' } }, four), /'w' is BF16; only F32 and F16/],
+    ['an unknown type', file({ w: { ...twoByTwo, dtype: 'BF16' } }, four), /'w' has type BF16. Only F32 and F16/],
   ];
   for (const [what, bytes, message] of faults) {
     it(`names the fault and the file: ${what}`, () => {

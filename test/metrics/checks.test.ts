@@ -14,16 +14,16 @@ import { randomFeatures } from '../fixtures/random-features.js';
 
 const words = (caption: string) => caption.split(' ').filter(Boolean);
 
-describe('checks of what goes wrong without an error', () => {
+describe('checks for silent failures', () => {
   it('one caption for many photos', () => {
     const captions = (same: number, of: number) =>
       Array.from({ length: of }, (_, i) => words(i < same ? 'a man' : `a dog ${i}`));
     const checked = (same: number, of: number) => checkSameCaption(diversity(captions(same, of)), of);
     expect(checked(30, 100)).to.include({ alarm: true, value: 0.3 });
-    expect(checked(30, 100).message).to.contain('30.0 % of the photos').and.contain('"a man"').and.contain('train');
+    expect(checked(30, 100).message).to.contain('30.0 % of the photos').and.contain('"a man"').and.contain('Train');
     expect(checked(9, 100).alarm).to.be.false;
     expect(checked(3, 7).alarm, 'three photos are no pattern').to.be.false;
-    expect(checked(3, 7).message).to.contain('3 photos are too few to tell');
+    expect(checked(3, 7).message).to.contain('3 photos are too few to judge');
     expect(checked(9, 100).message).not.to.contain('too few');
   });
 
@@ -51,7 +51,7 @@ describe('checks of what goes wrong without an error', () => {
       expect(found.shuffled).to.be.closeTo(found.cider, 1e-12);
       const check = checkShuffledFeatures(found);
       expect(check).to.deep.include({ alarm: true, name: 'shuffled-features', details: found });
-      expect(check.message).to.contain('The features carry nothing');
+      expect(check.message).to.contain('do not depend on the features');
     });
 
     it('can not be told of one photo, and are suspected where nothing scores', () => {
@@ -65,7 +65,7 @@ describe('checks of what goes wrong without an error', () => {
     expect(checkUnknownWords(0.4)).to.include({ alarm: true, value: 0.4 });
   });
 
-  describe('features that were made otherwise than in training', () => {
+  describe('features prepared differently from training', () => {
     const D = 40;
     const ids = Array.from({ length: 200 }, (_, i) => `${i}.jpg`);
     const features = randomFeatures(ids, D); // of mean 0 and deviation 1
@@ -87,13 +87,13 @@ describe('checks of what goes wrong without an error', () => {
       expect(check(0.5, 1).value).to.be.closeTo(0.5, 0.05);
       expect(check(0, 0.3).alarm).to.be.true;
       expect(check(0, 5).alarm).to.be.true;
-      expect(check(0.5, 1).message).to.contain('prepared otherwise');
+      expect(check(0.5, 1).message).to.contain('prepared differently');
     });
 
-    it('can not be told of a few photos', () => {
+    it('are not judged on a few photos', () => {
       const few = check(0.5, 1, ids.slice(0, 7));
       expect(few.alarm).to.be.false;
-      expect(few.message).to.contain('7 photos are too few to tell');
+      expect(few.message).to.contain('7 photos are too few to judge');
       expect(check(0, 1).message).not.to.contain('too few');
     });
   });

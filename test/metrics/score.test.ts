@@ -38,7 +38,7 @@ describe('scorePredictions', () => {
   it('leaves photos without a prediction out only where it is told to', () => {
     const part = [predictions[0]];
     expect(() => scorePredictions(part, coco))
-      .to.throw(CaptionerError, 'no caption of 1 photo (1)')
+      .to.throw(CaptionerError, 'no caption for 1 photo (1)')
       .with.property('code', 'mismatch');
     expect(scorePredictions(part, coco, { onlyPredicted: true }).corpus['BLEU-1']).to.be.closeTo(1, 1e-8);
   });
@@ -50,11 +50,11 @@ describe('scorePredictions', () => {
     [['a'], coco, 'Prediction 1 has no "image_id"'],
     [[predictions[0], { image_id: 1 }], coco, 'Prediction 2, of 1, has no "caption"'],
     [[...predictions, { image_id: 1, caption: 'again' }], coco, 'two predictions for 1'],
-    [[...predictions, { image_id: 7, caption: 'a' }], coco, 'no caption of 1 photo (7)'],
+    [[...predictions, { image_id: 7, caption: 'a' }], coco, 'no caption for 1 photo (7)'],
     [predictions, [], 'references must be an object'],
     [predictions, {}, 'no references'],
-    [predictions, { ...plain, 2: [] }, 'no caption with a word in it of 1 photo (2)'],
-    [predictions, { ...plain, 2: [' . '] }, 'no caption with a word in it of 1 photo (2)'],
+    [predictions, { ...plain, 2: [] }, 'no caption with words for 1 photo (2)'],
+    [predictions, { ...plain, 2: [' . '] }, 'no caption with words for 1 photo (2)'],
     [predictions, { ...plain, 2: 'a' }, 'references of 2 must be a list'],
     [predictions, { annotations: [{ image_id: 1 }] }, 'Annotation 1 of the references, of 1, has no "caption"'],
   ] as const) {

@@ -170,7 +170,7 @@ describe('the download of a data set', function () {
     server.answers = [serve(await zipOf({ 'other/a.jpg': 'x' }))];
     expect((await failure(get())).message).to.contain('does not hold photos');
     server.answers = [serve(Buffer.from('<html>Not here</html>'))];
-    expect((await failure(get())).message).to.contain('no zip archive');
+    expect((await failure(get())).message).to.contain('not a zip archive');
     expect(there()).to.not.include('photos');
   });
 
