@@ -19,19 +19,20 @@ import { CaptionerError } from '../errors.js';
 type DataId = TensorInfo['dataId'];
 
 /**
- * A TensorFlow.js backend whose tensors are typed arrays in JavaScript's memory and whose heavy kernels run on ONNX Runtime.
- * Kernels without a rule, and small work for which a call into native code does not pay, run on TensorFlow.js' own CPU kernels.
+ * A TensorFlow.js backend with tensors in JavaScript typed arrays and heavy kernels on ONNX
+ * Runtime. TensorFlow.js' own CPU kernels run those without a rule, and work too small to justify a
+ * native call.
  */
 export class OnnxBackend extends MathBackendCPU implements TensorStorage {
-  /** Set while a step is traced: sees every kernel. */
+  /** Receives every kernel while a step is traced. */
   recorder?: Recorder;
-  /** Buffers that compiled steps write to in turn. Whoever reads them gets a copy. */
+  /** Buffers that compiled steps overwrite. Reading one returns a copy. */
   readonly recycled = new WeakSet<object>();
   readonly eager = new EagerSessions(this);
   private kernelDepth = 0;
 
   override write(values: Parameters<MathBackendCPU['write']>[0], shape: number[], dtype: TfDataType): DataId {
-    // Without the base class' advice to install another backend.
+    // Skips the base class's advice to install another backend.
     const dataId = { id: this.nextId() };
     this.data.set(dataId, { values, dtype, refCount: 1 });
     return dataId;
@@ -39,7 +40,7 @@ export class OnnxBackend extends MathBackendCPU implements TensorStorage {
 
   override incRef(dataId: DataId): void {
     super.incRef(dataId);
-    // A variable is created by a reference to its initial value.
+    // A new variable shares the data of its initial value.
     this.recorder?.noticeVariables();
   }
 
@@ -64,10 +65,13 @@ export class OnnxBackend extends MathBackendCPU implements TensorStorage {
     if (dtype === 'float32') return values instanceof Float32Array ? values : Float32Array.from(values);
     if (dtype === 'int32') return values instanceof Int32Array ? values : Int32Array.from(values);
     if (dtype === 'bool') return values instanceof Uint8Array ? values : Uint8Array.from(values);
-    throw new CaptionerError('unsupported', `The 'onnx' backend holds no tensors of type ${dtype}.`);
+    throw new CaptionerError('unsupported', `The 'onnx' backend does not support tensors of type ${dtype}.`);
   }
 
-  /** Runs one kernel: on ONNX Runtime where that pays, else in JavaScript. While a step is traced, what depends on its inputs is written down. */
+  /**
+   * Runs one kernel: on ONNX Runtime if worth it, else in JavaScript. While a step is traced,
+   * kernels that depend on its inputs are recorded instead.
+   */
   runKernel(
     name: string,
     fallback: KernelConfig,
@@ -96,7 +100,7 @@ type KernelConfigAttributes = Parameters<KernelConfig['kernelFunc']>[0]['attrs']
 
 let registered = false;
 
-/** Makes the backend known to TensorFlow.js as 'onnx'; choose it with `tf.setBackend('onnx')`. */
+/** Registers the backend with TensorFlow.js as 'onnx'. Select it with `tf.setBackend('onnx')`. */
 export function registerOnnxBackend(): void {
   if (registered) return;
   registered = true;
@@ -117,7 +121,7 @@ export function registerOnnxBackend(): void {
   registerBackend('onnx', () => new OnnxBackend());
 }
 
-/** The 'onnx' backend if it is the one in use. */
+/** The 'onnx' backend if it is in use. */
 export function currentOnnxBackend(): OnnxBackend | undefined {
   const backend = engine().backend;
   return backend instanceof OnnxBackend ? backend : undefined;

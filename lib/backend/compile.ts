@@ -11,22 +11,23 @@ import { CaptionerError } from '../errors.js';
 /** A step that runs as one graph. The caller disposes of the tensors it returns. */
 export interface CompiledStep<I extends Tensors, O extends Tensors> {
   (inputs: I): Promise<O>;
-  /** Graphs made so far: one for each set of input shapes. */
+  /** Number of graphs so far, one per set of input shapes. */
   readonly graphs: number;
   /** Frees the graphs. */
   dispose(): void;
 }
 
 /**
- * Turns a step of plain TensorFlow.js operations into one ONNX graph for each set of input shapes: traced when such inputs first
- * come, run by ONNX Runtime from then on. Variables that the step reads or assigns (weights, optimiser slots) are read and updated
- * as they would be. On any backend but 'onnx' the step just runs.
+ * Compiles a step of plain TensorFlow.js operations into one ONNX graph per set of input shapes.
+ * The first call with new shapes traces the step; ONNX Runtime runs the graph from then on.
+ * Variables that the step reads or assigns (weights, optimiser slots) are read and updated as
+ * usual. On any backend but 'onnx' the step simply runs.
  *
- * Everything else that changes from call to call must be an input tensor: dropout masks, the learning rate, the number of the
- * step. A step that breaks this is refused.
+ * Everything else that changes between calls must be an input tensor: dropout masks, the learning
+ * rate, the step number. A step that breaks this rule is refused.
  *
- * @throws CaptionerError `impure-step` if the step depends on something that is not an input or variable, `unsupported` if it uses
- * an operation that the graph can't hold.
+ * @throws CaptionerError `impure-step` if the step depends on anything but inputs and variables;
+ * `unsupported` if it uses an operation without an ONNX rule.
  */
 export function compile<I extends Tensors, O extends Tensors>(
   step: (inputs: I) => O,
@@ -60,7 +61,10 @@ export function compile<I extends Tensors, O extends Tensors>(
 
 let turn: Promise<unknown> = Promise.resolve();
 
-/** Compiled steps run one after the other, also when they are not awaited: each sees the variables that the last one left. */
+/**
+ * Runs compiled steps one after another, even if they are not awaited: each sees the variables that
+ * the previous one left.
+ */
 function inTurn<T>(run: () => Promise<T>): Promise<T> {
   const result = turn.then(run);
   turn = result.catch(() => undefined);
@@ -122,7 +126,8 @@ class CompiledGraph {
 type Values = Float32Array | Int32Array | Uint8Array;
 
 function bufferOf({ shape, dtype }: { shape: readonly number[]; dtype: DataType }, data: Values): Buffer {
-  if (!isDtype(dtype)) throw new CaptionerError('unsupported', `A compiled step can't use tensors of type ${dtype}.`);
+  if (!isDtype(dtype))
+    throw new CaptionerError('unsupported', `A compiled step does not support tensors of type ${dtype}.`);
   return { data, dtype: dtype as Dtype, shape };
 }
 
@@ -132,8 +137,8 @@ function blank(dtype: DataType, size: number): Values {
 }
 
 /**
- * Each variable that compiled steps assign has two buffers, written in turn: a step reads one and writes the other, so that
- * nothing is allocated, and a step that fails has changed nothing.
+ * Each variable that compiled steps assign has two buffers. A step reads one and writes the other,
+ * so that it allocates nothing, and a step that fails changes nothing.
  */
 const spares = new WeakMap<Variable, Values>();
 
@@ -149,7 +154,7 @@ function takeSpare(backend: OnnxBackend, variable: Variable): Values {
 function replaceValues(backend: OnnxBackend, variable: Variable, values: Values): void {
   const data = backend.data.get(variable.dataId) as { values: Values; refCount: number };
   if (data.refCount > 1) {
-    // Someone else holds a tensor on the same data (a clone): it keeps its values.
+    // Another tensor (a clone) shares the data and must keep its values.
     const info = backend.makeTensorInfo(variable.shape, variable.dtype, values);
     const tensor = internals().makeTensorFromTensorInfo.call(engine(), info, backend);
     variable.assign(tensor);

@@ -1,7 +1,7 @@
 import type { GraphBuilder } from '../onnx/graph-builder.js';
 import type { Node } from '../onnx/protobuf.js';
 
-/** Which node produces a value, and which nodes consume it. */
+/** The node that produces each value, and the nodes that consume it. */
 export function uses(graph: GraphBuilder) {
   const producers = new Map<string, Node>();
   const consumers = new Map<string, Node[]>();

@@ -7,20 +7,23 @@ import { GraphBuilder, isDtype, tfType, type Dtype } from '../onnx/graph-builder
 import { onnxRuntime } from '../onnx/runtime.js';
 import { Session } from '../onnx/session.js';
 
-/** Sessions kept for eager kernels; the one unused for longest goes first. A session takes some 50 KB. */
+/** Maximum number of cached sessions, about 50 KB each. The least recently used goes first. */
 const MAX_SESSIONS = 1000;
 
-/** Runs single kernels, each as a tiny ONNX graph whose session is kept. */
+/** Runs single kernels, each as a tiny ONNX graph with a cached session. */
 export class EagerSessions {
-  /** Work below this (in numbers touched or multiplied) is done sooner in JavaScript than a native call takes. */
+  /**
+   * Smallest work, in numbers touched or multiplied, for which a native call is faster than
+   * JavaScript.
+   */
   smallestWork = 8192;
-  /** undefined: ONNX Runtime has no implementation for these data types. */
+  /** undefined: ONNX Runtime does not implement these data types. */
   private readonly sessions = new Map<string, Session | undefined>();
   private readonly inferred = new Map<string, { dtype: Dtype; shape: number[] }[]>();
 
   constructor(private readonly backend: TensorStorage) {}
 
-  /** The outputs, or undefined when the kernel is better or only done in JavaScript. */
+  /** The outputs, or undefined if the kernel runs better, or only, in JavaScript. */
   run(
     name: string,
     rule: KernelRule,
@@ -49,12 +52,12 @@ export class EagerSessions {
   }
 
   /**
-   * Shapes and types of a kernel's outputs, without running it: tensors that hold no values.
-   * @throws when ONNX Runtime can't run the kernel on such inputs.
+   * Infers the shapes and types of a kernel's outputs without running it: tensors without values.
+   * @throws if ONNX Runtime can't run the kernel on such inputs.
    */
   infer(name: string, rule: KernelRule, inputs: KernelInputs, attributes: Attributes): TensorInfo[] {
     const operands = operandsOf(inputs);
-    if (!operands) throw new Error('it takes a tensor that is neither float32, int32 nor bool');
+    if (!operands) throw new Error('an input is neither float32, int32 nor bool');
     const signature = Object.values(operands).map(({ dtype, shape }) => `${dtype}:${shape.join('x')}`);
     const key = `${name} ${signature.join(' ')} ${JSON.stringify(attributes)}`;
     let outputs = this.inferred.get(key);
@@ -82,7 +85,7 @@ export class EagerSessions {
     try {
       session = this.build(rule, operands, attributes);
     } catch {
-      // JavaScript can.
+      // JavaScript can run it.
     }
     this.sessions.set(key, session);
     if (this.sessions.size > MAX_SESSIONS) {
@@ -104,12 +107,12 @@ export class EagerSessions {
       return new Session(graph.encode(), { threads: rule.threaded ? undefined : 1, optimization: 'basic' });
     } catch (cause) {
       const types = Object.values(operands).map(({ dtype, shape }) => `${dtype}:${shape.join('x')}`);
-      throw new Error(`ONNX Runtime has no implementation for ${types.join(', ')}`, { cause });
+      throw new Error(`ONNX Runtime does not implement it for ${types.join(', ')}`, { cause });
     }
   }
 }
 
-/** The inputs that are given, named as the kernel names them; undefined where one is of a type that ONNX does not share. */
+/** The inputs by the kernel's names, or undefined if ONNX has no counterpart for a type. */
 function operandsOf(inputs: KernelInputs): Operands | undefined {
   const operands: Operands = {};
   for (const [name, info] of Object.entries(inputs)) {

@@ -1,6 +1,6 @@
 import { engine, type KernelBackend, type Tensor, type TensorInfo, type Variable } from '@tensorflow/tfjs-core';
 
-/** What TensorFlow.js' engine offers beyond its typed interface. */
+/** Members of TensorFlow.js' engine beyond its typed interface. */
 interface EngineInternals {
   state: { registeredVariables: Record<string, Variable> };
   incRef(tensor: Tensor, backend: null): void;

@@ -8,21 +8,22 @@ import { CaptionerError } from '../errors.js';
 export interface ExportedGraph {
   /** The .onnx file. Its inputs are the function's inputs and, by name, the weights it uses. */
   readonly model: Uint8Array;
-  /** The weights that it uses. */
+  /** Names of the weights it uses. */
   readonly weights: readonly string[];
 }
 
-/** Two batch sizes that no layer of a model has by chance. */
+/** Two batch sizes that are unlikely to be a layer's size. */
 const BATCHES = [7, 11] as const;
 
 /**
- * Writes a function of tensors as an ONNX graph that fits any batch size: it is traced with two sizes, and what differs between
- * the two must be the first dimension of inputs and outputs and nothing else. Needs the 'onnx' backend.
+ * Exports a function of tensors as an ONNX graph for any batch size. It traces the function with
+ * two batch sizes; only the first dimension of inputs and outputs may differ. Needs the 'onnx'
+ * backend.
  *
- * @param build the function: named tensors in, named tensors out.
- * @param examples inputs of a given batch size; only their shapes and types matter.
- * @param weights the variables that the function may use, by the names that the graph's inputs get.
- * @throws CaptionerError `unsupported` if the function does something else with another batch size.
+ * @param build the function, from named tensors to named tensors.
+ * @param examples inputs of a given batch size. Only shapes and types matter.
+ * @param weights the variables that the function may use, by their names in the graph.
+ * @throws CaptionerError `unsupported` if the function depends on the batch size in another way.
  */
 export function exportGraph(
   build: (inputs: Tensors) => Tensors,
@@ -33,7 +34,7 @@ export function exportGraph(
   if (!backend)
     throw new CaptionerError(
       'unsupported',
-      "Exporting a graph needs the 'onnx' backend: call useBackend('onnx') first.",
+      "Exporting a graph needs the 'onnx' backend. Call useBackend('onnx') first.",
     );
   const names = new Map(Object.entries(weights).map(([name, variable]) => [variable, name]));
   const traces = BATCHES.map((batch) => {
@@ -46,18 +47,21 @@ export function exportGraph(
       tensor.dispose();
     });
     if ('executed' in traced)
-      throw new CaptionerError('unsupported', 'A function that creates variables cannot be exported.');
+      throw new CaptionerError(
+        'unsupported',
+        'A function that creates variables can not be exported. Create them before.',
+      );
     return traced;
   });
   const difference = differ(traces[0].graph, traces[1].graph);
   if (difference) {
     throw new CaptionerError(
       'unsupported',
-      `This function can't be exported for any batch size: ${difference} with the batch size.`,
+      `This function can't be exported for any batch size: its graph depends on the batch size (${difference}).`,
     );
   }
   const { graph, outputs, reads } = traces[0];
-  // Outputs are known by the function's own names for them.
+  // Outputs get the function's own names.
   const named = new Map(Object.entries(outputs).map(([name, output]) => [output.name, name]));
   const rename = (name: string) => named.get(name) ?? name;
   for (const node of graph.nodes) {

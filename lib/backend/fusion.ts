@@ -3,8 +3,9 @@ import { AttributeType, type Node } from '../onnx/protobuf.js';
 import { uses } from './consumers.js';
 
 /**
- * Rewrites a graph that is going to run on ONNX Runtime now, in ways that a file for others should not have: there, where weights
- * are constants, they would stand in the way of folding a scale into the convolution before it.
+ * Fuses nodes of a graph that runs on ONNX Runtime right away. Not for exported files: with
+ * constant weights, ONNX Runtime folds a scale into the preceding convolution, which these rewrites
+ * would prevent.
  */
 export function fuse(graph: GraphBuilder): void {
   fuseSteps(graph);
@@ -14,8 +15,8 @@ export function fuse(graph: GraphBuilder): void {
 }
 
 /**
- * The gradient of relu(x) asks where x > 0: that is where relu(x) > 0. Asked of the result, x need not be kept, and what
- * computes it can be joined with the relu.
+ * The gradient of relu(x) tests x > 0, which is the same as relu(x) > 0. Testing the result means
+ * that x need not be kept, and that its producer can be fused with the relu.
  */
 function fuseSteps(graph: GraphBuilder): void {
   const rectified = new Map<string, string>();
@@ -30,11 +31,14 @@ function fuseSteps(graph: GraphBuilder): void {
   }
 }
 
-/** The gradient of relu6 multiplies two conditions as numbers: joined before, they become numbers once. */
+/**
+ * The gradient of relu6 multiplies two conditions as numbers. Combined first, they are converted
+ * only once.
+ */
 function fuseMasks(graph: GraphBuilder): void {
   const { producers } = uses(graph);
   const conditions = ['Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual'];
-  /** The condition that a number is made of; TensorFlow.js may cast it more than once. */
+  /** The condition behind a number, through any casts of TensorFlow.js. */
   const conditionOf = (name: string): string | undefined => {
     const node = producers.get(name);
     if (node?.opType !== 'Cast') return undefined;
@@ -54,8 +58,9 @@ function fuseMasks(graph: GraphBuilder): void {
 }
 
 /**
- * Images [N, C, H, W] times a number for each channel plus another, as in batch normalisation: written as a convolution of each
- * channel with one weight and a bias, ONNX Runtime passes over the images once instead of twice, and not again for a relu.
+ * Images [N, C, H, W] times a number per channel plus another, as in batch normalisation. As a
+ * depthwise convolution with one weight and a bias, ONNX Runtime passes over the images once
+ * instead of twice, and fuses a following relu.
  */
 function joinScaleAndShift(graph: GraphBuilder): void {
   const { producers, usedOnce } = uses(graph);
@@ -91,7 +96,10 @@ function joinScaleAndShift(graph: GraphBuilder): void {
   graph.nodes = graph.nodes.filter((node) => !joined.has(node));
 }
 
-/** A convolution adds its bias while it writes its result; ONNX Runtime does this itself only where the bias is a constant. */
+/**
+ * A convolution adds its bias while it writes its result. ONNX Runtime fuses only constant biases
+ * itself.
+ */
 function joinConvolutionBiases(graph: GraphBuilder): void {
   const { producers, usedOnce } = uses(graph);
   const joined = new Set<Node>();
@@ -114,7 +122,7 @@ function joinConvolutionBiases(graph: GraphBuilder): void {
 
 const other = (node: Node, name: string) => node.input!.find((input) => input !== name);
 
-/** Whether a value has one number for each channel of images [N, C, H, W]. */
+/** Whether a value has one number per channel of images [N, C, H, W]. */
 function isPerChannel(graph: GraphBuilder, name: string | undefined, channels: number): name is string {
   const shape = name === undefined ? undefined : graph.shapes.get(name)?.join();
   return shape === `1,${channels},1,1` || shape === `${channels},1,1`;

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-// The whole of TensorFlow.js: the core alone knows no gradients.
+// The full TensorFlow.js: the core alone has no gradients.
 import '@tensorflow/tfjs';
 import { registerOnnxBackend } from './backend.js';
 import { CaptionerError } from '../errors.js';
@@ -7,12 +7,16 @@ import { CaptionerError } from '../errors.js';
 export { compile, type CompiledStep } from './compile.js';
 export { exportGraph, type ExportedGraph } from './export.js';
 
-/** What computes: ONNX Runtime, tfjs-node (where installed), WebAssembly, or plain JavaScript. */
+/**
+ * The backend that computes: ONNX Runtime, tfjs-node (if installed), WebAssembly, or plain
+ * JavaScript.
+ */
 export type BackendName = 'onnx' | 'tensorflow' | 'wasm' | 'cpu';
 
 /**
- * Chooses the backend that all TensorFlow.js operations run on from now on.
- * @throws CaptionerError `unsupported` when it is not available on this machine, with what to do.
+ * Selects the backend for all TensorFlow.js operations from now on.
+ * @throws CaptionerError `unsupported` if it is not available on this machine; the message says
+ * what to do.
  */
 export async function useBackend(name: BackendName): Promise<void> {
   if (name === 'onnx') registerOnnxBackend();

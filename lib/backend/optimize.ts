@@ -4,8 +4,8 @@ import { AttributeType, type Node } from '../onnx/protobuf.js';
 import { uses } from './consumers.js';
 
 /**
- * Rewrites a traced graph so that it does the same with less work.
- * @param portable it is to become a file whose weights are constants, not to run now.
+ * Rewrites a traced graph to compute the same with less work.
+ * @param portable for a file with constant weights, not for immediate use.
  */
 export function optimize(graph: GraphBuilder, { portable = false } = {}): void {
   dropTransposePairs(graph);
@@ -18,7 +18,7 @@ export function optimize(graph: GraphBuilder, { portable = false } = {}): void {
   dropUnused(graph);
 }
 
-/** A transpose of a transpose that gives the axes their order back is what it was: operations for channels last leave such pairs. */
+/** Drops pairs of transposes that cancel out, which operations for channels last leave behind. */
 function dropTransposePairs(graph: GraphBuilder): void {
   const { producers } = uses(graph);
   const outputs = new Set(graph.outputs.map(({ name }) => name));
@@ -39,15 +39,19 @@ function dropTransposePairs(graph: GraphBuilder): void {
 }
 
 /**
- * The gradient of a weight that every time step uses is a sum over steps of A_t^T B_t. That is one product of all A_t and all B_t
- * on top of each other, many times faster than T small products and T - 1 sums of matrices as large as the weight.
+ * The gradient of a weight that every time step uses is a sum over steps of A_t^T B_t. Stacking all
+ * A_t and all B_t gives one product, many times faster than T small products and T - 1 sums of
+ * matrices as large as the weight.
  */
 function joinProductSums(graph: GraphBuilder): void {
   const { producers, consumers, usedOnce } = uses(graph);
   const shapeOf = (name: string) => graph.shapes.get(name);
   const isSum = (node: Node | undefined): node is Node => node?.opType === 'Add' || node?.opType === 'Sum';
 
-  /** The terms of a tree of additions whose inner sums nobody else uses and whose terms all have the sum's shape. */
+  /**
+   * The terms of a tree of additions. Inner sums must have no other consumer, and all terms must
+   * have the sum's shape.
+   */
   const terms = (name: string, shape: string): string[] => {
     const node = producers.get(name);
     if (!isSum(node) || node.input!.some((input) => shapeOf(input)?.join() !== shape)) return [name];
@@ -85,7 +89,7 @@ function joinProductSums(graph: GraphBuilder): void {
   graph.nodes = rewritten;
 }
 
-/** A Gemm adds a bias while it writes its product: the large product is not read and written once more. */
+/** A Gemm adds a bias while it writes its product, which saves another pass over the result. */
 function fuseBiases(graph: GraphBuilder): void {
   const { producers, usedOnce } = uses(graph);
   const joined = new Set<Node>();
@@ -103,8 +107,8 @@ function fuseBiases(graph: GraphBuilder): void {
 }
 
 /**
- * ONNX Runtime multiplies A^T B some 15 % faster when A is transposed in a node of its own. (Loaders of the graph must keep it from
- * joining the two again: see GraphSession.)
+ * ONNX Runtime multiplies A^T B some 15 % faster if a separate node transposes A. (GraphSession
+ * keeps ONNX Runtime from fusing the two again.)
  */
 function transposeAhead(graph: GraphBuilder): void {
   graph.nodes = graph.nodes.flatMap((node) => {
@@ -120,7 +124,7 @@ function transposeAhead(graph: GraphBuilder): void {
   });
 }
 
-/** A sum of squares, as in the norm of a gradient, needs no array of the squares. */
+/** A sum of squares, as in the norm of a gradient, needs no array of squares. */
 function joinSquares(graph: GraphBuilder): void {
   const { producers, usedOnce } = uses(graph);
   for (const node of graph.nodes) {
@@ -132,7 +136,10 @@ function joinSquares(graph: GraphBuilder): void {
   }
 }
 
-/** The logarithm of a softmax as one operator: in one pass, and exact where a probability is too small to be a float. */
+/**
+ * The logarithm of a softmax as one operator: one pass, and exact for probabilities too small for a
+ * float.
+ */
 function joinLogSoftmax(graph: GraphBuilder): void {
   const { producers, usedOnce } = uses(graph);
   for (const node of graph.nodes) {
@@ -148,7 +155,7 @@ function dropUnused(graph: GraphBuilder): void {
   for (const name of [...graph.constants.keys()]) if (!needed.has(name)) graph.constants.delete(name);
 }
 
-/** Drops nodes that no output depends on, and gives the names of all values that some output does depend on. */
+/** Drops nodes that no output depends on, and returns the names of all values that are still used. */
 function dropUnusedNodes(graph: GraphBuilder): Set<string> {
   const needed = new Set(graph.outputs.map(({ name }) => name));
   const kept: Node[] = [];

@@ -9,21 +9,21 @@ import { CaptionerError } from '../errors.js';
 
 type DataId = TensorInfo['dataId'];
 
-/** Kernels whose result says nothing about the values of their inputs: they are constants of a trace. */
+/** Kernels whose result does not depend on input values: constants of a trace. */
 const constantKernels: ReadonlySet<string> = new Set(['ZerosLike', 'OnesLike']);
 
-/** Kernels that hand on the data of their input. */
+/** Kernels that pass on the data of their input. */
 const aliasKernels: ReadonlySet<string> = new Set(['Identity', 'Reshape', 'ExpandDims']);
 
 /**
- * Writes down as one ONNX graph what a step would do. A tensor is known by its data: what comes from the step's inputs
- * or from variables is traced, everything else is a constant.
+ * Records a step as one ONNX graph. A tensor is identified by its data: whatever comes from the
+ * step's inputs or from variables is traced, everything else is a constant.
  */
 export class Recorder {
   readonly graph = new GraphBuilder();
-  /** Variables that the step reads, and the graph's inputs for them. */
+  /** Variables that the step reads, with their graph inputs. */
   readonly read = new Map<Variable, string>();
-  /** All variables by the data that they had before the step, or were created with. */
+  /** All variables by the data they had before the step, or were created with. */
   readonly variables = new Map<DataId, Variable>();
   private noticing = false;
   private readonly traced = new Map<DataId, Operand>();
@@ -37,7 +37,10 @@ export class Recorder {
     this.noticeVariables();
   }
 
-  /** Takes in variables that are new: at first all there are, later those that the step creates. Their data is kept. */
+  /**
+   * Registers new variables: at first all existing ones, later those that the step creates. Keeps
+   * their data.
+   */
   noticeVariables(): void {
     const registered = Object.values(internals().state.registeredVariables);
     if (this.noticing || registered.length === this.variables.size) return;
@@ -48,10 +51,11 @@ export class Recorder {
       if (this.traced.has(variable.dataId)) {
         throw new CaptionerError(
           'unsupported',
-          `The compiled step creates the variable ${variable.name} from its inputs: create it before.`,
+          `The compiled step creates the variable ${variable.name} from its inputs. Create it before the step.`,
         );
       }
-      // A variable is known by its data: it may not share it with other variables or tensors.
+      // A variable is identified by its data, so it must not share it with other variables or
+      // tensors.
       if (this.backend.refCount(variable.dataId) > 1) this.copyData(variable);
       this.variables.set(variable.dataId, variable);
       this.backend.keep(variable.dataId);
@@ -66,7 +70,7 @@ export class Recorder {
     tensor.dispose();
   }
 
-  /** Gives all variables the data back that they had. */
+  /** Restores the data of all variables. */
   restoreVariables(): void {
     for (const [dataId, variable] of this.variables) {
       if (variable.dataId !== dataId) setData(variable, dataId);
@@ -80,13 +84,16 @@ export class Recorder {
     this.define(name, info);
   }
 
-  /** Whether a kernel's result depends on the values of the step's inputs, and is not just their data in another shape. */
+  /**
+   * Whether a kernel's result depends on the values of the step's inputs and is not only their data
+   * in another shape.
+   */
   traces(name: string, inputs: KernelInputs): boolean {
     if (aliasKernels.has(name) || constantKernels.has(name)) return false;
     return Object.values(inputs).some((info) => info && this.isTraced(info.dataId));
   }
 
-  /** Appends a kernel. Nothing is computed: its outputs have shapes and types, but no values. */
+  /** Records a kernel without computing it. Its outputs have shapes and types, but no values. */
   record(
     name: string,
     rule: KernelRule | undefined,
@@ -114,16 +121,17 @@ export class Recorder {
     return outputs.length === 1 ? outputs[0] : outputs;
   }
 
-  /** The graph's value for a tensor: traced, or a constant. */
+  /** The graph value of a tensor: traced, or a constant. */
   operand(info: TensorInfo): Operand {
     const { dataId, shape, dtype } = info;
-    if (!isDtype(dtype)) throw new CaptionerError('unsupported', `A compiled step can't use tensors of type ${dtype}.`);
+    if (!isDtype(dtype))
+      throw new CaptionerError('unsupported', `A compiled step does not support tensors of type ${dtype}.`);
     this.readVariable(dataId);
     const known = this.traced.get(dataId) ?? this.constants.get(dataId) ?? this.constant(info, dtype);
     return { name: this.adapt(known, shape, dtype), shape, dtype };
   }
 
-  /** A name for an output of the graph: one that some node produces and that no other output has. */
+  /** A name for an output of the graph, which some node must produce and no other output may have. */
   output(info: TensorInfo, dims: Dimensions = info.shape): string {
     const { name } = this.operand(info);
     const taken = [...this.graph.inputs, ...this.graph.outputs].some((value) => value.name === name);
@@ -132,13 +140,16 @@ export class Recorder {
     return output;
   }
 
-  /** @throws CaptionerError `impure-step` when the step looks at the value of a traced tensor: the graph would keep that value. */
+  /**
+   * @throws CaptionerError `impure-step` if the step reads the value of a traced tensor, which the
+   * graph would freeze.
+   */
   refuseReading(dataId: DataId): void {
     if (!this.isTraced(dataId)) return;
     throw new CaptionerError(
       'impure-step',
-      'The compiled step reads the value of a tensor (dataSync, arraySync or the like) that depends on its inputs; the graph can ' +
-        'only hold tensor operations. Return the tensor from the step and read it there.',
+      'The compiled step reads the value of a tensor (dataSync, arraySync or the like) that depends on its inputs. A graph can ' +
+        'only contain tensor operations: return the tensor from the step and read it there.',
     );
   }
 
@@ -159,7 +170,10 @@ export class Recorder {
     this.graph.shapes.set(name, shape);
   }
 
-  /** TensorFlow.js reshapes, and casts to a wider type, without touching the data: here that takes a node. */
+  /**
+   * TensorFlow.js reshapes, and casts to a wider type, without touching the data. The graph needs a
+   * node for it.
+   */
   private adapt({ name, shape, dtype }: Operand, newShape: readonly number[], newDtype: Dtype): string {
     const sameShape = shape.join() === newShape.join();
     if (sameShape && dtype === newDtype) return name;
@@ -183,7 +197,7 @@ export class Recorder {
   }
 }
 
-/** Lets go of a variable's data and gives it other data. */
+/** Releases a variable's data and gives it other data. */
 function setData(variable: Variable, dataId: DataId): void {
   engine().disposeTensor(variable);
   (variable as { dataId: DataId }).dataId = dataId;

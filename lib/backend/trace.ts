@@ -10,27 +10,34 @@ export type Tensors = Record<string, Tensor>;
 /** A step as a graph. */
 export interface Trace {
   readonly graph: GraphBuilder;
-  /** Names of the graph's outputs by the step's names for them. */
+  /** Names of the graph's outputs, by the step's names for them. */
   readonly outputs: Record<string, { name: string; shape: number[]; dtype: TensorInfo['dtype'] }>;
-  /** Variables that the step reads, and the graph's inputs for them. */
+  /** Variables that the step reads, with their graph inputs. */
   readonly reads: Map<Variable, string>;
-  /** Variables that the step assigns, and the graph's outputs for them. */
+  /** Variables that the step assigns, with their graph outputs. */
   readonly writes: Map<Variable, string>;
 }
 
 export interface TraceOptions {
-  /** The graph's name for a variable. Default: the name it is registered by, unless the graph's own values are called so. */
+  /**
+   * The graph's name for a variable. Default: its registered name, unless that collides with the
+   * graph's own values.
+   */
   nameOf?(variable: Variable): string;
   /** Dimensions to declare for an input or output of this shape. Default: the shape itself. */
   dims?(shape: number[]): Dimensions;
 }
 
-/** The graph's own values are called #v0, #c0 and so on: a variable of such a name, read from another graph, gets another one. */
+/**
+ * The graph's own values are named #v0, #c0 and so on. A variable with such a name, read from
+ * another graph, is renamed.
+ */
 const inputName = ({ name }: Variable) => name.replace(/^#/, '##');
 
 /**
- * Goes through a step once and writes down what it does, without computing it. All variables have their former values afterwards;
- * those that the step creates, as an optimiser's first call does, have their initial ones.
+ * Runs through a step once and records it without computing. Afterwards all variables have their
+ * previous values; those that the step creates, as an optimiser's first call does, have their
+ * initial ones.
  */
 export function trace(
   backend: OnnxBackend,
@@ -41,7 +48,7 @@ export function trace(
   if (backend.recorder)
     throw new CaptionerError('unsupported', 'A compiled step was called inside another compiled step.');
   const recorder = new Recorder(backend, nameOf);
-  // Fresh tensors without values, so that each input has data of its own.
+  // New tensors without values, so that each input has data of its own.
   const fresh = Object.entries(inputs).map(([name, { shape, dtype }]): [string, Tensor] => {
     const info = backend.makeTensorInfo(shape, dtype, new Float32Array(0));
     return [name, internals().makeTensorFromTensorInfo.call(engine(), info, backend)];
@@ -70,8 +77,8 @@ export function trace(
 }
 
 /**
- * Traces twice. A step is pure if it depends on nothing but its inputs and variables: then both graphs are the same.
- * @throws CaptionerError `impure-step`, naming the operation that used something else.
+ * Traces twice. If the step depends only on its inputs and variables, both graphs are equal.
+ * @throws CaptionerError `impure-step`, naming the operation that depends on something else.
  */
 export function tracePure(backend: OnnxBackend, step: (inputs: Tensors) => Tensors, inputs: Tensors): Trace {
   const first = trace(backend, step, inputs);
@@ -80,8 +87,8 @@ export function tracePure(backend: OnnxBackend, step: (inputs: Tensors) => Tenso
   if (difference) {
     throw new CaptionerError(
       'impure-step',
-      `The compiled step depends on something that is not one of its inputs: ${difference}. Random numbers, counters and learning ` +
-        'rates must be passed in as tensors, or the graph would keep their first value for ever.',
+      `The compiled step depends on something that is not one of its inputs: ${difference}. Pass random numbers, counters and learning ` +
+        'rates as tensors; otherwise the graph would keep their first value forever.',
     );
   }
   return first;
@@ -92,15 +99,15 @@ export function differ(a: GraphBuilder, b: GraphBuilder): string | undefined {
   for (let i = 0; i < Math.max(a.nodes.length, b.nodes.length); i++) {
     const [p, q] = [a.nodes[i], b.nodes[i]];
     if (p?.opType !== q?.opType)
-      return `at operation ${i} it does ${p?.opType ?? 'nothing'} once and ${q?.opType ?? 'nothing'} then`;
+      return `operation ${i} is ${p?.opType ?? 'missing'} the first time and ${q?.opType ?? 'missing'} the second time`;
   }
   for (const [name, { dims, data }] of a.constants) {
     const other = b.constants.get(name);
     if (!other || dims.join() !== other.dims.join() || Buffer.compare(bytesOf(data), bytesOf(other.data)) !== 0) {
-      return `a constant of shape [${dims.join(', ')}] used by ${a.originOf(name)} has changed`;
+      return `a constant of shape [${dims.join(', ')}] used by ${a.originOf(name)} changed`;
     }
   }
   const uses = (graph: GraphBuilder) =>
     JSON.stringify(graph.nodes, (key, value: unknown) => (key === 'rawData' ? null : value));
-  return uses(a) === uses(b) ? undefined : 'it joins the same operations in another way';
+  return uses(a) === uses(b) ? undefined : 'it connects the same operations differently';
 }

@@ -5,8 +5,9 @@ import type { KoffiFunc } from 'koffi';
 import { disableTelemetry } from './runtime.js';
 
 /**
- * ONNX Runtime's C interface, called through koffi. Its functions stand in a table whose order never changes:
- * https://onnxruntime.ai/docs/api/c/struct_ort_api.html. Every call but the releases gives a status: null, or an error.
+ * ONNX Runtime's C interface, called through koffi. Its functions are in a table with a fixed
+ * order: https://onnxruntime.ai/docs/api/c/struct_ort_api.html. Every call except the releases
+ * returns a status: null, or an error.
  */
 
 /** An address. */
@@ -14,7 +15,7 @@ export type Pointer = bigint;
 
 const version = 20;
 
-/** Place in the table, and parameters after C's conventions. */
+/** Index in the table, and signature in C. */
 const functions = {
   GetErrorMessage: [2, 'const char *GetErrorMessage(void *status)'],
   CreateEnv: [3, 'void *CreateEnv(int level, const char *id, _Out_ void **out)'],
@@ -53,24 +54,24 @@ const functions = {
 
 type Name = keyof typeof functions;
 
-/** Calls one function and throws what its status says. */
+/** Calls one function and throws if its status is an error. */
 type Call = (...parameters: unknown[]) => void;
 
 export interface OrtApi {
   readonly call: Readonly<Record<Name, Call>>;
-  /** `Run` on another thread: resolves when it is through. */
+  /** `Run` on another thread. Resolves when it has finished. */
   run(...parameters: unknown[]): Promise<void>;
   /** Calls a function whose last parameter receives a pointer. */
   create(name: Name, ...parameters: unknown[]): Pointer;
-  /** The process' environment. */
+  /** The environment of the process. */
   readonly environment: Pointer;
-  /** "On the CPU". */
+  /** CPU memory info. */
   readonly memory: Pointer;
 }
 
 let loaded: OrtApi | null | undefined;
 
-/** The interface, or undefined where koffi or the library can't be loaded. */
+/** The interface, or undefined if koffi or the library can't be loaded. */
 export function ortApi(): OrtApi | undefined {
   if (loaded === undefined) {
     try {
@@ -137,7 +138,8 @@ function load(): OrtApi {
   const environment = create('CreateEnv', warning, 'captioner');
   const arenaAllocator = 1;
   const memory = create('CreateCpuMemoryInfo', arenaAllocator, 0);
-  // One arena for all graphs: memory that one has used serves the next, without a page fault. It grows by what is asked for.
+  // One arena for all graphs: memory freed by one serves the next without a page fault. It grows by
+  // the requested amount.
   const growAsRequested = 1;
   const byDefault = -1;
   const arena = create('CreateArenaCfg', 0, growAsRequested, byDefault, byDefault);
@@ -146,7 +148,7 @@ function load(): OrtApi {
   return { call, create, run, environment, memory };
 }
 
-/** The library that comes with onnxruntime-node for this system. */
+/** Path of the library that onnxruntime-node ships for this system. */
 function libraryFile(require: NodeJS.Require): string {
   const root = path.dirname(require.resolve('onnxruntime-node/package.json'));
   const folder = path.join(root, 'bin', 'napi-v6', process.platform, process.arch);

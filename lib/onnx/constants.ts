@@ -2,17 +2,18 @@ import { Float16Array } from '@petamoriken/float16';
 import { DataType, numbers, type Node, type Tensor } from './protobuf.js';
 import type { GraphReader } from './graph-reader.js';
 
-/** Numbers of a graph that are the same for every photo. */
+/** A constant of a graph: the same for every photo. */
 export interface Constant {
   readonly shape: readonly number[];
   readonly data: Float32Array;
 }
 
 /**
- * A constant of floating-point numbers as float32: an initialiser or a Constant node of any precision, or what is made of one by
- * Cast (weights stored in fp16), DequantizeLinear (weights stored in 8 bits), Identity or Transpose.
+ * Reads a floating-point constant as float32: an initializer or a Constant node of any precision,
+ * or the result of Cast (weights stored in fp16), DequantizeLinear (weights stored in 8 bits),
+ * Identity or Transpose on one.
  *
- * @returns undefined for what is no such constant.
+ * @returns undefined if the value is not such a constant.
  */
 export function floatConstant(graph: GraphReader, value: string): Constant | undefined {
   const tensor = graph.tensor(value);
@@ -33,7 +34,7 @@ export function floatConstant(graph: GraphReader, value: string): Constant | und
   return undefined;
 }
 
-/** With its axes in another order: axis i of the result is axis `order[i]`. */
+/** Permutes axes: axis i of the result is axis `order[i]`. */
 export function transposed({ shape, data }: Constant, order: readonly number[]): Constant {
   const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
   const newShape = order.map((axis) => shape[axis]);
@@ -52,7 +53,7 @@ export function transposed({ shape, data }: Constant, order: readonly number[]):
   return { shape: newShape, data: result };
 }
 
-/** Numbers as a tensor of float, float16 or double; of float where it is another type. */
+/** A tensor of type float, float16 or double. Other types become float. */
 export function storeFloats({ shape, data }: Constant, dataType: number = DataType.float): Tensor {
   const precision = { [DataType.float16]: Float16Array, [DataType.double]: Float64Array }[dataType];
   const { buffer, byteOffset, byteLength } = precision ? precision.from(data) : data;
@@ -66,7 +67,7 @@ export function storeFloats({ shape, data }: Constant, dataType: number = DataTy
 function floats(tensor: Tensor): Constant | undefined {
   const { dataType, rawData, floatData = [], int32Data = [], doubleData = [] } = tensor;
   const shape = numbers(tensor.dims);
-  // Typed arrays want their numbers at even addresses.
+  // Typed arrays need aligned offsets; a copy is aligned.
   const buffer = rawData?.length ? new Uint8Array(rawData).buffer : undefined;
   switch (dataType) {
     case DataType.float:
@@ -84,7 +85,7 @@ function floats(tensor: Tensor): Constant | undefined {
   return undefined;
 }
 
-/** (q - zero point) * scale, each one number, or one for each place along an axis. */
+/** (q - zero point) * scale, each a single number or one per index of an axis. */
 function dequantized(graph: GraphReader, { input = [], attribute }: Node): Constant | undefined {
   const quantised = eightBits(graph.tensor(input[0]));
   const scale = floatConstant(graph, input[1]);

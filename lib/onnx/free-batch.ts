@@ -2,9 +2,9 @@ import { DataType, type Graph, type Node, type Tensor } from './protobuf.js';
 import { GraphReader } from './graph-reader.js';
 
 /**
- * Lets a network that was saved for one photo at a time take any number: its input's first dimension gets a name instead of
- * the 1, and a Reshape to [1, …] becomes one to [as many as there are, …].
- * That suits convolutional networks. Whether it suits this one, only running it can tell.
+ * Makes the batch size of a network symbolic if it was saved for one photo at a time: the first
+ * dimension of the input gets a name instead of 1, and a Reshape to [1, …] keeps the batch size.
+ * This is valid for convolutional networks; run the network to see whether it is valid for others.
  *
  * @param graph changed in place.
  */
@@ -18,15 +18,15 @@ export function freeBatch(graph: Graph, input: string): void {
   for (const [i, node] of (graph.node ?? []).entries()) {
     const shape = reshapesToOne(node, values);
     if (!shape) continue;
-    // A shape may be used by other nodes, too: this one gets its own.
+    // Other nodes may use the same shape, so this one gets its own.
     const name = `free-batch-${i}`;
     node.input = [node.input![0], name];
-    // To Reshape, 0 means: as in the input.
+    // In a Reshape, 0 keeps the dimension of the input.
     graph.initializer = [...(graph.initializer ?? []), int64Tensor(name, [0, ...shape.slice(1)])];
   }
 }
 
-/** The shape of a Reshape of photos' values to [1, …]. */
+/** The target shape of a Reshape to [1, …], if the node is one. */
 function reshapesToOne(node: Node, values: GraphReader): number[] | undefined {
   if (node.opType !== 'Reshape' || values.isConstant(node.input![0])) return undefined;
   if (node.attribute?.some(({ name, i }) => name === 'allowzero' && Number(i) !== 0)) return undefined;

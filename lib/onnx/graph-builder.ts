@@ -14,14 +14,14 @@ export type Dtype = 'float32' | 'int32' | 'bool';
 
 export type Numbers = Float32Array | Int32Array | Uint8Array | BigInt64Array;
 
-/** A named value of a graph, with what is known of it at the time of tracing. */
+/** A named value of a graph, with its shape and type at the time of tracing. */
 export interface Operand {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: Dtype;
 }
 
-/** Dimensions of an input or output; a string is a symbolic one. */
+/** Dimensions of an input or output. A string is a symbolic dimension. */
 export type Dimensions = readonly (number | string)[];
 
 export type AttributeValue = number | string | readonly number[] | { float: number };
@@ -42,7 +42,7 @@ export function onnxType(dtype: Dtype): number {
 /** The TensorFlow.js data type of an ONNX element type. */
 export function tfType(type: number): Dtype {
   const [dtype] = Object.entries(elementType).find(([, number]) => number === type) ?? [];
-  if (dtype === undefined) throw new Error(`TensorFlow.js has no data type for ONNX type ${type}`);
+  if (dtype === undefined) throw new Error(`ONNX type ${type} has no counterpart in TensorFlow.js`);
   return dtype as Dtype;
 }
 
@@ -50,7 +50,7 @@ export function isDtype(dtype: TfDataType): dtype is Dtype {
   return dtype in elementType;
 }
 
-/** The opset that the graphs are written in: the first one in which all reductions take their axes as an input. */
+/** Opset of the generated graphs: the first in which all reductions take their axes as an input. */
 const OPSET = 18;
 const IR_VERSION = 8;
 
@@ -67,15 +67,15 @@ function valueInfo(name: string, type?: number, dims?: Dimensions): ValueInfo {
   return { name, type: { tensorType: { elemType: type, ...(dim && { shape: { dim } }) } } };
 }
 
-/** Writes an ONNX graph node by node. Values are referred to by name. */
+/** Builds an ONNX graph node by node. Values are referred to by name. */
 export class GraphBuilder {
   nodes: Node[] = [];
   readonly constants = new Map<string, Constant>();
   readonly inputs: ValueInfo[] = [];
   readonly outputs: ValueInfo[] = [];
-  /** Shapes of the values that a traced kernel produced, for passes that need them. */
+  /** Shapes of values from traced kernels, for optimisation passes. */
   readonly shapes = new Map<string, readonly number[]>();
-  /** What the nodes appended next are written for: the kernel's name, for messages. */
+  /** Name of the kernel that the next nodes implement, for messages. */
   origin = '';
   private readonly origins = new Map<string, string>();
   private readonly byContent = new Map<string, string>();
@@ -90,7 +90,7 @@ export class GraphBuilder {
     this.outputs.push(valueInfo(name, dtype && elementType[dtype], dims));
   }
 
-  /** Appends a node with one output and returns that output's name. */
+  /** Appends a node with one output and returns the name of the output. */
   node(opType: string, inputs: readonly string[], attributes: Record<string, AttributeValue> = {}): string {
     return this.nodeOf(1, opType, inputs, attributes)[0];
   }
@@ -112,13 +112,14 @@ export class GraphBuilder {
     return names;
   }
 
-  /** A constant. Small ones of the same content are shared. */
+  /** Adds a constant. Small equal constants are shared. */
   constant(type: number, dims: readonly number[], data: Numbers): string {
     const key = data.length <= 64 ? `${type}|${dims.join()}|${data.join()}` : undefined;
     const known = key !== undefined ? this.byContent.get(key) : undefined;
     if (known !== undefined) return known;
     if (data.length > 64 && type === DataType.float && isUniform(data)) {
-      // A large tensor of one value, such as the zeros that a gradient starts from, takes no room in the file.
+      // A large tensor of one value, such as the zeros that a gradient starts from, takes no space
+      // in the file.
       const one: Tensor = { dims: [1], dataType: type, rawData: bytesOf(data.slice(0, 1)) };
       const [name] = this.nodeOf(1, 'ConstantOfShape', [this.ints(dims)]);
       this.nodes[this.nodes.length - 1].attribute = [{ name: 'value', type: AttributeType.tensor, t: one }];
@@ -131,12 +132,12 @@ export class GraphBuilder {
     return name;
   }
 
-  /** A constant list of int64 numbers: shapes, axes, indices. */
+  /** Adds a list of int64 numbers: shapes, axes, indices. */
   ints(values: readonly number[]): string {
     return this.constant(DataType.int64, [values.length], BigInt64Array.from(values, BigInt));
   }
 
-  /** A constant number. */
+  /** Adds a scalar. */
   scalar(value: number, dtype: Dtype = 'float32'): string {
     const data =
       dtype === 'float32' ? Float32Array.of(value) : dtype === 'int32' ? Int32Array.of(value) : Uint8Array.of(value);
@@ -147,17 +148,17 @@ export class GraphBuilder {
     return this.node('Cast', [name], { to: type });
   }
 
-  /** Which kernel first used a constant. */
+  /** The kernel that first used a constant. */
   originOf(constant: string): string {
     return this.origins.get(constant) ?? '';
   }
 
-  /** A name that no input has: those of inputs and weights are the user's. */
+  /** A new name. The # keeps it apart from the names of inputs and weights. */
   fresh(): string {
     return `#v${this.counter++}`;
   }
 
-  /** The .onnx file. */
+  /** The bytes of the .onnx file. */
   encode(): Uint8Array {
     const initializer = [...this.constants].map(([name, { type, dims, data }]): Tensor => {
       return { name, dims: [...dims], dataType: type, rawData: bytesOf(data) };
@@ -176,7 +177,7 @@ function isUniform(data: Numbers): boolean {
   return true;
 }
 
-/** The memory of a typed array, byte by byte. */
+/** A typed array's memory as bytes. */
 export function bytesOf(data: Numbers): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }

@@ -11,7 +11,7 @@ export class GraphReader {
     for (const tensor of graph.initializer ?? []) this.weights.set(tensor.name ?? '', tensor);
   }
 
-  /** The inputs that are no weights: old files list those, too. */
+  /** Inputs without weights, which old files list as inputs too. */
   get inputs(): ValueInfo[] {
     return (this.graph.input ?? []).filter(({ name }) => !this.weights.has(name));
   }
@@ -26,7 +26,7 @@ export class GraphReader {
     return (this.graph.node ?? []).filter(({ input }) => input?.includes(value));
   }
 
-  /** A node's inputs that depend on the graph's input. */
+  /** A node's inputs that are not constant. */
   dataInputs(node: Node): string[] {
     return (node.input ?? []).filter((value) => value !== '' && !this.isConstant(value));
   }
@@ -39,7 +39,7 @@ export class GraphReader {
     );
   }
 
-  /** The shape of a constant, as far as it can be told without computing it. */
+  /** The shape of a constant, if it is known without computing it. */
   shape(value: string): number[] | undefined {
     const tensor = this.tensor(value);
     if (tensor) return numbers(tensor.dims);
@@ -61,7 +61,7 @@ export class GraphReader {
     return Array.from({ length: byteLength / 8 }, (_, i) => Number(view.getBigInt64(8 * i, true)));
   }
 
-  /** What remains of the graph when only `outputs` are wanted, without the shapes of old. */
+  /** The part of the graph that computes `outputs`, without stored shapes. */
   cut(outputs: readonly string[]): Graph {
     const needed = new Set<string>();
     const queue = [...outputs];
@@ -95,7 +95,7 @@ export class GraphReader {
   }
 }
 
-/** The values that a node reads, also from within the bodies of its loops and branches. */
+/** The values that a node reads, including those read within its loops and branches. */
 function valuesRead(node: Node): string[] {
   const bodies = (node.attribute ?? []).flatMap(({ g }) => (g ? (g.node ?? []) : []));
   return [...(node.input ?? []), ...bodies.flatMap(valuesRead)].filter((value) => value !== '');

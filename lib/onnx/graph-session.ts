@@ -16,15 +16,16 @@ export interface Buffer {
 
 export type Buffers = Readonly<Record<string, Buffer>>;
 
-/** A loaded graph that writes its outputs to memory it is given. */
+/** A loaded graph that writes its outputs to given memory. */
 export interface GraphSession {
   run(inputs: Buffers, outputs: Buffers): Promise<void>;
   release(): void;
 }
 
 /**
- * Loads a large graph, such as a whole training step. Through ONNX Runtime's C interface it runs on a thread of its own and writes
- * weights where they stay; where that is not available, onnxruntime-node runs it on the main thread and its outputs are copied.
+ * Loads a large graph, such as a training step. Through ONNX Runtime's C interface it runs on its
+ * own thread and updates weights in place. Where that is unavailable, onnxruntime-node runs it on
+ * the main thread and copies its outputs.
  */
 export function loadGraph(model: Uint8Array, options: SessionOptions = {}): GraphSession {
   const api = ortApi();
@@ -47,12 +48,12 @@ export class NativeGraphSession implements GraphSession {
     call.SetIntraOpNumThreads(options, threads);
     call.SetSessionGraphOptimizationLevel(options, optimizationLevels[optimization]);
     call.SetSessionLogSeverityLevel(options, errorsOnly);
-    // Large graphs share one arena. A plan of its own for each graph's memory would keep pieces apart that could be one.
+    // Large graphs share one arena. A memory plan per graph would fragment it.
     call.AddSessionConfigEntry(options, 'session.use_env_allocators', '1');
     call.DisableMemPattern(options);
     call.AddSessionConfigEntry(options, 'optimization.disable_specified_optimizers', 'GemmTransposeFusion');
     call.AddSessionConfigEntry(options, 'session.intra_op.allow_spinning', spinning ? '1' : '0');
-    // Long enough for the gaps between two nodes, short enough not to take a core from somebody else who works.
+    // Long enough for the gap between two nodes, short enough to leave the cores to others.
     call.AddSessionConfigEntry(options, 'session.intra_op.spin_duration_us', '50');
     if (profile !== undefined) call.EnableProfiling(options, profile);
     try {
@@ -114,7 +115,7 @@ export class CopyingGraphSession implements GraphSession {
   }
 
   async run(inputs: Buffers, outputs: Buffers): Promise<void> {
-    // Signals and timers get their turn before the main thread is busy.
+    // Lets signals and timers run before the main thread is busy.
     await new Promise(setImmediate);
     const runtime = onnxRuntime();
     const feeds = Object.entries(inputs).map(([name, { dtype, data, shape }]): [string, Tensor] => {

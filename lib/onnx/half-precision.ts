@@ -3,8 +3,9 @@ import { floatConstant, storeFloats } from './constants.js';
 import { GraphReader } from './graph-reader.js';
 
 /**
- * An encoder's ONNX file with its weights in 16 bits: half the size, and features that differ in the third digit at most. ONNX
- * Runtime turns them back into 32 bits when it loads the file, so that it computes as before. Vectors (biases) stay as they are.
+ * Stores the weights of an encoder's ONNX file in 16 bits, which halves its size and changes
+ * features in the third digit at most. ONNX Runtime converts them back to 32 bits when it loads the
+ * file, so the computation stays the same. Vectors (biases) stay as they are.
  */
 export function storeWeightsAsFloat16(bytes: Uint8Array): Uint8Array {
   const model = decodeModel(bytes);

@@ -1,17 +1,17 @@
 import { AttributeType, DataType, type Graph } from './protobuf.js';
 
-/** Names of what {@link addLikeliest} adds to a graph. */
+/** Names of the values that {@link addLikeliest} adds to a graph. */
 export const likeliest = {
-  /** Input: how many, [1] int64. */
+  /** Input: k, [1] int64. */
   count: 'likeliest/count',
-  /** Outputs, [rows, count]: the greatest values, the greatest first, and their places, int32. */
+  /** Outputs, [rows, k]: the greatest values in descending order, and their int32 indices. */
   values: 'likeliest/values',
   places: 'likeliest/places',
 } as const;
 
 /**
- * Lets a graph give the greatest values of each row of one of its outputs, and their places, beside the whole rows: what isn't fetched is not
- * copied, and of a vocabulary of thousands a search wants a few words.
+ * Adds the top k of each row of an output to a graph's outputs. A search needs a few words of a
+ * vocabulary of thousands, and outputs that are not fetched are not copied.
  *
  * @param graph changed in place.
  * @param output one of its outputs, [rows, V] float32.

@@ -6,9 +6,9 @@ const heaps = -8; // M_ARENA_MAX
 let trim: (() => void) | undefined;
 
 /**
- * Tells glibc, Linux' usual memory allocator, to give large blocks back to the system when they are freed and to keep two heaps
- * instead of one for each thread. Left to itself it keeps hundreds of megabytes of freed memory over a training run.
- * Elsewhere it does nothing.
+ * Configures glibc's memory allocator to return large blocks to the system when they are freed, and
+ * to use two heaps instead of one per thread. By default it keeps hundreds of megabytes of freed
+ * memory during training. Has no effect on other systems.
  */
 export function keepMemorySmall(): void {
   if (trim || process.platform !== 'linux') return;
@@ -22,11 +22,14 @@ export function keepMemorySmall(): void {
     const mallocTrim = libc.func('int malloc_trim(size_t kept)') as (kept: number) => number;
     trim = () => void mallocTrim(0);
   } catch {
-    // Another C library, which has no such habit.
+    // another C library, without the problem
   }
 }
 
-/** Gives freed memory back to the system: after work that used much and is not done again, such as loading a graph. */
+/**
+ * Returns freed memory to the system. Call it after a one-time memory peak, such as loading a
+ * graph.
+ */
 export function returnFreedMemory(): void {
   trim?.();
 }

@@ -11,7 +11,7 @@ export interface Product {
   readonly output: string;
 }
 
-/** What a node computes, where it is the product of a value and a weight. */
+/** The product that a node computes, if it is one of a value and a weight. */
 export function productOf({ opType, attribute, input = [], output }: Node, weights: Weights): Product | undefined {
   const [x, kernel, b] = input;
   const [weight, bias] = [weights.get(kernel), b ? weights.get(b) : undefined];
@@ -25,14 +25,17 @@ export type Weights = ReadonlyMap<string, Tensor>;
 export const weightsOf = ({ initializer = [] }: Graph): Weights =>
   new Map(initializer.map((tensor) => [tensor.name ?? '', tensor]));
 
-/** The node that computes a product. */
+/** The Gemm node of a product. */
 export const productNode = ({ x, weight, bias, output }: Product): Node => ({
   opType: 'Gemm',
   input: [x, weight.name!, ...(bias ? [bias.name!] : [])],
   output: [output],
 });
 
-/** The values of a graph that can't be outside [-1, 1]: sigmoids, tanhs and products of these, and which of the inputs are `given`. */
+/**
+ * The values of a graph that lie within [-1, 1]: sigmoids, tanhs, products of these, and the
+ * `given` inputs.
+ */
 export function boundedValues({ node }: Graph, given: ReadonlySet<string> = new Set()): Set<string> {
   const bounded = new Set(given);
   for (const { opType, input, output } of node!) {
@@ -49,7 +52,7 @@ export function floatsOf({ rawData }: Tensor): Float32Array {
 
 const valuesRead = (nodes: readonly Node[]): Set<string> => new Set(nodes.flatMap(({ input }) => input ?? []));
 
-/** Takes away nodes and weights that nothing reads. */
+/** Removes nodes and weights that nothing reads. */
 export function removeUnread(graph: Graph): void {
   for (let before = Infinity; graph.node!.length < before;) {
     before = graph.node!.length;

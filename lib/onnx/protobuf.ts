@@ -4,7 +4,7 @@ import { CaptionerError } from '../errors.js';
 
 /**
  * The ONNX file format: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3 (IR version 10).
- * All fields are declared, so that a model that is read and written again loses nothing.
+ * All fields are declared, so that reading and writing a model loses nothing.
  */
 
 type Field = [type: string, id: number] | [rule: 'repeated', type: string, id: number, packed?: 'packed'];
@@ -142,7 +142,7 @@ export const AttributeType = {
   strings: 8,
 } as const;
 
-/** int64 fields: `Long` when read, a plain number is as good when written. */
+/** int64 fields: `Long` when read; may be plain numbers when written. */
 export type Int64 = number | Long;
 
 export interface Tensor {
@@ -223,26 +223,23 @@ const root = protobuf.Root.fromJSON({
 } as protobuf.INamespace);
 const ModelProto = root.lookupType('ModelProto');
 
-/** Writes a model as the bytes of an .onnx file. */
+/** Encodes a model as the bytes of an .onnx file. */
 export function encodeModel(model: Model): Uint8Array {
   return ModelProto.encode(model).finish();
 }
 
 /**
- * Reads the bytes of an .onnx file.
- * @throws CaptionerError `corrupt` when they are no ONNX model.
+ * Decodes the bytes of an .onnx file.
+ * @throws CaptionerError `corrupt` if they are not an ONNX model.
  */
 export function decodeModel(bytes: Uint8Array): Model {
   let model: Partial<Model>;
   try {
     model = ModelProto.decode(bytes) as Partial<Model>;
   } catch (error) {
-    throw new CaptionerError(
-      'corrupt',
-      `This is not an ONNX model, or it was cut short (${(error as Error).message}).`,
-    );
+    throw new CaptionerError('corrupt', `This is not an ONNX model, or it is truncated (${(error as Error).message}).`);
   }
-  if (!model.graph?.node?.length) throw new CaptionerError('corrupt', 'This ONNX model holds no graph.');
+  if (!model.graph?.node?.length) throw new CaptionerError('corrupt', 'This ONNX model contains no graph.');
   return model as Model;
 }
 

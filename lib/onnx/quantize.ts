@@ -4,17 +4,18 @@ import { boundedValues, floatsOf, productOf, removeUnread, weightsOf, type Produ
 import { AttributeType, DataType, numbers, type Model, type Node, type Tensor } from './protobuf.js';
 
 /**
- * Lets a graph multiply by its constant matrices in 8 bits (dynamic quantisation after training: Jacob et al. 2018,
- * https://arxiv.org/abs/1712.05877): products of integers, which processors do several times as fast as of floats.
+ * Rewrites a graph's products with constant matrices in 8-bit integers (dynamic quantisation after
+ * training: Jacob et al. 2018, https://arxiv.org/abs/1712.05877), which are several times as fast
+ * as products of floats:
  *
- *     x W + b  ≈  s_m t_n Σ_k q_mk p_kn + b_n,    q_mk = round(x_mk / s_m),    p_kn = round(w_kn / t_n)
+ * x W + b ≈ s_m t_n Σ_k q_mk p_kn + b_n, q_mk = round(x_mk / s_m), p_kn = round(w_kn / t_n)
  *
- * where each row of x has a scale s_m = max_k |x_mk| / 127 of its own, so that a row's result does not depend on the others, and each column
- * of W a scale t_n. Where x can't be outside [-1, 1], as what an LSTM gives, s_m is 1 / 127. Everything that isn't a Gemm of a value and a
- * weight stays as it is.
+ * Each row of x has its own scale s_m = max_k |x_mk| / 127, so that its result does not depend on
+ * the other rows; each column of W has a scale t_n. If x lies within [-1, 1], as an LSTM's output
+ * does, s_m is 1 / 127. Only Gemm nodes of a value and a weight change.
  *
- * @param model with its weights in it; changed in place. Inputs and outputs stay the same.
- * @param boundedInputs inputs that are within [-1, 1].
+ * @param model model with its weights; changed in place. Inputs and outputs stay the same.
+ * @param boundedInputs inputs within [-1, 1].
  */
 export function quantizeProducts(model: Model, boundedInputs?: ReadonlySet<string>): void {
   const { graph } = model;
@@ -33,8 +34,9 @@ export function quantizeProducts(model: Model, boundedInputs?: ReadonlySet<strin
 }
 
 /**
- * Options (`extra.session`) of a session that runs a quantised graph. Processors of Intel and AMD without the VNNI instructions add up 8-bit products in 16
- * bits, which can overflow; there, and where it isn't known, this asks ONNX Runtime for a slower way that can't.
+ * Session options (`extra.session`) for a quantised graph. Intel and AMD processors without VNNI
+ * sum 8-bit products in 16 bits, which can overflow. On these, and where the processor is unknown,
+ * ONNX Runtime is asked for a slower method that can't overflow.
  */
 export const exactSums = () => (process.arch === 'x64' && !hasVnni() ? { x64quantprecision: '1' } : {});
 
@@ -49,7 +51,7 @@ function hasVnni(): boolean {
 /** ONNX Runtime's own operators (https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md). */
 const contrib = 'com.microsoft';
 
-/** What stands for 0 in the 8 bits without sign that the left operand has. */
+/** The code of 0 in the unsigned 8 bits of the left operand. */
 const zeroPoint = 128;
 
 const float = (name: string, values: readonly number[], dims: readonly number[] = []): Tensor => ({
@@ -62,7 +64,7 @@ const constants: readonly Tensor[] = [
   { name: '8bit/axis', dims: [1], dataType: DataType.int64, rawData: bytesOf(BigInt64Array.of(1n)) },
   { name: '8bit/zero', dims: [], dataType: DataType.uint8, rawData: Uint8Array.of(zeroPoint) },
   float('8bit/127', [1 / 127]),
-  float('8bit/least', [1e-30]), // a row of zeros has a scale, too
+  float('8bit/least', [1e-30]), // avoids a scale of 0 for a row of zeros
   float('8bit/128', [zeroPoint]),
   float('8bit/one', [1]),
 ];
@@ -74,10 +76,10 @@ const nodeOf = (opType: string, input: string[], output: string, attribute: Node
   attribute,
 });
 
-/** Names of values on the way to a product. */
+/** Names of intermediate values of a product. */
 const onTheWayTo = (output: string) => (name: string) => `${output}/8bit/${name}`;
 
-/** x W + b where x is within [-1, 1]: [M, N]. */
+/** x W + b for x within [-1, 1]: [M, N]. */
 function boundedProduct({ x, weight, bias, output }: Product): Node[] {
   const bytes = onTheWayTo(output)('bytes');
   return [
@@ -86,7 +88,7 @@ function boundedProduct({ x, weight, bias, output }: Product): Node[] {
   ];
 }
 
-/** x W + b where each row of x has a scale of its own: [M, N]. */
+/** x W + b with a scale per row of x: [M, N]. */
 function scaledProduct({ x, weight, bias, output }: Product): Node[] {
   const at = onTheWayTo(output);
   const keep = [{ name: 'keepdims', type: AttributeType.int, i: 1 }];
@@ -107,18 +109,18 @@ function scaledProduct({ x, weight, bias, output }: Product): Node[] {
   ];
 }
 
-/** The product of bytes, 128 of which are 0, and a quantised weight, in floats. */
+/** The product of bytes (zero point 128) and a quantised weight, in floats. */
 function integerProduct(bytes: string, scale: string, { name }: Tensor, output: string, bias?: Tensor): Node {
   const inputs = [bytes, `${name}/8bit`, scale, `${name}/scale`, '8bit/zero', ...(bias ? ['', bias.name!] : [])];
   return { ...nodeOf('MatMulIntegerToFloat', inputs, output), domain: contrib };
 }
 
-/** A matrix [R, C] of floats as 8-bit whole numbers from -127 to 127, and the scale of each column [C]. */
+/** A matrix [R, C] of floats as integers from -127 to 127, and the scale of each column [C]. */
 function quantizedColumns(matrix: Tensor): Tensor[] {
   const { name, dims } = matrix;
   const [R, C] = numbers(dims);
   const values = floatsOf(matrix);
-  const scales = new Float32Array(C).fill(127e-30); // one of zeros has a scale, too
+  const scales = new Float32Array(C).fill(127e-30); // avoids a scale of 0 for a column of zeros
   for (let r = 0, i = 0; r < R; r++) {
     for (let c = 0; c < C; c++, i++) scales[c] = Math.max(scales[c], Math.abs(values[i]));
   }

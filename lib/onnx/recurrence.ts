@@ -2,28 +2,33 @@ import { boundedValues, productNode, productOf, removeUnread, weightsOf, type Pr
 import { DataType, type Graph, type Model, type Node, type Tensor } from './protobuf.js';
 import { quantizeProducts } from './quantize.js';
 
-/** The networks of a recurrent decoder: `start` gives the state `s` that `step` takes, and gives on as `next/s`. Weights are in them. */
+/**
+ * The graphs of a recurrent network, with weights: `start` computes the initial state `s`, and
+ * `step` turns it into `next/s`.
+ */
 export interface Recurrence {
   readonly start: Model;
   readonly step: Model;
 }
 
-/** The name by which a step gives a state on. */
+/** The name of a state after a step. */
 export const nextOf = (state: string): string => `next/${state}`;
 
-/** A table of products takes at most so many bytes. */
+/** Maximum size of a table of products, in bytes. */
 const largestTable = 64 * 2 ** 20;
 
 /**
- * Lets a recurrent network multiply in 8 bits ({@link quantizeProducts}), after two changes that make a step cheaper and nothing different:
+ * Quantises a recurrent network ({@link quantizeProducts}), after two changes that make a step
+ * cheaper and leave its result the same:
  *
- * - x W + b of a row x of a table (a word's embedding) is a row of the table's own product, which ONNX Runtime computes when it loads the
- *   graph;
- * - a state that is within [-1, 1] but for what it starts from starts from 0, and what its true beginning adds to a product comes to
- *   the first step from `start`.
+ * - If x is a row of a table (a row of embeddings), x W + b is a row of the table's product, which
+ * ONNX Runtime computes once on loading.
+ * - If a state lies within [-1, 1] except at the start, it starts from 0 instead, and `start`
+ * computes what the true initial state adds to a product of the first step.
  *
  * @param recurrence changed in place.
- * @returns names of what `start` gives for the first step alone: later ones take 0, of the shape [1, 1].
+ * @returns names of the outputs of `start` for the first step alone. Later steps take 0, of the
+ * shape [1, 1].
  */
 export function quantizeRecurrence({ start, step }: Recurrence): readonly string[] {
   lookUpProducts(step.graph);
@@ -50,14 +55,17 @@ function lookUpProducts(step: Graph): void {
   removeUnread(step);
 }
 
-/** Whether a node takes rows of a table. */
+/** Whether a node looks up rows of a table. */
 const isLookup = ({ opType, attribute = [] }: Node): boolean =>
   opType === 'Gather' && attribute.every(({ name, i }) => name !== 'axis' || Number(i ?? 0) === 0);
 
 const bytesOfProduct = ({ dims }: Tensor, { weight }: Product): number =>
   4 * Number(dims![0]) * Number(weight.dims![1]);
 
-/** @returns `bounded`: the states that are never outside [-1, 1] now; `first`: what the first step takes, besides the state. */
+/**
+ * @returns `bounded`: the states that now always lie within [-1, 1]; `first`: the extra inputs of
+ * the first step.
+ */
 function boundStates(start: Graph, step: Graph): { bounded: Set<string>; first: string[] } {
   const weights = weightsOf(step);
   const stays = boundedValues(step);
@@ -91,7 +99,7 @@ function boundStates(start: Graph, step: Graph): { bounded: Set<string>; first: 
   return { bounded, first };
 }
 
-/** An input or output: a matrix of floats, of any size. */
+/** An input or output: a float matrix of any size. */
 const floats = (name: string) => ({
   name,
   type: { tensorType: { elemType: DataType.float, shape: { dim: [{ dimParam: `${name}/rows` }, { dimParam: `${name}/columns` }] } } },

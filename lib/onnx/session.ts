@@ -4,12 +4,12 @@ import { CaptionerError } from '../errors.js';
 import { requireRuntime } from './runtime.js';
 
 /**
- * ONNX Runtime, run synchronously. The public `InferenceSession.run` only defers the same call to the next turn of the event
- * loop, which an eager tensor operation cannot wait for. This is the one file that reaches into onnxruntime-node, whose version
- * is therefore pinned.
+ * Synchronous ONNX Runtime. The public `InferenceSession.run` only defers the same call to the next
+ * turn of the event loop, which an eager tensor operation cannot wait for. This is the only file
+ * that uses internals of onnxruntime-node, whose version is therefore pinned.
  */
 
-/** What ONNX Runtime knows of an output before it runs. A dimension below 0 depends on the run. */
+/** Type and shape of an output, as known before the run. A negative dimension depends on the run. */
 interface OutputMetadata {
   readonly name: string;
   /** TensorProto.DataType */
@@ -36,7 +36,7 @@ function native(): Binding {
   try {
     const binding = requireRuntime('/dist/binding.js') as Binding;
     if (typeof binding.initOrt !== 'function' || typeof binding.binding.InferenceSession !== 'function') {
-      throw new Error('its inner interface is not the one expected');
+      throw new Error('its internal interface is not the expected one');
     }
     binding.initOrt();
     return (loaded = binding);
@@ -51,11 +51,14 @@ function native(): Binding {
 }
 
 export interface SessionOptions {
-  /** Threads of one run. Default: all cores. */
+  /** Threads per run. Default: all cores. */
   threads?: number;
-  /** Let idle threads wait actively: faster between the many small nodes of a large graph, a waste between small graphs. */
+  /**
+   * Let idle threads spin. Faster between the many small nodes of a large graph; a waste between
+   * small graphs.
+   */
   spinning?: boolean;
-  /** How hard ONNX Runtime works on the graph when it loads it. */
+  /** Level of graph optimisation on loading. */
   optimization?: 'disabled' | 'basic' | 'extended' | 'all';
   /** Writes a profile of each node to `<prefix>_<date>.json` when the session is released. */
   profile?: string;
@@ -74,7 +77,7 @@ export class Session {
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: options.optimization ?? 'all',
-      // Without the arena, memory is given back after each run and stays flat over hours.
+      // Without the arena, memory is returned after each run and stays constant over hours.
       enableCpuMemArena: false,
       enableMemPattern: true,
       logSeverityLevel: 3,
@@ -84,7 +87,7 @@ export class Session {
     this.outputs = this.session.outputMetadata;
   }
 
-  /** Runs the model and gives its outputs, newly allocated. */
+  /** Runs the model and returns its outputs, newly allocated. */
   run(feeds: Record<string, Tensor>): Record<string, Tensor> {
     const fetches = Object.fromEntries(this.outputs.map(({ name }) => [name, null]));
     return this.session.run(feeds, fetches, {});

@@ -3,8 +3,8 @@ import { DataType, type Graph } from './protobuf.js';
 import { CaptionerError } from '../errors.js';
 
 /**
- * Puts weights into a graph whose inputs they are; it is changed in place.
- * @throws CaptionerError `mismatch` when the graph has an input of that name and another shape.
+ * Puts weights into a graph that takes them as inputs. Changes the graph in place.
+ * @throws CaptionerError `mismatch` if an input has another shape than the weight of its name.
  */
 export function fillWeights(
   graph: Graph,
@@ -18,7 +18,7 @@ export function fillWeights(
     if (dims.join() !== weight.shape.join()) {
       throw new CaptionerError(
         'mismatch',
-        `The graph takes '${name}' as [${dims.join(', ')}], but the weights hold [${weight.shape.join(', ')}].`,
+        `The graph expects '${name}' as [${dims.join(', ')}], but the weights have [${weight.shape.join(', ')}].`,
       );
     }
     graph.initializer!.push({ name, dims, dataType: DataType.float, rawData: bytesOf(weight.data) });

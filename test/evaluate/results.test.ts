@@ -108,7 +108,7 @@ describe('results of two runs', () => {
     fs.writeFileSync(path.join(folder, 'photos.json'), '{"format":');
     await refusal(read(folder), 'corrupt', 'photos.json is damaged');
     fs.writeFileSync(path.join(folder, 'predictions.json'), 'captions');
-    await refusal(read(folder), 'bad-input', 'predictions.json is no JSON');
+    await refusal(read(folder), 'bad-input', 'predictions.json is not JSON');
     fs.writeFileSync(path.join(folder, 'predictions.json'), '{}');
     await refusal(read(folder), 'bad-input', 'predictions.json must be a list');
     const report = async () => readTestReport(folder);

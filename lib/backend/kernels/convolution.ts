@@ -37,11 +37,11 @@ function infoOf(x: readonly number[], filter: readonly number[], a: Convolution,
   );
 }
 
-// TensorFlow.js keeps filters as [height, width, in, out].
+// TensorFlow.js stores filters as [height, width, in, out].
 const outInHeightWidth = [3, 2, 0, 1];
 const inOutHeightWidth = [2, 3, 0, 1];
 
-/** An image op that ONNX knows for channels first, for either order. */
+/** Applies an image operator for channels first to images in either layout. */
 function inChannelsFirst(
   g: GraphBuilder,
   x: string,
@@ -60,8 +60,8 @@ function convolve(g: GraphBuilder, x: Operand, filter: Operand, a: Convolution, 
 }
 
 /**
- * The gradient of the input, channels first. With stride 1 it is a convolution with the turned filter, which is faster than
- * ConvTranspose.
+ * The gradient of the input, channels first. With stride 1 it is a convolution with the rotated
+ * filter, which is faster than ConvTranspose.
  *
  * @param filter [height, width, in, out], or for `depthwise` [height, width, channels, multiplier].
  */
@@ -80,7 +80,8 @@ function inputGradient(g: GraphBuilder, dy: string, filter: Operand, window: Win
       ...(depthwise && { group: inputs }),
     });
   }
-  // Flattened, the filter turned by half is its pixels in reverse; a transpose of two axes is faster than one of four.
+  // Rotated by 180 degrees, a flattened filter is reversed. A transpose of two axes is faster than
+  // one of four.
   const pixels = g.node('Reshape', [filter.name, g.ints([kernel[0] * kernel[1], inputs * outputs])]);
   const backwards = g.ints([-1]);
   const turned = g.node('Slice', [pixels, backwards, g.ints([-kernel[0] * kernel[1] - 1]), g.ints([0]), backwards]);
@@ -89,7 +90,10 @@ function inputGradient(g: GraphBuilder, dy: string, filter: Operand, window: Win
   return g.node('Conv', [dy, weights], { kernel_shape: kernel, pads, ...(depthwise && { group: inputs }) });
 }
 
-/** For each place of the window the pixels under it: [N, places, kernel height * kernel width * channels]. */
+/**
+ * The pixels under the window at each position (im2col): [N, positions, kernel height * kernel
+ * width * channels].
+ */
 function patches(g: GraphBuilder, x: Operand, { dataFormat = 'NHWC' }: Convolution, window: Window): string {
   const { input, output, kernel, strides, before, after } = window;
   const last = dataFormat === 'NCHW' ? channelsLast(g, x.name) : x.name;
@@ -98,14 +102,15 @@ function patches(g: GraphBuilder, x: Operand, { dataFormat = 'NHWC' }: Convoluti
   const places = output[0] * output[1];
   const size = kernel[0] * kernel[1];
   if (size === 1 && places === input[0] * input[1] && strides[0] === 1 && strides[1] === 1) return pixels;
-  // One pixel of zeros more, which stands for the padding. Gather copies on all cores; Pad, Slice and Concat do not.
+  // One extra pixel of zeros stands for the padding. Gather copies on all cores; Pad, Slice and
+  // Concat do not.
   if ([...before, ...after].some((pad) => pad > 0)) pixels = g.node('Pad', [pixels, g.ints([0, 0, 0, 0, 1, 0])]);
   const indices = g.constant(DataType.int32, [places, size], windowPixels(window));
   const windows = g.node('Gather', [pixels, indices], { axis: 1 }); // [N, places, size, C]
   return g.node('Reshape', [windows, g.ints([0, places, size * channels])]);
 }
 
-/** The gradient of the filter: dY times the patches of the input, [out, in * size] as a product of matrices. */
+/** The gradient of the filter: the matrix product of dY and the input's patches, [out, in * size]. */
 function filterGradient(g: GraphBuilder, x: Operand, dy: Operand, a: Convolution, window: Window): string {
   const { output, kernel } = window;
   const first = a.dataFormat === 'NCHW';
@@ -115,7 +120,8 @@ function filterGradient(g: GraphBuilder, x: Operand, dy: Operand, a: Convolution
   const width = kernel[0] * kernel[1] * inputs;
   let product: string; // [out, width]
   if (first && places > 2 * outputs) {
-    // A product for each image and their sum: dY stays as it is, and the sums are small beside the patches.
+    // One product per image, then their sum: dY keeps its layout, and the sums are small compared
+    // with the patches.
     const slopes = g.node('Reshape', [dy.name, g.ints([0, outputs, places])]);
     const products = g.node('MatMul', [slopes, columns]); // [N, out, width]
     product = g.node('ReduceSum', [products, g.ints([0])], { keepdims: 0 });
@@ -127,15 +133,18 @@ function filterGradient(g: GraphBuilder, x: Operand, dy: Operand, a: Convolution
   return g.node('Reshape', [g.node('Transpose', [product], { perm: [1, 0] }), g.ints([...kernel, inputs, outputs])]);
 }
 
-/** The filter [height, width, channels, multiplier] of a depthwise convolution as ONNX' [channels * multiplier, 1, height, width]. */
+/**
+ * The filter [height, width, channels, multiplier] of a depthwise convolution in the layout of
+ * ONNX, [channels * multiplier, 1, height, width].
+ */
 function depthwiseWeights(g: GraphBuilder, { name, shape: [height, width, channels, multiplier] }: Operand): string {
   const turned = g.node('Transpose', [name], { perm: inOutHeightWidth });
   return g.node('Reshape', [turned, g.ints([channels * multiplier, 1, height, width])]);
 }
 
 /**
- * The gradient of a depthwise filter, from images [N, C, H, W]: each image's each channel is convolved with its slopes, as a
- * filter as large as the output; that gives one number for each pixel of the filter.
+ * The gradient of a depthwise filter, from images [N, C, H, W]. Each channel of each image is
+ * convolved with its output gradient as the filter, which gives one number per filter pixel.
  */
 function depthwiseFilterGradient(
   g: GraphBuilder,
@@ -155,7 +164,7 @@ function depthwiseFilterGradient(
     pads: [...before, ...after],
     group: batch * channels,
   });
-  // Where no window reached the last pixels, there is more than the filter's size.
+  // If no window reached the last pixels, the result is larger than the filter.
   products = g.node('Slice', [products, g.ints([0, 0]), g.ints([height, width]), g.ints([2, 3])]);
   const each = g.node('Reshape', [products, g.ints([batch, channels * multiplier, height * width])]);
   const sums = g.node('ReduceSum', [each, g.ints([0])], { keepdims: 0 });
@@ -163,13 +172,13 @@ function depthwiseFilterGradient(
   return g.node('Reshape', [turned, g.ints([height, width, channels, multiplier])]);
 }
 
-// TensorFlow.js' own depthwise kernels know channels last only.
+// TensorFlow.js' own depthwise kernels support channels last only.
 function depthwiseWindow(x: readonly number[], filter: readonly number[], a: Convolution): Window {
-  if (a.dataFormat === 'NCHW') throw new Error('depthwise convolutions take images with channels last');
+  if (a.dataFormat === 'NCHW') throw new Error('depthwise convolutions need images with channels last');
   return windowOf(infoOf(x, filter, a, true));
 }
 
-/** Multiplications of a convolution: its output times the filter's size. */
+/** Multiplications of a convolution: output size times filter size. */
 const forwardWork = ({ x, filter }: Operands, a: Convolution) => {
   const { batchSize, outHeight, outWidth } = infoOf(x.shape, filter.shape, a);
   return batchSize * outHeight * outWidth * sizeOf(filter.shape);
@@ -188,11 +197,11 @@ export const convolutions: Record<string, KernelRule> = {
 
   FusedConv2D: rule<Fused>(
     (g, { x, filter, bias, preluActivationWeights: slope }, a) => {
-      // What there is one of for each channel stands before height and width.
+      // Per-channel numbers, broadcast over height and width.
       const perChannel = ({ name, shape }: Operand) =>
         shape.length === 1 && shape[0] > 1 ? g.node('Reshape', [name, g.ints([-1, 1, 1])]) : name;
       if ([bias, slope].some((operand) => operand && operand.shape.length > 1))
-        throw new Error('bias and slopes are one number, or one for each channel');
+        throw new Error('bias and slopes must be one number, or one per channel');
       return convolve(g, x, filter, a, (y) => {
         const sum = bias ? g.node('Add', [y, perChannel(bias)]) : y;
         return activations[a.activation](g, sum, a.leakyreluAlpha, slope && perChannel(slope));

@@ -5,13 +5,13 @@ import type { DataType as TfDataType } from '@tensorflow/tfjs-core';
 
 const anyShape = { anyShape: true };
 
-/** y = op(x) where ONNX has the operator. */
+/** y = op(x), for an operator of ONNX. */
 const unary = (op: string) => rule((g, { x }) => g.node(op, [x.name]), anyShape);
 
 /** y = op(a, b), broadcast. */
 const binary = (op: string) => rule((g, { a, b }) => g.node(op, [a.name, b.name]), anyShape);
 
-/** y = f(x), written with several operators. */
+/** y = f(x), composed of several operators. */
 const formula = <A extends object>(f: (g: GraphBuilder, x: string, attributes: A) => string) =>
   rule<A>((g, { x }, attributes) => f(g, x.name, attributes), anyShape);
 
@@ -92,7 +92,8 @@ export const elementwise: Record<string, KernelRule> = {
     return g.node('Mul', [difference, difference]);
   }, anyShape),
   FloorDiv: rule((g, { a, b }) => {
-    // TensorFlow.js gives integers, also for floats. Integer division in ONNX truncates; doubles, which hold every int32, floor exactly.
+    // TensorFlow.js returns integers, also for floats. Integer division in ONNX truncates; doubles
+    // hold every int32 and floor exactly.
     const [p, q] = [a, b].map(({ name }) => g.cast(name, DataType.double));
     return g.cast(g.node('Floor', [g.node('Div', [p, q])]), DataType.int32);
   }, anyShape),
@@ -108,7 +109,7 @@ export const elementwise: Record<string, KernelRule> = {
   Select: rule((g, { condition, t, e }) => g.node('Where', [condition.name, t.name, e.name]), anyShape),
   Cast: rule<{ dtype: TfDataType }>((g, { x }, { dtype }) => {
     if (!isDtype(dtype)) throw new Error(`no cast to ${dtype}`);
-    // TensorFlow.js: numbers become true where they are not zero, and are cut towards zero as integers. So does ONNX.
+    // As in TensorFlow.js: nonzero numbers become true; integers truncate towards zero.
     return g.cast(x.name, onnxType(dtype));
   }, anyShape),
 };

@@ -12,8 +12,9 @@ function zeros(g: GraphBuilder, shape: readonly number[], type: number): string 
 const int64 = (g: GraphBuilder, indices: string) => g.cast(indices, DataType.int64);
 
 /**
- * Zeros [count, ...row] with rows added at int64 places, any of which may occur several times. ONNX Runtime's ScatterND adds in
- * parallel and loses updates of the same place; its ScatterElements adds one after the other.
+ * Zeros [count, ...row] with rows added at int64 indices, which may repeat. ONNX Runtime's
+ * ScatterND adds in parallel and loses updates to the same index; its ScatterElements adds one
+ * after another.
  */
 function addRows(
   g: GraphBuilder,
@@ -37,13 +38,13 @@ function addRows(
 export const indexing: Record<string, KernelRule> = {
   GatherV2: rule<{ axis: number; batchDims: number }>(
     (g, { x, indices }, { axis, batchDims }) => {
-      if (batchDims !== 0) throw new Error('no gather with batch dimensions');
+      if (batchDims !== 0) throw new Error('batch dimensions of gather are not supported');
       const [resolved] = util.parseAxisParam(axis, [...x.shape]);
       return g.node('Gather', [x.name, indices.name], { axis: resolved });
     },
     {
       anyShape: true,
-      // Only the rows that are picked are copied.
+      // Only the selected rows are copied.
       work: ({ x, indices }, { axis }) =>
         sizeOf(indices.shape) * (sizeOf(x.shape) / Math.max(1, x.shape.at(axis) ?? 1)),
     },
@@ -61,7 +62,8 @@ export const indexing: Record<string, KernelRule> = {
 
   ScatterNd: rule<{ shape: number[] }>((g, { indices, updates }, { shape }) => {
     const depth = indices.shape.at(-1) ?? 1;
-    // Several coordinates make one place in the flattened leading dimensions: sum_i index_i * stride_i.
+    // Several coordinates form one index into the flattened leading dimensions: sum_i index_i *
+    // stride_i.
     const strides = shape.slice(0, depth).map((_, i) => sizeOf(shape.slice(i + 1, depth)));
     const weighed = g.node('Mul', [int64(g, indices.name), g.ints(strides)]);
     const places = g.node('ReduceSum', [weighed, g.ints([-1])], { keepdims: 0 });
@@ -69,7 +71,7 @@ export const indexing: Record<string, KernelRule> = {
     return g.node('Reshape', [sums, g.ints(shape)]);
   }),
 
-  // The gradient of an embedding look-up: rows of x are added up by their segment.
+  // The gradient of an embedding lookup: sums rows of x by segment.
   UnsortedSegmentSum: rule<{ numSegments: number }>((g, { x, segmentIds }, { numSegments }) =>
     addRows(g, x.name, x.dtype, int64(g, segmentIds.name), numSegments, x.shape.slice(segmentIds.shape.length)),
   ),
@@ -77,7 +79,7 @@ export const indexing: Record<string, KernelRule> = {
   // ONNX Runtime's own OneHot is many times slower than a comparison with 0, 1, 2, …
   OneHot: rule<{ depth: number; onValue: number; offValue: number; dtype: TfDataType }>(
     (g, { indices }, { depth, onValue, offValue, dtype }) => {
-      if (!isDtype(dtype)) throw new Error(`no one-hot of ${dtype}`);
+      if (!isDtype(dtype)) throw new Error(`one-hot of ${dtype} is not supported`);
       const range = g.constant(
         DataType.int32,
         [depth],

@@ -6,7 +6,7 @@ interface Transposes {
   transposeB?: boolean;
 }
 
-/** A x B for any rank; matrices go to Gemm, which transposes for free and adds a bias. */
+/** A x B for any rank. Matrices use Gemm, which transposes for free and adds a bias. */
 function product(
   g: GraphBuilder,
   a: Operand,
@@ -30,7 +30,7 @@ function swapLast(g: GraphBuilder, { name, shape }: Operand, transpose = false):
   return g.node('Transpose', [name], { perm });
 }
 
-/** What a fused kernel does to its result, by TensorFlow.js' name. */
+/** Activations of fused kernels, by TensorFlow.js' names. */
 export const activations: Record<string, (g: GraphBuilder, x: string, alpha?: number, slope?: string) => string> = {
   linear: (_, x) => x,
   relu: (g, x) => g.node('Relu', [x]),

@@ -1,7 +1,8 @@
 import { rule, type KernelRule } from './rule.js';
 
 export const normalization: Record<string, KernelRule> = {
-  // (x - mean) * scale / sqrt(variance + epsilon) + offset, with one number for each channel (the last axis)
+  // (x - mean) * scale / sqrt(variance + epsilon) + offset, with one number per channel (the last
+  // axis)
   FusedBatchNorm: rule<{ varianceEpsilon?: number }>(
     (g, { x, scale, offset, mean, variance }, { varianceEpsilon = 0.001 }) => {
       const deviation = g.node('Sqrt', [g.node('Add', [variance.name, g.scalar(varianceEpsilon)])]);

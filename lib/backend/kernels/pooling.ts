@@ -19,7 +19,7 @@ interface Pool {
 
 type Shape4D = [number, number, number, number];
 
-/** TensorFlow.js pools images with channels last. */
+/** The window of a pooling kernel, which TensorFlow.js defines for channels last. */
 function poolWindow(x: readonly number[], { filterSize, strides, pad, dimRoundingMode }: Pool): Window {
   return windowOf(backend_util.computePool2DInfo([...x] as Shape4D, filterSize, strides, 1, pad, dimRoundingMode));
 }
@@ -30,7 +30,7 @@ export const pooling: Record<string, KernelRule> = {
     return channelsLast(g, g.node('MaxPool', [channelsFirst(g, x.name)], attributes));
   }),
 
-  // The slope goes to the first pixel of the window that is its greatest.
+  // The gradient goes to the first maximum of each window.
   MaxPoolGrad: rule<Pool>((g, { dy, input }, a) => {
     const [batch, height, width, channels] = input.shape;
     const attributes = windowAttributes(poolWindow(input.shape, a));
@@ -47,7 +47,7 @@ export const pooling: Record<string, KernelRule> = {
     return channelsLast(g, g.node('AveragePool', [channelsFirst(g, x.name)], { kernel_shape, strides, pads }));
   }),
 
-  // As in TensorFlow.js, the padding counts in the gradient though it does not in the mean.
+  // As in TensorFlow.js, padding counts in the gradient, but not in the mean.
   AvgPoolGrad: rule<Pool>((g, { dy, input }, a) => {
     const window = poolWindow(input.shape, a);
     const [height, width] = window.kernel;

@@ -5,7 +5,7 @@ import { rule, type KernelRule } from './rule.js';
 
 interface Axes {
   axis?: number | number[];
-  /** What Max calls its axes. */
+  /** Max's name for its axes. */
   reductionIndices?: number | number[];
   keepDims?: boolean;
 }
@@ -13,12 +13,13 @@ interface Axes {
 function reduce(g: GraphBuilder, op: string, x: string, shape: readonly number[], attributes: Axes): string {
   const { axis, reductionIndices = axis, keepDims } = attributes;
   const axes = util.parseAxisParam(reductionIndices as number | number[], [...shape]);
-  // ONNX takes an empty list of axes for "all of them", TensorFlow.js for "none"; it can only come from a scalar.
+  // An empty list of axes means all axes in ONNX and none in TensorFlow.js. It can only come from a
+  // scalar.
   if (axes.length === 0) return g.node('Identity', [x]);
   return g.node(op, [x, g.ints(axes)], { keepdims: keepDims ? 1 : 0 });
 }
 
-// The axes are resolved from the rank alone, so the nodes fit any dimensions.
+// Axes depend on the rank alone, so the nodes fit any dimensions.
 const reduction = (op: string) =>
   rule<Axes>((g, { x }, axes) => reduce(g, op, x.name, x.shape, axes), { anyShape: true });
 

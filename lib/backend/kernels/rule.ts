@@ -1,26 +1,34 @@
 import type { GraphBuilder, Operand } from '../../onnx/graph-builder.js';
 
-/** The inputs of a kernel by TensorFlow.js' names for them ('x', 'a', 'b', …; '0', '1', … where they are a list). */
+/** The inputs of a kernel by TensorFlow.js' names ('x', 'a', 'b', …), or '0', '1', … for a list. */
 export type Operands = Record<string, Operand>;
 
 /**
- * How one TensorFlow.js kernel is written in ONNX. The same rule serves eager execution (a small graph of its own) and tracing
- * (its nodes are appended to the graph of the step).
+ * The translation of one TensorFlow.js kernel into ONNX. The same rule serves eager execution (as a
+ * small graph of its own) and tracing (appended to the graph of the step).
  */
 export interface KernelRule {
   /** Appends the nodes and returns the names of the kernel's outputs. */
   emit(graph: GraphBuilder, inputs: Operands, attributes: Attributes): string | string[];
-  /** The nodes depend on the ranks of the inputs alone, not on their dimensions: one session serves all sizes. */
+  /**
+   * Whether the nodes depend only on the ranks of the inputs, so that one session serves all sizes.
+   */
   readonly anyShape?: boolean;
-  /** Multiplications or copies the kernel does, where that is more than its largest input: small work stays in JavaScript. */
+  /**
+   * Number of multiplications or copies, if more than the largest input. Small work stays in
+   * JavaScript.
+   */
   work?(inputs: Operands, attributes: Attributes): number;
-  /** Worth all cores also when run alone. */
+  /** Whether the kernel is worth all cores even when run alone. */
   readonly threaded?: boolean;
 }
 
 export type Attributes = Readonly<Record<string, unknown>>;
 
-/** A rule whose attributes have a known type (kernels are registered by name, so the compiler cannot know it). */
+/**
+ * A rule with typed attributes. Kernels are registered by name, so the compiler can't infer the
+ * type.
+ */
 export function rule<A extends object>(
   emit: (graph: GraphBuilder, inputs: Operands, attributes: A) => string | string[],
   options: Omit<KernelRule, 'emit' | 'work'> & { work?(inputs: Operands, attributes: A): number } = {},

@@ -2,18 +2,18 @@ import { backend_util, slice_util, util, type Tensor } from '@tensorflow/tfjs-co
 import type { GraphBuilder, Operand } from '../../onnx/graph-builder.js';
 import { rule, sizeOf, type KernelRule } from './rule.js';
 
-/** "To the end of the axis", whatever its length. */
+/** The end of an axis of any length. */
 const END = Number.MAX_SAFE_INTEGER;
 
 function slice(g: GraphBuilder, x: Operand, begin: number[], size: number[]): string {
-  // Axes that are kept whole are not named: the nodes then fit any batch size.
+  // Axes kept whole are not named, so that the nodes fit any batch size.
   const axes = x.shape.map((_, i) => i).filter((i) => begin[i] !== 0 || size[i] !== x.shape[i]);
   if (axes.length === 0) return g.node('Identity', [x.name]);
   const ends = axes.map((i) => (begin[i] + size[i] === x.shape[i] ? END : begin[i] + size[i]));
   return g.node('Slice', [x.name, g.ints(axes.map((i) => begin[i])), g.ints(ends), g.ints(axes)]);
 }
 
-/** A reshape that copies the leading dimensions which stay the same (ONNX: 0), so that it fits any batch size. */
+/** A reshape that copies unchanged leading dimensions (0 in ONNX), so that it fits any batch size. */
 export function reshape(g: GraphBuilder, x: string, from: readonly number[], to: readonly number[]): string {
   let kept = 0;
   while (kept < Math.min(from.length, to.length) && from[kept] === to[kept] && to[kept] !== 0) kept++;
@@ -46,7 +46,7 @@ export const shapes: Record<string, KernelRule> = {
       a.newAxisMask,
       a.shrinkAxisMask,
     );
-    // For a negative stride that runs past the first element, ONNX wants an end below any index.
+    // For a negative stride past the first element, ONNX needs an end below any index.
     const ends = info.end.map((end, i) => (info.strides[i] < 0 && end < 0 ? -END : end));
     const axes = x.shape.map((_, i) => i);
     const taken = g.node('Slice', [x.name, g.ints(info.begin), g.ints(ends), g.ints(axes), g.ints(info.strides)]);
@@ -67,7 +67,7 @@ export const shapes: Record<string, KernelRule> = {
     (g, inputs, { axis }) => {
       const parts = list(inputs);
       if (axis === 0 && parts[0].shape.length > 0) {
-        // One reshape for all instead of one for each.
+        // One reshape for all instead of one each.
         const rows =
           parts.length === 1
             ? parts[0].name

@@ -8,7 +8,10 @@ import { reductions } from './reduction.js';
 import type { KernelRule } from './rule.js';
 import { shapes } from './shape.js';
 
-/** Every TensorFlow.js kernel that has a rule for ONNX. All other kernels run in JavaScript and cannot be compiled. */
+/**
+ * Every TensorFlow.js kernel with an ONNX rule. All other kernels run in JavaScript and can't be
+ * compiled.
+ */
 export const kernelTable: ReadonlyMap<string, KernelRule> = new Map(
   Object.entries({
     ...elementwise,

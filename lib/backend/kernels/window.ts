@@ -3,18 +3,18 @@ import type { GraphBuilder } from '../../onnx/graph-builder.js';
 
 export type Size = [height: number, width: number];
 
-/** How a window moves over the pixels of an image: what convolution and pooling share. */
+/** How a window moves over an image, for convolution and pooling. */
 export interface Window {
-  /** Pixels of the input. */
+  /** Input size in pixels. */
   readonly input: Size;
-  /** Places that the window takes. */
+  /** Number of window positions. */
   readonly output: Size;
   readonly kernel: Size;
   readonly strides: Size;
   readonly dilations: Size;
-  /** Pixels of padding before the first. */
+  /** Padding before the first pixel. */
   readonly before: Size;
-  /** Pixels of padding after the last: no more than the window's last place needs. */
+  /** Padding after the last pixel, no more than the last window needs. */
   readonly after: Size;
 }
 
@@ -33,7 +33,7 @@ type ConvInfo = Pick<
   | 'padInfo'
 >;
 
-/** The window of what TensorFlow.js computed from strides, padding and shapes. */
+/** The window of a TensorFlow.js convolution or pooling. */
 export function windowOf(info: ConvInfo): Window {
   const input: Size = [info.inHeight, info.inWidth];
   const output: Size = [info.outHeight, info.outWidth];
@@ -52,10 +52,11 @@ export function windowAttributes({ kernel, strides, dilations, before, after }: 
   return { kernel_shape: kernel, strides, dilations, pads: [...before, ...after] };
 }
 
-/** The attributes of the ConvTranspose that leads from the window's places back to the input's pixels. */
+/** The attributes of the ConvTranspose from window positions back to input pixels. */
 export function transposedAttributes(window: Window) {
   const { input, output, kernel, strides, dilations, before } = window;
-  // Pixels that the transposed convolution would give beyond the input's last; less than none: pixels that no window reached.
+  // Pixels that the transposed convolution would give beyond the input's last. Negative: pixels
+  // that no window reached.
   const spare = ([0, 1] as const).map(
     (i) => (output[i] - 1) * strides[i] + (kernel[i] - 1) * dilations[i] + 1 - before[i] - input[i],
   );
@@ -69,8 +70,8 @@ export function transposedAttributes(window: Window) {
 }
 
 /**
- * For each place of the window and each of its pixels, which pixel of the input that is; padding is the pixel after the last.
- * [output, kernel], both flattened.
+ * The input pixel under each pixel of the window at each position. Padding is the pixel after the
+ * last. [output, kernel], both flattened.
  */
 export function windowPixels({ input, output, kernel, strides, dilations, before }: Window): Int32Array {
   const [height, width] = input;
