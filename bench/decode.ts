@@ -17,8 +17,8 @@ const { maxLength, lengthPenalty } = resolveSearch({});
 type Contestants = Record<string, () => Promise<number>>;
 
 /**
- * Beam search in captions per second, from features to words: the captions of 64 photos one photo at a time, and all together, beside
- * a straightforward search in PyTorch with the same weights on the same CPU.
+ * Beam search from features to words, in captions per second: 64 photos one at a time and as one
+ * batch, compared with a straightforward search in PyTorch with the same weights on the same CPU.
  */
 export async function benchDecode(): Promise<object> {
   const captioner = await Captioner.load(checkpoint);
@@ -55,7 +55,7 @@ export async function benchDecode(): Promise<object> {
     const answers: Record<string, readonly number[][]> = {};
     for (const [name, peer] of Object.entries(peers)) {
       for (const bound of [false, true]) {
-        const called = bound ? `${name}, ending as early as ours` : name;
+        const called = bound ? `${name}, with the same early stopping` : name;
         contestants[called] = async () => {
           const { seconds, captions, maxRssMb } = await peer.ask<PeerAnswer>({ beam, bound });
           answers[called] = captions;
@@ -67,7 +67,9 @@ export async function benchDecode(): Promise<object> {
     const rates = await alternate(contestants, { rounds: 5, warmup: 1 });
     const theirs = (bound: boolean) =>
       Object.fromEntries(
-        Object.entries(rates).filter(([name]) => !ours.includes(name) && name.endsWith('as early as ours') === bound),
+        Object.entries(rates).filter(
+          ([name]) => !ours.includes(name) && name.endsWith('with the same early stopping') === bound,
+        ),
       );
     const ratios = (bound: boolean) =>
       Object.fromEntries(ours.map((name) => [name, ratioToBest(rates[name], theirs(bound))]));
@@ -101,7 +103,7 @@ interface PeerAnswer {
   readonly maxRssMb: number;
 }
 
-/** Captions of all photos per second. */
+/** Captions per second over all photos. */
 function timed(captionAll: () => Promise<void>): () => Promise<number> {
   return async () => {
     const start = performance.now();

@@ -9,11 +9,14 @@ import { trainableVariables } from '../lib/train/loop/scalar-step.js';
 import { Peer } from './peer.js';
 import { alternate, median, medianRatio } from './rounds.js';
 
-/** The batch and network that both sides train. */
+/** The network and batch that both sides train. */
 const sizes = { batch: 64, pixels: 128, width: 40, blocks: 1, outputs: 1280 };
 const stepsPerRound = 2;
 
-/** Whole training steps (forward, backward, AdamW) of our convolutional network in photos per second, beside PyTorch on the same CPU. */
+/**
+ * Complete training steps (forward, backward, AdamW) of our convolutional network in photos per
+ * second, compared with PyTorch on the same CPU.
+ */
 export async function benchEncoder(): Promise<object> {
   await useBackend('onnx');
   const learn = trainingStep();
@@ -39,7 +42,7 @@ export async function benchEncoder(): Promise<object> {
   if (typeof peer !== 'string') peer.stop();
   const { captioner, PyTorch } = rates;
   return {
-    what: `photos per second of whole training steps of a ConvNet, ${JSON.stringify(sizes)}`,
+    what: `photos per second of complete training steps of a ConvNet, ${JSON.stringify(sizes)}`,
     medians: Object.fromEntries(Object.entries(rates).map(([name, values]) => [name, Math.round(median(values))])),
     ...(PyTorch && { ratioToPyTorch: Number(medianRatio(captioner, PyTorch).toFixed(2)) }),
     peakMemoryMB: { captioner: Math.round(process.resourceUsage().maxRSS / 1024), PyTorch: Math.round(peerMemory) },
@@ -48,7 +51,7 @@ export async function benchEncoder(): Promise<object> {
 
 const photosPerSecond = (seconds: number) => (stepsPerRound * sizes.batch) / seconds;
 
-/** Our step, on random photos and features to learn. */
+/** Our training step, on random photos and target features. */
 function trainingStep(): () => Promise<unknown> {
   const random = new Random(1);
   const network = new ConvNet(sizes, sizes.outputs, { random });

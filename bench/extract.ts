@@ -15,7 +15,7 @@ import { benchPhotos } from './photos.js';
 import { root } from './program.js';
 import { alternate, median, ratioToBest } from './rounds.js';
 
-/** A network of which PyTorch has the same. */
+/** A network that exists in PyTorch too. */
 interface Network {
   /** Its name for `peers/torch_extract.py`. */
   readonly kind: 'convnet' | 'mobilenetv2';
@@ -24,7 +24,7 @@ interface Network {
   readonly photosPerRound: number;
 }
 
-/** What the data loader of PyTorch is measured with: which is best depends on the network and on the photos. */
+/** Settings of PyTorch's data loader. The fastest depends on the network and the photos. */
 const loaders = [
   { workers: 0, draft: false },
   { workers: availableParallelism(), draft: false },
@@ -32,8 +32,9 @@ const loaders = [
 ];
 
 /**
- * Features of photos, from JPEG files to features on disk, in photos per second: what `captioner extract` does, beside a data loader
- * with Pillow and the same network in PyTorch on the same CPU.
+ * Feature extraction from JPEG files to features on disk, in photos per second, as in
+ * `captioner extract`. Compared with a Pillow data loader and the same network in PyTorch on the
+ * same CPU.
  */
 export async function benchExtract(): Promise<object> {
   const networks: Network[] = [
@@ -120,13 +121,13 @@ interface PeerAnswer {
   readonly maxRssMb: number;
 }
 
-/** Whether MobileNetV2 without its head, its batch normalisations folded, is here. */
+/** Whether the MobileNetV2 without head and with folded batch normalisation is available. */
 async function hasMobileNet(): Promise<boolean> {
   if (!encoderSource(registeredEncoder('mobilenetv2')).isHere) return false;
   return (await readEncoder('mobilenetv2')).headless;
 }
 
-/** The weights of convolutions and matrices, and their biases, in the order in which the network uses them. */
+/** The weights and biases of convolutions and matrices, in the order of their use. */
 function encoderWeights(bytes: Uint8Array): Weights {
   const { graph } = decodeModel(bytes);
   const values = new GraphReader(graph);
@@ -141,7 +142,10 @@ function encoderWeights(bytes: Uint8Array): Weights {
   return weights;
 }
 
-/** How much the features of both sides are alike, from which it can be told that their networks are the same. Photos are resized by different filters. */
+/**
+ * Mean cosine similarity of both sides' features, to verify that the networks are the same. It is
+ * below 1 because photos are resized with different filters.
+ */
 function meanCosine(store: string, file: string, dimension: number): number {
   const bytes = readFileSync(file);
   const theirs = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);

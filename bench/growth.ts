@@ -9,7 +9,7 @@ import { root, runProgram } from './program.js';
 import { alternate, median, ratioToBest } from './rounds.js';
 import { baseSizes, sizeFlags, type StepSizes } from './training-step.js';
 
-/** One size after the other grows from those of the `train` benchmark. */
+/** Sizes that grow one at a time from those of the `train` benchmark. */
 const trainingSizes: readonly Partial<StepSizes>[] = [
   {},
   { vocabulary: 10_000 },
@@ -22,12 +22,12 @@ const photoCounts = { extract: [50, 200, 800], caption: [100, 1_000, 10_000] };
 
 const encoderFile = path.join(root, 'checkpoints', 'default', 'encoder.onnx');
 
-/** What the training steps of one round take on each side, about. */
+/** Approximate duration of one round's training steps on each side. */
 const secondsPerRound = 0.5;
 
 /**
- * How costs grow: those of a training step with vocabulary, hidden units and batch, beside PyTorch on the same CPU; those of
- * `captioner extract` and `captioner caption` with the number of photos.
+ * Growth of costs: a training step with vocabulary, hidden units and batch, compared with PyTorch
+ * on the same CPU; `captioner extract` and `captioner caption` with the number of photos.
  */
 export async function benchGrowth(): Promise<object> {
   const folder = mkdtempSync(path.join(tmpdir(), 'captioner-bench-'));
@@ -39,7 +39,7 @@ export async function benchGrowth(): Promise<object> {
     const training = [];
     for (const grown of trainingSizes) training.push(await measureTraining({ ...baseSizes, ...grown }));
     return {
-      what: 'growth of a training step in words per second; of captioner extract (the encoder in the box) and captioner caption --features in seconds from call to end',
+      what: 'growth of a training step in words per second; of captioner extract (default encoder) and captioner caption --features in seconds from call to exit',
       training,
       extraction,
       captioning,
@@ -49,7 +49,7 @@ export async function benchGrowth(): Promise<object> {
   }
 }
 
-/** A training step of these sizes, each side in a process of its own. */
+/** A training step of these sizes, each side in its own process. */
 async function measureTraining(sizes: StepSizes): Promise<object> {
   const flags = sizeFlags(sizes);
   const ours = await Peer.start('train-step.ts', flags);
@@ -80,7 +80,7 @@ async function measureTraining(sizes: StepSizes): Promise<object> {
   };
 }
 
-/** `captioner extract` on so many photos. */
+/** `captioner extract` on `count` photos. */
 async function measureExtraction(count: number, folder: string): Promise<object> {
   const photos = path.join(folder, `photos-${count}`);
   mkdirSync(photos);
@@ -92,7 +92,7 @@ async function measureExtraction(count: number, folder: string): Promise<object>
   return { photos: count, seconds: Number(run.seconds.toFixed(2)), peakMemoryMB: Math.round(run.megabytes) };
 }
 
-/** `captioner caption --features` on so many rows: those of 64 different photos, repeated. */
+/** `captioner caption --features` on `count` rows, which repeat those of 64 photos. */
 async function measureCaptioning(count: number, folder: string): Promise<object> {
   const different = 64;
   const encoder = await Encoder.load(encoderFile);

@@ -6,7 +6,10 @@ import { benchGrowth } from './growth.js';
 import { benchServe, benchSoak } from './serve.js';
 import { benchTrain } from './train.js';
 
-/** `npm run bench -- train`: each benchmark prints its result as JSON; without a name, all run but the soak. */
+/**
+ * `npm run bench -- train`: each benchmark prints its result as JSON. Without a name, all run
+ * except the soak test.
+ */
 const benchmarks: Record<string, () => Promise<object>> = {
   train: benchTrain,
   caption: benchCaption,
@@ -21,7 +24,7 @@ const benchmarks: Record<string, () => Promise<object>> = {
 const names = process.argv.slice(2);
 for (const name of names.length > 0 ? names : Object.keys(benchmarks).filter((name) => name !== 'soak')) {
   const run = benchmarks[name];
-  if (!run) throw new Error(`Unknown benchmark '${name}': one of ${Object.keys(benchmarks).join(', ')}.`);
+  if (!run) throw new Error(`Unknown benchmark '${name}'. Choose one of ${Object.keys(benchmarks).join(', ')}.`);
   console.log(JSON.stringify({ benchmark: name, ...(await run()) }, null, 2));
 }
 process.exit();

@@ -4,15 +4,15 @@ import { availableParallelism } from 'node:os';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** What a peer says when it is ready: its version and how it computes. */
+/** The first message of a peer: its version and settings. */
 export type PeerGreeting = Record<string, string | number | boolean>;
 
-/** Threads that PyTorch is compared with. */
+/** Thread counts for PyTorch. */
 const threadCounts: readonly number[] = [...new Set([1, availableParallelism()])];
 
 /**
- * A program in a process of its own, mostly one in another language that does the same work as we do: a script of `bench/peers/`
- * that takes requests and gives answers as lines of JSON.
+ * A program in its own process that does the same work as we do, mostly in another language: a
+ * script in `bench/peers/` that reads requests and writes answers as lines of JSON.
  */
 export class Peer {
   private readonly answers: AsyncIterator<string>;
@@ -26,9 +26,9 @@ export class Peer {
   }
 
   /**
-   * Starts a script: one in Python with that of the environment variable CAPTIONER_BENCH_PYTHON (default: python3), one in
-   * TypeScript with Node.
-   * @returns why there is no peer, when Python or PyTorch is missing.
+   * Starts a script: Python scripts with the interpreter in CAPTIONER_BENCH_PYTHON (default:
+   * python3), TypeScript ones with Node.
+   * @returns the reason as text if Python or PyTorch is missing.
    */
   static async start(script: string, flags: readonly string[]): Promise<Peer | string> {
     const file = fileURLToPath(new URL(`peers/${script}`, import.meta.url));
@@ -46,8 +46,10 @@ export class Peer {
   }
 
   /**
-   * Starts a script of PyTorch with one thread, and another one with all: which is faster depends on the machine and on what else it does.
-   * @returns them by name; none, and a line on the console that says why, where Python or PyTorch is missing.
+   * Starts a PyTorch script once with one thread and once with all. Which is faster depends on the
+   * machine and its load.
+   * @returns the peers by name. Empty, with a line on the console that says why, if Python or
+   * PyTorch is missing.
    */
   static async startPyTorch(script: string, flags: readonly string[]): Promise<Record<string, Peer>> {
     const peers: Record<string, Peer> = {};
@@ -66,7 +68,7 @@ export class Peer {
   async ask<A>(request: object): Promise<A> {
     this.child.stdin.write(`${JSON.stringify(request)}\n`);
     const { value, done } = await this.answers.next();
-    if (done) throw new Error('The peer has ended.');
+    if (done) throw new Error('The peer process has exited.');
     return JSON.parse(value) as A;
   }
 

@@ -6,7 +6,7 @@ import type { Encoder } from '../lib/model/encoder/encoder.js';
 import { Random } from '../lib/random.js';
 import { root } from './program.js';
 
-/** JPEG files: the samples, or those in the folder of the environment variable CAPTIONER_BENCH_PHOTOS, at most 1,000. */
+/** JPEG files: the samples, or up to 1,000 from the folder in CAPTIONER_BENCH_PHOTOS. */
 export function benchPhotos(): string[] {
   const folder = process.env.CAPTIONER_BENCH_PHOTOS ?? path.join(root, 'data', 'samples');
   const photos = readdirSync(folder)
@@ -14,11 +14,14 @@ export function benchPhotos(): string[] {
     .sort()
     .slice(0, 1000)
     .map((name) => path.resolve(folder, name));
-  if (photos.length === 0) throw new Error(`There is no photo in ${folder}.`);
+  if (photos.length === 0) throw new Error(`There are no photos in ${folder}.`);
   return photos;
 }
 
-/** Features of so many different photos, [count, D]: parts of {@link benchPhotos}, drawn by a seed of its own. */
+/**
+ * Features of `count` different photos, [count, D]: random crops of {@link benchPhotos} with a
+ * fixed seed.
+ */
 export async function photoFeatures(encoder: Encoder, count: number): Promise<Float32Array> {
   const random = new Random(1);
   const files = benchPhotos();

@@ -3,19 +3,19 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The project's folder. */
+/** The project's root folder. */
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
 const program = path.join(root, 'dist', 'cli', 'main.js');
 
-/** A run of `captioner`: from the call to the end, and its peak memory. */
+/** A run of `captioner`: seconds from call to exit, and peak memory. */
 export interface ProgramRun {
   readonly seconds: number;
   readonly megabytes: number;
   readonly output: string;
 }
 
-/** Runs the program as it is built, from a cold start, and asks it, as it exits, for its own peak memory. */
+/** Runs the built program from a cold start. As it exits, it reports its own peak memory. */
 export async function runProgram(args: readonly string[]): Promise<ProgramRun> {
   const report = "process.on('exit',()=>process.stderr.write('\\nmaxRSS '+process.resourceUsage().maxRSS))";
   const start = performance.now();

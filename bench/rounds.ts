@@ -1,6 +1,6 @@
 /**
- * Runs contestants in turn, several rounds, so that what else the machine does hits all of them alike. The environment variable
- * CAPTIONER_BENCH_ROUNDS gives another number of rounds, for a quick look.
+ * Runs contestants in turn for several rounds, so that other load on the machine affects all of
+ * them alike. CAPTIONER_BENCH_ROUNDS sets the number of rounds.
  */
 export async function alternate<K extends string>(
   contestants: Record<K, () => Promise<number>>,
@@ -24,12 +24,12 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** Ratio of two contestants, as the median over rounds of their ratio in the same round. */
+/** The median over rounds of the ratio of two contestants in the same round. */
 export function medianRatio(ours: readonly number[], theirs: readonly number[]): number {
   return median(ours.map((value, round) => value / theirs[round]));
 }
 
-/** Ours against the fastest of the others: who that is, and the ratio to it. */
+/** Our result compared with the fastest of the others: its name, and the ratio to it. */
 export function ratioToBest(
   ours: readonly number[],
   others: Readonly<Record<string, readonly number[]>>,

@@ -8,7 +8,7 @@ import { root } from './program.js';
 
 const samples = path.join(root, 'data', 'samples');
 
-/** Seconds of each measurement. */
+/** Seconds per measurement. */
 const seconds = Number(process.env.CAPTIONER_BENCH_SECONDS ?? 10);
 const clientCounts = [1, 8, 32, 128];
 
@@ -20,7 +20,7 @@ interface Server {
   readonly child: ChildProcess;
 }
 
-/** What one server does for so many clients. Times in milliseconds. */
+/** Load results of one server for a number of clients. Times in milliseconds. */
 interface Load {
   readonly clients: number;
   readonly requestsPerSecond: number;
@@ -31,8 +31,8 @@ interface Load {
 }
 
 /**
- * Requests a second and times of answers of the service, beside the same captioner behind a plain handler in one thread, and beside a
- * minimal service of FastAPI and PyTorch, one after the other.
+ * Requests per second and response times of the service, of the same captioner behind a minimal
+ * handler in one thread, and of a minimal service with FastAPI and PyTorch, one after another.
  */
 export async function benchServe(): Promise<object> {
   const results: Record<string, Load[] | string> = {};
@@ -61,7 +61,7 @@ export async function benchServe(): Promise<object> {
   };
   const overOne = (name: string) => Number((at(name, 32)!.p99 / at(name, 1)!.p50).toFixed(1));
   return {
-    what: 'POST /caption, sample photos in turn, beam 3: requests/s and milliseconds to the answer',
+    what: 'POST /caption, sample photos in turn, beam 3: requests/s and response times in milliseconds',
     seconds,
     results,
     throughputAt32Clients: {
@@ -74,7 +74,7 @@ export async function benchServe(): Promise<object> {
   };
 }
 
-/** Memory of the service over 50,000 requests (CAPTIONER_BENCH_REQUESTS), of which none may fail. */
+/** Memory of the service over 50,000 requests (CAPTIONER_BENCH_REQUESTS). None may fail. */
 export async function benchSoak(): Promise<object> {
   const requests = Number(process.env.CAPTIONER_BENCH_REQUESTS ?? 50_000);
   const parts = 10;
@@ -103,7 +103,7 @@ const servers: Record<string, () => Promise<Server | string>> = {
   fastapi: () => start(process.env.CAPTIONER_BENCH_PYTHON ?? 'python3', ['bench/peers/fastapi_server.py']),
 };
 
-/** The service as it is built (`npm run build`), without a limit of requests a minute. */
+/** The built service (`npm run build`) without a rate limit. */
 function startService(precision: Precision): Promise<Server | string> {
   const flags = ['--port', '0', '--rate-limit', '0', '--log-level', 'silent', '--precision', precision];
   return start(process.execPath, ['dist/cli/main.js', 'serve', ...flags]);
@@ -113,7 +113,9 @@ function startPlain(precision: Precision): Promise<Server | string> {
   return start(process.execPath, ['--import', 'tsx', 'bench/peers/plain-server.ts', precision]);
 }
 
-/** Starts a server and waits until it captions. @returns why it can't be started. */
+/**
+ * Starts a server and waits until it captions. @returns the reason as text if it can't be started.
+ */
 async function start(command: string, args: readonly string[]): Promise<Server | string> {
   const child = spawn(command, args, { cwd: root });
   let complaint = '';
@@ -181,7 +183,7 @@ async function load({ url }: Server, clients: number, duration?: number, amount?
   };
 }
 
-/** Resident memory of a server and of its workers. */
+/** Resident memory of a server and its workers. */
 function megabytes({ child }: Server): number {
   const pid = String(child.pid);
   const sizes = execFileSync('ps', ['-o', 'rss=', '-p', pid, '--ppid', pid]).toString().trim().split('\n');

@@ -8,14 +8,17 @@ interface PeerAnswer {
   readonly maxRssMb: number;
 }
 
-/** Whole training steps (forward, cross-entropy, backward, Adam) in words learned per second, beside PyTorch on the same CPU. */
+/**
+ * Complete training steps (forward, cross-entropy, backward, Adam) in words per second, compared
+ * with PyTorch on the same CPU.
+ */
 export async function benchTrain(): Promise<object> {
   await useBackend('onnx');
   const learn = trainingStep(sizes);
   const peers = await Peer.startPyTorch('torch_train.py', sizeFlags(sizes));
   const memory: Record<string, number> = {};
 
-  /** Steps of batches of these lengths, on each side its own, for the same words. */
+  /** Steps over batches of the given lengths; both sides learn the same words. */
   const measure = async (words: number, ours: readonly number[], theirs: Record<string, readonly number[]>) => {
     const contestants: Record<string, () => Promise<number>> = {
       captioner: async () => {
@@ -53,7 +56,7 @@ export async function benchTrain(): Promise<object> {
   });
   for (const peer of Object.values(peers)) peer.stop();
   return {
-    what: `words per second of whole training steps, ${JSON.stringify(sizes)}`,
+    what: `words per second of complete training steps, ${JSON.stringify(sizes)}`,
     captionsOfThatLength: full,
     captionsOfFlickr8kLengths: real,
     peakMemoryMB: { captioner: Math.round(process.resourceUsage().maxRSS / 1024), ...memory },

@@ -6,7 +6,7 @@ import { Adam } from '../lib/train/loop/optimizer.js';
 import { storedFeatures, TrainingStep } from '../lib/train/decoder/training-step.js';
 import { trainableVariables } from '../lib/train/loop/scalar-step.js';
 
-/** The network and batch that a training step is measured with. */
+/** The network and batch of a measured training step. */
 export interface StepSizes {
   readonly features: number;
   readonly hidden: number;
@@ -31,7 +31,10 @@ export function sizeFlags(sizes: StepSizes): string[] {
   return Object.entries(sizes).flatMap(([name, size]) => [`--${name}`, String(size)]);
 }
 
-/** Our step (forward, cross-entropy, backward, Adam), on random words and features, of captions of `sizes.length` words or as many as it is given. */
+/**
+ * Our training step (forward, cross-entropy, backward, Adam) on random words and features. Captions
+ * have `sizes.length` words, unless a call gives another length.
+ */
 export function trainingStep(sizes: StepSizes): (length?: number) => Promise<unknown> {
   const { features: D, batch: B, vocabulary: V } = sizes;
   const random = new Random(1);
@@ -69,18 +72,18 @@ export function trainingStep(sizes: StepSizes): (length?: number) => Promise<unk
   };
 }
 
-/** How many of Flickr8k's 30,000 training captions have 0, 1, 2, … words, their end counted. */
+/** Number of Flickr8k's 30,000 training captions with 0, 1, 2, … words, `<end>` included. */
 const captionLengths = [
   0, 0, 0, 15, 125, 340, 854, 1948, 2501, 2916, 3319, 3309, 3133, 2773, 2330, 1865, 1339, 979, 684, 518, 370, 213, 138,
   105, 80, 51, 36, 19, 10, 9, 8, 5, 3, 2, 2, 0, 0, 0, 1,
 ];
 
-/** Batches of captions of lengths as in Flickr8k: the words that there are, and the lengths that they are padded to. */
+/** Batches of captions with the lengths of Flickr8k: the number of words, and the padded lengths. */
 export interface CaptionBatches {
   readonly words: number;
-  /** In batches of like length, as `captioner train` makes them. */
+  /** In batches of similar length, as `captioner train` makes them. */
   readonly bucketed: readonly number[];
-  /** In batches as they come, each padded to its longest, as is usual. */
+  /** In shuffled batches, each padded to its longest caption, as usual. */
   readonly shuffled: readonly number[];
 }
 

@@ -1,7 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
 import { captionRecord, confidenceWord, isWithheld, type Caption, type CaptionedPhoto } from '../lib/index.js';
 
-/** How captions are printed. */
+/** Output format of captions. */
 export type Format = 'text' | 'json' | 'jsonl' | 'csv';
 
 interface Printer {
@@ -19,21 +19,24 @@ function csvRows({ file, captions, error }: CaptionedPhoto, minConfidence: numbe
   });
 }
 
-/** A mark on captions that are not sure. */
+/** A mark for uncertain captions. */
 function doubt({ confidence }: Caption): string {
   const word = confidence === null ? 'sure' : confidenceWord(confidence);
   return word === 'sure' ? '' : `  (${word})`;
 }
 
-/** Two digits that matter: 0.012. */
+/** Two significant digits: 0.012. */
 const brief = (probability: number) => String(Number(probability.toPrecision(2)));
 
-/** Makes the printer of each format. `several`: there is more than one photo, so that each is named. Captions of less than `minConfidence` are withheld. */
+/**
+ * Creates the printer of each format. `several`: more than one photo, so each is named. Captions
+ * below `minConfidence` are withheld.
+ */
 export const printers: Record<Format, (several: boolean, minConfidence: number) => Printer> = {
   text: (several, minConfidence) => ({
     head: '',
     tail: '',
-    // What went wrong with a photo is told on stderr.
+    // A failed photo is reported on stderr.
     photo: ({ file, captions }) => {
       if (!captions) return '';
       const withheld = (each: Caption) =>

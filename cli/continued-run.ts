@@ -5,7 +5,7 @@ import { addDatasetOptions, openGiven, type DatasetFlags } from './dataset.js';
 import { epochTable, outcomeJson, outcomeLine } from './epochs.js';
 import type { Run } from './run.js';
 
-/** The flags of a command that goes on with a trained captioner. */
+/** Flags of the commands that continue from a trained captioner. */
 export interface ContinuedRunFlags extends DatasetFlags {
   checkpoint?: string;
   out: string;
@@ -13,19 +13,19 @@ export interface ContinuedRunFlags extends DatasetFlags {
   json?: true;
 }
 
-/** The flags of {@link ContinuedRunFlags}. */
+/** Adds the flags of {@link ContinuedRunFlags}. */
 export function addContinuedRunOptions(command: Command): Command {
   return addDatasetOptions(command)
     .option(
       '--checkpoint <folder>',
-      'Trained captioner to begin with. (default: the best shipped model whose encoder is on this machine)',
+      'Checkpoint to start from. (default: the best shipped model whose encoder is on this machine)',
     )
     .requiredOption('-o, --out <folder>', 'Folder of the run.')
-    .option('--resume', 'Go on with the run in --out where it stopped, with the hyperparameters it has; or start it.')
-    .option('--json', 'Print where the best checkpoint is and how good, as JSON.');
+    .option('--resume', 'Resume the run in --out with its hyperparameters, or start it if there is none.')
+    .option('--json', 'Print the best checkpoint and its scores as JSON.');
 }
 
-/** What a run is told that goes on as the flags say. */
+/** Options of a continued run, from the flags. */
 export async function continuedRun(
   flags: ContinuedRunFlags,
   { progress, signal, warn }: Pick<Run, 'progress' | 'signal' | 'warn'>,
@@ -41,7 +41,7 @@ export async function continuedRun(
   };
 }
 
-/** Says where the best checkpoint is and how good. */
+/** Prints the best checkpoint and its scores. */
 export function tellOutcome({ best, config, state }: TrainingOutcome, json?: true): void {
   console.log(json ? outcomeJson(best, state) : outcomeLine(best, state, lastDataset(config).devPhotos));
 }

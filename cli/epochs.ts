@@ -1,7 +1,7 @@
 import type { EpochRecord, TrainerState } from '../lib/training.js';
 import { duration } from './progress.js';
 
-/** An epoch, or only the scores that a run begins with. */
+/** An epoch, or only the initial scores of a run. */
 type Row = Pick<EpochRecord, 'scores'> & Partial<EpochRecord>;
 
 const columns: readonly [title: string, value: (row: Row) => string][] = [
@@ -16,7 +16,10 @@ const columns: readonly [title: string, value: (row: Row) => string][] = [
   ['time', ({ seconds }) => (seconds === undefined ? '-' : duration(seconds))],
 ];
 
-/** Writes a table of a run as it goes on: each epoch's losses and dev scores; the best so far has a star. */
+/**
+ * Prints a table of a run while it is running: losses and dev scores per epoch. A star marks the
+ * best so far.
+ */
 export function epochTable(write: (line: string) => void) {
   let begun = false;
   const add = (row: Row) => {
@@ -33,15 +36,15 @@ export function epochTable(write: (line: string) => void) {
   };
 }
 
-/** How a run ended, for people. */
+/** The outcome of a run, for people. */
 export function outcomeLine(best: string, { epoch, seconds, bestEpoch, bestScores }: TrainerState, devPhotos: number) {
   const score =
     bestScores.CIDEr === undefined ? '' : `, CIDEr ${bestScores.CIDEr.toFixed(3)} on ${devPhotos} dev photos`;
-  const which = bestEpoch === 0 ? 'what the run began with' : `number ${bestEpoch}`;
-  return `${best}: the best of ${epoch} epochs is ${which}${score} (${duration(seconds)}).`;
+  const which = bestEpoch === 0 ? 'the starting checkpoint' : `number ${bestEpoch}`;
+  return `${best}: best of ${epoch} epochs is ${which}${score} (${duration(seconds)}).`;
 }
 
-/** How a run ended, for programs. */
+/** The outcome of a run, for programs. */
 export function outcomeJson(best: string, { epoch, step, seconds, bestEpoch, bestScores }: TrainerState): string {
   return JSON.stringify({ checkpoint: best, epochs: epoch, steps: step, seconds, bestEpoch, scores: bestScores });
 }

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { plainErrors } from './options.js';
 
-/** The commands, in the order of the help. Each is loaded only when it is called, or listed. */
+/** The commands in the order of the help. Each is loaded only when it is called or listed. */
 const commands: Record<string, () => Promise<Command>> = {
   download: async () => (await import('./commands/download.js')).downloadCommand(),
   extract: async () => (await import('./commands/extract.js')).extractCommand(),
@@ -26,7 +26,7 @@ const commands: Record<string, () => Promise<Command>> = {
   info: async () => (await import('./commands/info.js')).infoCommand(),
 };
 
-// `captioner … | head` ends when head has seen enough: that is no error.
+// `captioner … | head` closes the pipe early, which is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();
@@ -35,7 +35,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 const { version } = createRequire(import.meta.url)('captioner/package.json') as { version: string };
 
 const program = plainErrors(new Command('captioner'))
-  .description('Learns to caption photos, and captions them.')
+  .description('Train an image captioner, and caption photos with it.')
   .version(version, '-V, --version', 'Print the version.')
   .helpOption('-h, --help', 'Print this help.')
   .helpCommand('help [command]', 'Print the help of a command.')
@@ -44,9 +44,9 @@ const program = plainErrors(new Command('captioner'))
     `
 Examples:
   $ captioner caption photo.jpg        caption a photo
-  $ captioner help train               how to train a captioner of your own
+  $ captioner help train               help on training a captioner
 
-DEBUG=captioner prints where an error comes from.`,
+Set DEBUG=captioner to print the stack trace of an error.`,
   );
 
 const [first, second] = process.argv.slice(2);

@@ -2,8 +2,8 @@ import { chooseModel } from '../lib/index.js';
 import type { Run } from './run.js';
 
 /**
- * The checkpoints that a command uses: those that were named, or the best shipped model whose encoder is on this machine. Says on stderr
- * which one that is, and how to get a better one.
+ * The checkpoints of a command: those given, or the best shipped model whose encoder is on this
+ * machine. Reports the choice on stderr, and how to get a better model.
  */
 export function chosenCheckpoints(
   given: string[] | undefined,

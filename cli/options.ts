@@ -14,36 +14,40 @@ import {
   type OptionDescription,
 } from '../lib/index.js';
 
-/** The configs that a command takes, by the name of their section in a config file. */
+/** The configs of a command, by their section in a config file. */
 export type Sections = Record<string, ConfigSchema>;
 
-/** The checked values of each section, defaults filled in. */
+/** The validated values of each section, with defaults. */
 export type SectionValues<S extends Sections> = { [K in keyof S]: z.output<S[K]> };
 
-/** The flags of a command's configs, see {@link addConfigOptions}. */
+/** The config flags of a command, see {@link addConfigOptions}. */
 export interface ConfigOptions<S extends Sections> {
   /**
-   * Flags over the config file over defaults, checked.
-   * @throws CaptionerError `bad-option`, `bad-input` or `not-found` when the config file can't be used.
+   * The flags, else the config file, else the defaults, validated.
+   * @throws CaptionerError `bad-option`, `bad-input` or `not-found` if the config file can't be
+   * used.
    */
   read(): SectionValues<S>;
-  /** Only what was given by flag or config file, unchecked against other sources: for commands that resume. */
+  /**
+   * Only the values given by flag or config file, not validated together. For commands that resume.
+   */
   given(): { [K in keyof S]: Partial<z.output<S[K]>> };
 }
 
 interface Flag {
   readonly section: string;
   readonly name: string;
-  /** Its attribute in commander: the name, or section and name where two sections share one. */
+  /** Its attribute in commander: the name, with the section if two sections share it. */
   readonly attribute: string;
-  /** Its former name, which is still read. */
+  /** Its former name, still accepted. */
   readonly former?: string;
   readonly option: OptionDescription;
 }
 
 /**
- * A command with its description, `--quiet`, and examples under its `--help`.
- * @param description its first sentence, up to a full stop or colon, stands in the list of commands; lines are wrapped by commander.
+ * Defines a command with a description, `--quiet`, and examples in its `--help`.
+ * @param description its first sentence, up to a full stop or colon, appears in the list of
+ * commands. Commander wraps the lines.
  */
 export function defineCommand(
   name: string,
@@ -55,25 +59,26 @@ export function defineCommand(
     .description(description)
     .summary(`${description.split(/[.:](?:\s|$)/)[0]}.`)
     .helpOption('-h, --help', 'Print this help.')
-    .option('-q, --quiet', 'No progress on stderr.')
+    .option('-q, --quiet', 'Hide progress.')
     .addHelpText(
       'after',
       `\nExamples:\n${examples.map(([line, what]) => `  $ ${line.padEnd(width)}  ${what}`).join('\n')}`,
     );
 }
 
-/** Makes commander's own complaints look like ours: `captioner: …`. */
+/** Formats commander's own errors like ours: `captioner: …`. */
 export function plainErrors(command: Command): Command {
   return command.configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'captioner: ')) });
 }
 
 /**
- * Gives `command` a flag for each hyperparameter of its configs (`--hidden-size <n>` from hiddenSize, `--x` and `--no-x` from
- * a boolean, `--require a,b` from a list) and `--config <file.json>`. The file holds the same names, grouped by section or not. Where two sections share a
- * name, the later one's flag carries the section's name: `--search-max-length`.
+ * Adds a flag for each hyperparameter of a command's configs (`--hidden-size <n>` for hiddenSize,
+ * `--x` and `--no-x` for a boolean, `--require a,b` for a list) and `--config <file.json>`. The
+ * file contains the same names, with or without sections. If two sections share a name, the later
+ * one's flag includes the section: `--search-max-length`.
  *
- * @param ignore keys that a config file may have although this command does not read them.
- * @param heading what the flags stand under in the help, where they are not among the others.
+ * @param ignore keys that a config file may contain although this command does not use them.
+ * @param heading a separate heading for the flags in the help.
  */
 export function addConfigOptions<S extends Sections>(
   command: Command,
@@ -81,7 +86,7 @@ export function addConfigOptions<S extends Sections>(
   { ignore = [], heading }: { ignore?: readonly string[]; heading?: string } = {},
 ): ConfigOptions<S> {
   const flags: Flag[] = [];
-  command.option('--config <file>', 'JSON file of the options below; flags go before it.');
+  command.option('--config <file>', 'JSON file with any of the options below; flags override it.');
   for (const [section, schema] of Object.entries(sections)) {
     const former = new Map(Object.entries(formerNames(schema)).map(([before, now]) => [now, before]));
     for (const option of describeOptions(schema)) {
@@ -118,7 +123,7 @@ export function addConfigOptions<S extends Sections>(
   return {
     given,
     read: () => {
-      // Flags were checked when commander met them: what is wrong here comes from the file.
+      // Flags were validated as commander parsed them, so an error here comes from the file.
       const source = command.opts<{ config?: string }>().config ?? 'the command line';
       return Object.fromEntries(
         Object.entries(given()).map(([section, values]) => [section, parseConfig(sections[section], values, source)]),
@@ -134,7 +139,10 @@ export function fraction(text: string): number {
   throw new InvalidArgumentError('Expected a number from 0 to 1.');
 }
 
-/** Accepts a flag under its former name, with a notice on stderr. @param present the name without dashes. */
+/**
+ * Accepts a flag under its former name, with a notice on stderr.
+ * @param present the name without dashes.
+ */
 export function addFormerFlag(command: Command, former: Option, present: string): void {
   command.addOption(former.hideHelp());
   command.on(`option:${former.name()}`, () => {
@@ -142,14 +150,19 @@ export function addFormerFlag(command: Command, former: Option, present: string)
   });
 }
 
-/** For flags that are no hyperparameters: `command.option('--show <n>', '…', wholeNumber, 20)`. */
+/**
+ * Parses a flag that is not a hyperparameter: `command.option('--show <n>', '…', wholeNumber, 20)`.
+ */
 export function wholeNumber(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isSafeInteger(value) && value >= 0) return value;
-  throw new InvalidArgumentError('Expected a whole number, 0 or more.');
+  throw new InvalidArgumentError('Expected a whole number of at least 0.');
 }
 
-/** Folders with commas between, and the flag may come again: `command.option('--checkpoint <folder>', '…', checkpointFolders)`. */
+/**
+ * Parses folders separated by commas, from a repeatable flag:
+ * `command.option('--checkpoint <folder>', '…', checkpointFolders)`.
+ */
 export function checkpointFolders(text: string, before: readonly string[] = []): string[] {
   // A folder may have a comma in its name.
   const folders = existsSync(text) ? [text] : splitList(text);
@@ -180,7 +193,7 @@ function commanderOptions(attribute: string, option: OptionDescription, schema: 
     if (result.success) return value;
     throw new InvalidArgumentError(complaint(text, option, result.error.issues[0].message));
   });
-  // --no-repeat-ngram <n> takes a number: it is not the opposite of a --repeat-ngram.
+  // --no-repeat-ngram <n> takes a number: it does not negate --repeat-ngram.
   valued.negate = false;
   return [valued];
 }
@@ -188,13 +201,13 @@ function commanderOptions(attribute: string, option: OptionDescription, schema: 
 function complaint(text: string, option: OptionDescription, message: string): string {
   if (!option.choices) return `${message.replace(/^Invalid input: e/, 'E')}.`;
   const meant = nearest(text, option.choices);
-  return `It is one of ${option.choices.join(', ')}.${meant ? `\n(Did you mean ${meant}?)` : ''}`;
+  return `Choose one of ${option.choices.join(', ')}.${meant ? `\n(Did you mean ${meant}?)` : ''}`;
 }
 
 /** "lstm, gru or rnn; default lstm" */
 function details({ type, choices, minimum, maximum, default: standard, name }: OptionDescription): string {
   if (type === 'boolean') return `default ${standard ? 'yes' : 'no'}, --no-${dashed(name)} for no`;
-  if (type === 'strings') return 'with commas between, or the flag again';
+  if (type === 'strings') return 'separated by commas, or repeat the flag';
   let range = '';
   if (choices) range = `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}; `;
   else if (minimum !== undefined && maximum !== undefined) range = `${minimum} to ${maximum}; `;
@@ -220,7 +233,7 @@ function readConfigFile(
       const meant = nearest(key, [...flags.map(({ attribute }) => attribute), ...Object.keys(sections)]);
       throw new CaptionerError(
         'bad-option',
-        `In ${file}: '${key}' is not known${meant ? `; did you mean '${meant}'?` : ''}.`,
+        `${file}: unknown key '${key}'.${meant ? ` Did you mean '${meant}'?` : ''}`,
       );
     }
   }
@@ -230,7 +243,7 @@ function readConfigFile(
 function readObject(file: string): object {
   const value = readJson(file, 'The config file');
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new CaptionerError('bad-input', `The config file ${file} must hold an object, {"hiddenSize": 512, …}.`);
+    throw new CaptionerError('bad-input', `The config file ${file} must contain an object, {"hiddenSize": 512, …}.`);
   }
   return value;
 }

@@ -1,19 +1,20 @@
 import { SingleBar } from 'cli-progress';
 import type { ProgressReporter } from '../lib/index.js';
 
-/** Where progress is drawn: a terminal, or a log file or pipe. */
+/** Output for progress: a terminal, a log file or a pipe. */
 export interface ProgressStream {
   write(text: string): unknown;
   readonly isTTY?: boolean;
 }
 
-/** Seconds between two lines where there is no terminal to redraw. */
+/** Seconds between two lines if the output is not a terminal. */
 const secondsBetweenLines = 10;
-/** Rate and time left are those of the last so many seconds. */
+/** Rate and remaining time are averages over this many seconds. */
 const rateWindow = 20;
 
 /**
- * Progress for a terminal: a bar with rate and time left. Where `stream` is no terminal, a plain line every 10 s.
+ * Progress on a terminal: a bar with rate and remaining time. On other outputs, a plain line every
+ * 10 s.
  * @param now the time in ms.
  */
 export class TerminalProgress implements ProgressReporter {
@@ -51,7 +52,7 @@ export class TerminalProgress implements ProgressReporter {
     this.done = done;
     this.note = note;
     const time = this.now();
-    // The rate counts from the first update: a resumed task begins with what was done before.
+    // The rate counts from the first update, because a resumed task starts at an offset.
     if (!this.samples.length || time - this.samples.at(-1)!.time >= 250) this.samples.push({ time, done });
     while (this.samples.length > 2 && time - this.samples[1].time > rateWindow * 1000) this.samples.shift();
     if (this.bar) this.bar.update(done);
@@ -65,7 +66,7 @@ export class TerminalProgress implements ProgressReporter {
     this.task = undefined;
   }
 
-  /** A line among the progress. */
+  /** Prints a line between updates of the bar. */
   warn(line: string): void {
     this.stream.write(this.bar ? `\r\x1b[K${line}\n` : `${line}\n`);
   }

@@ -2,25 +2,26 @@ import type { Command, OptionValues } from 'commander';
 import { CaptionerError, explainFileError, silent, type ProgressReporter } from '../lib/index.js';
 import { TerminalProgress } from './progress.js';
 
-/** What a command's action gets from {@link runCommand} before its own arguments. */
+/** Passed to a command's action by {@link runCommand}, before the action's own arguments. */
 export interface Run {
   readonly options: OptionValues;
   readonly command: Command;
-  /** Draws on stderr; nothing with `--quiet`. */
+  /** Writes to stderr; silent with `--quiet`. */
   readonly progress: ProgressReporter;
   /**
-   * Aborted by Ctrl-C or SIGTERM; a second one kills. Who never asks for it is stopped by the first.
-   * Its reason is a CaptionerError `interrupted`.
+   * Aborted by Ctrl-C or SIGTERM. A second one kills the process, as does the first if the command
+   * never reads the signal. The reason is a CaptionerError `interrupted`.
    */
   readonly signal: AbortSignal;
-  /** A line for people on stderr, also with `--quiet`, that leaves the progress bar in peace. */
+  /** Prints a line on stderr, also with `--quiet`, without disturbing the progress bar. */
   warn(line: string): void;
 }
 
 /**
- * Wraps a command's action for commander: `command.action(runCommand(async ({ options, progress, signal }, file: string) => …))`.
- * An error becomes one line on stderr and exit code 1 (130 when interrupted), its stack is shown with DEBUG=captioner.
- * A number that the action returns is the exit code.
+ * Wraps a command's action for commander:
+ * `command.action(runCommand(async ({ options, progress, signal }, file: string) => …))`. An error
+ * prints one line on stderr and exits with code 1 (130 if interrupted); DEBUG=captioner adds the
+ * stack. If the action returns a number, it is the exit code.
  */
 export function runCommand<A extends unknown[]>(
   action: (run: Run, ...args: A) => Promise<number | undefined> | Promise<void>,
@@ -54,14 +55,14 @@ export function runCommand<A extends unknown[]>(
   };
 }
 
-/** `captioner: what happened`, and the stack where it is asked for or the error is none of ours. */
+/** `captioner: message`, with the stack on request or for an unexpected error. */
 export function describeError(error: unknown, debug = process.env.DEBUG): string {
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   const asked = debug?.split(/[\s,]+/).some((name) => name === 'captioner' || name === '*');
   if (asked) return `captioner: ${message}\n${stack ?? ''}`;
   const explained = explainFileError(error);
   if (explained instanceof CaptionerError) return `captioner: ${explained.message}`;
-  return `captioner: ${message} (unexpected: DEBUG=captioner shows where)`;
+  return `captioner: ${message} (unexpected error; set DEBUG=captioner to print the stack trace)`;
 }
 
 class Interruption {
@@ -79,7 +80,7 @@ class Interruption {
 
   private readonly onSignal = () => {
     if (this.controller!.signal.aborted) process.exit(130);
-    this.warn('captioner: stopping; Ctrl-C again to stop at once');
+    this.warn('captioner: stopping; press Ctrl-C again to stop at once');
     this.controller!.abort(new CaptionerError('interrupted', 'Stopped before the end.'));
   };
 

@@ -1,8 +1,8 @@
-/** A number for people: 8,091. */
+/** A number with separators: 8,091. */
 export const count = (value: number): string => value.toLocaleString('en');
 
-/** What a feature store has, as the beginning of a sentence. */
+/** The contents of a feature store, as the start of a sentence. */
 export function storedRows(photos: number, randomViews: number, folder: string): string {
-  const views = randomViews > 0 ? ` and ${count(randomViews)} random views of the train photos` : '';
+  const views = randomViews > 0 ? ` and ${count(randomViews)} random views of the training photos` : '';
   return `${count(photos)} photos${views} have features in ${folder}`;
 }

@@ -3,7 +3,10 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { Captioner } from '../../lib/index.js';
 
-/** The same captioner behind the plainest handler: each photo by itself, as it comes, all in one thread. In fp32, or `plain-server.ts int8`. */
+/**
+ * The same captioner behind a minimal handler: one photo at a time, in one thread. In fp32, or with
+ * `plain-server.ts int8`.
+ */
 const precision = process.argv[2] === 'int8' ? 'int8' : 'fp32';
 const captioner = await Captioner.load(undefined, { precision });
 await captioner.ready();

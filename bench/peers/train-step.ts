@@ -1,5 +1,5 @@
 /**
- * Our training step in a process of its own, so that its peak memory is known. The flags, and the protocol, are those of
+ * Our training step in its own process, to measure its peak memory. Flags and protocol are those of
  * `torch_train.py`.
  */
 import { createInterface } from 'node:readline';

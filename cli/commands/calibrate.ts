@@ -12,30 +12,27 @@ interface CalibrateOptions extends DatasetFlags {
   json?: true;
 }
 
-/** `captioner calibrate`: a checkpoint and dev photos in, the confidence of its captions out. */
+/** `captioner calibrate`: fits the confidence of a checkpoint's captions on dev photos. */
 export function calibrateCommand(): Command {
   const command = addDatasetOptions(
     defineCommand(
       'calibrate',
-      `Calibrate how sure a captioner is: the confidence of a caption is the probability that it is good.
+      `Calibrate a captioner's confidence: the probability that a caption is good.
 
-Captions the dev photos, scores the captions, and fits a logistic regression on their log-probabilities. The result goes into the checkpoint's config.json; captioner caption and captioner serve then give each caption a confidence.`,
+Captions the dev photos, scores the captions, and fits a logistic regression on their log-probabilities. The result is stored in the checkpoint's config.json; captioner caption and captioner serve then report a confidence with each caption.`,
       [
         [
           'captioner calibrate --checkpoint runs/first --data flickr8k --features features/flickr8k',
           'calibrate a training run',
         ],
-        [
-          'captioner caption photos/ --checkpoint runs/first --min-confidence 0.5',
-          'withhold captions that are not sure',
-        ],
+        ['captioner caption photos/ --checkpoint runs/first --min-confidence 0.5', 'withhold uncertain captions'],
       ],
     ),
   )
-    .requiredOption('--checkpoint <folder>', 'Trained captioner or training run.')
-    .requiredOption('--features <folder>', 'Features of the photos, as captioner extract made them.')
-    .addOption(new Option('--split <split>', 'Photos to fit on.').choices(['train', 'dev', 'test']).default('dev'))
-    .option('--threshold <cider>', 'A caption is good when its CIDEr-D is at least this.', threshold, 0.5)
+    .requiredOption('--checkpoint <folder>', 'Checkpoint or training run.')
+    .requiredOption('--features <folder>', 'Features of the photos, from captioner extract.')
+    .addOption(new Option('--split <split>', 'Split to fit on.').choices(['train', 'dev', 'test']).default('dev'))
+    .option('--threshold <cider>', 'Lowest CIDEr-D of a good caption.', threshold, 0.5)
     .option('--json', 'Print the calibration as JSON.');
   const config = addConfigOptions(command, { inference: InferenceConfig });
 
@@ -52,8 +49,8 @@ Captions the dev photos, scores the captions, and fits a logistic regression on 
         console.log(
           json
             ? JSON.stringify(calibration)
-            : `${(100 * good).toFixed(0)} % of the captions of ${photos} ${split} photos are good (CIDEr ${threshold} or more). ` +
-                `The confidence tells them from the others with an area of ${auc.toFixed(2)} under the ROC curve (0.5: not at all; 1: perfectly).`,
+            : `${(100 * good).toFixed(0)} % of the captions of ${photos} ${split} photos are good (CIDEr of at least ${threshold}). ` +
+                `Area under the ROC curve of the confidence: ${auc.toFixed(2)} (0.5: chance, 1: perfect).`,
         );
       } finally {
         features.close();

@@ -22,36 +22,36 @@ interface CompareOptions {
   json?: true;
 }
 
-/** `captioner compare`: two runs' captions of the same photos in, what differs and how surely out. */
+/** `captioner compare`: compares two runs by their captions of the same photos. */
 export function compareCommand(): Command {
   return defineCommand(
     'compare',
-    `Compares two runs on the same photos: is one better, or was it luck?
+    `Compare two runs on the same photos: is one better, or was it luck?
 
-Each score's difference with its 95 % interval and p by paired bootstrap (Koehn 2004), p by approximate randomisation, and the photos that differ most. A small p says that other photos of the same kind would likely show the same; another seed of training may not.
+Prints the difference of each score with its 95 % interval, p-values by paired bootstrap (Koehn 2004) and approximate randomisation, and the photos that differ most. A small p-value means that other photos of the same kind would probably show the same difference; another training seed may not.
 
 <a> and <b> are folders that captioner evaluate wrote, or JSON files of predictions, [{"image_id": …, "caption": "…"}].`,
     [
-      ['captioner compare results/first results/second', 'what evaluate --out wrote'],
+      ['captioner compare results/first results/second', 'compare two results folders'],
       [
         'captioner compare results/first/predictions-beam1.json results/first --data flickr8k',
-        'other files of predictions need the references',
+        'score predictions against a data set',
       ],
       ['captioner compare a.json b.json --references captions_val2017.json --json', 'for programs'],
     ],
   )
-    .argument('<a>', 'Folder of results, or file of predictions.')
-    .argument('<b>', 'What it is compared with.')
-    .option('--data <data>', 'Data set that has the references; then both are scored anew.')
-    .option('-r, --references <file>', 'JSON file of the references, as of captioner score.')
-    .option('--only-common', 'Leave out photos that only one of them has; else they are an error.')
-    .option('--resamples <n>', 'Samples for intervals and p.', wholeNumber, 1000)
-    .option('--show <n>', 'Photos to show of those where <b> is better, and as many where it is worse.', wholeNumber, 3)
-    .option('--json', 'Print the comparison as JSON, scores as fractions.')
+    .argument('<a>', 'Results folder or file of predictions.')
+    .argument('<b>', 'Results folder or file of predictions to compare with.')
+    .option('--data <data>', 'Data set with the references. Scores both runs again.')
+    .option('-r, --references <file>', 'JSON file with the references, in the format of captioner score.')
+    .option('--only-common', 'Leave out photos that only one of them has, instead of failing.')
+    .option('--resamples <n>', 'Resamples for intervals and p-values.', wholeNumber, 1000)
+    .option('--show <n>', 'Photos to show where <b> is better, and as many where it is worse.', wholeNumber, 3)
+    .option('--json', 'Print the comparison as JSON, with scores as fractions.')
     .action(
       runCommand(async ({ options, warn }, a: string, b: string) => {
         const { data, references, onlyCommon, resamples, show, json } = options as CompareOptions;
-        if (resamples < 1) throw new CaptionerError('bad-option', '--resamples must be 1 or more.');
+        if (resamples < 1) throw new CaptionerError('bad-option', '--resamples must be at least 1.');
         const comparison = compareResults(readResults(a), readResults(b), {
           ...((data !== undefined || references !== undefined) && {
             references: await readGiven(warn, data, references),
@@ -76,7 +76,7 @@ async function readGiven(
   file?: string,
 ): Promise<Map<string, readonly string[]>> {
   if (data !== undefined && file !== undefined) {
-    throw new CaptionerError('bad-option', 'The references come from --data or from --references, not from both.');
+    throw new CaptionerError('bad-option', 'References come from --data or --references. Give only one of them.');
   }
   if (data !== undefined) {
     return new Map((await openGiven({ data }, warn)).photos.map(({ id, captions }) => [id, captions]));
@@ -84,7 +84,7 @@ async function readGiven(
   return readReferences(readJson(file!));
 }
 
-/** Scores times 100, as they are usually reported. */
+/** Scores times 100, as usually reported. */
 function table({ a, b, split, photos, scores, leftOut }: ResultComparison): string {
   const head = ['', 'a', 'b', 'b - a', '95 % interval', 'p (bootstrap)', 'p (randomisation)'];
   const rows = scoreNames.map((name) => {
@@ -107,7 +107,7 @@ function table({ a, b, split, photos, scores, leftOut }: ResultComparison): stri
     `a: ${a}`,
     `b: ${b}`,
     `${photos.length} ${split ?? ''} photos, scores x 100`.replace('  ', ' '),
-    ...(left > 0 ? [`left out: ${leftOut.a} photos that only a has, ${leftOut.b} that only b has`] : []),
+    ...(left > 0 ? [`left out: ${leftOut.a} photos only in a, ${leftOut.b} only in b`] : []),
     ...[head, ...rows].map(line),
   ].join('\n');
 }
@@ -117,7 +117,7 @@ interface MostDiffering {
   readonly better: readonly PhotoDifference[];
 }
 
-/** The photos where b is worst beside a, and where it is best, each from the greatest difference on. */
+/** The photos where b is worst and best relative to a, each sorted by the size of the difference. */
 function mostDiffering(photos: readonly PhotoDifference[], show: number): MostDiffering {
   return {
     worse: photos.slice(0, show).filter(({ difference }) => difference < 0),

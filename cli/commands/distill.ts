@@ -15,28 +15,28 @@ interface DistillOptions {
   json?: true;
 }
 
-/** `captioner distill`: photos and a pretrained encoder in, a smaller encoder out. */
+/** `captioner distill`: trains a compact encoder from photos and a pretrained one. */
 export function distillCommand(): Command {
   const command = defineCommand(
     'distill',
-    `Trains a compact encoder to see as a pretrained one does, from photos without captions or labels.
+    `Train a compact encoder to reproduce a pretrained encoder's features. Needs photos only, no captions or labels.
 
-Of data sets with splits, the train photos are learned from and the dev photos measured by; folders of photos are learned from as a whole. The folder of the run gets \`best/encoder.onnx\`, which captioner extract takes as its --encoder, \`last\` (to resume from), \`history.jsonl\`, and the teacher's features. Ctrl-C saves and stops; --resume goes on, also after a crash.`,
+From data sets with splits it learns from the training photos and measures on the dev photos. From folders it learns from all photos. The run's folder gets \`best/encoder.onnx\` (the --encoder for captioner extract), \`last\` (to resume from), \`history.jsonl\`, and the teacher's features. Ctrl-C saves and stops; --resume continues, also after a crash.`,
     [
-      ['captioner distill --data flickr8k --out runs/encoder', 'learn from the photos of Flickr8k'],
-      ['captioner distill --data flickr8k photos/ --out runs/encoder --epochs 80', 'and from a folder of others'],
+      ['captioner distill --data flickr8k --out runs/encoder', "learn from Flickr8k's photos"],
+      ['captioner distill --data flickr8k photos/ --out runs/encoder --epochs 80', 'and from a folder of photos'],
       ['captioner extract --data flickr8k --encoder runs/encoder/best/encoder.onnx --features features/own', 'use it'],
     ],
   )
     .requiredOption('--data <data...>', 'Data sets or folders of photos.')
     .requiredOption('-o, --out <folder>', 'Folder of the run.')
-    .option('--name <name>', 'What features will say they come from.', 'convnet')
+    .option('--name <name>', 'Name of the encoder in its file and in features.', 'convnet')
     .option(
       '--from <run or file>',
-      'Begin with the network of another run, or of the encoder.onnx that was made of it: for larger photos, more blocks, more epochs.',
+      "Start from another run's encoder, or from its encoder.onnx. Suits larger photos, more blocks or more epochs.",
     )
-    .option('--resume', 'Go on with the run in --out where it stopped, with the hyperparameters it has; or start it.')
-    .option('--json', 'Print where the encoder is and how good, as JSON.');
+    .option('--resume', 'Resume the run in --out with its hyperparameters, or start it if there is none.')
+    .option('--json', 'Print the encoder file and its scores as JSON.');
   const config = addConfigOptions(command, { network: ConvNetConfig, training: DistillationConfig });
 
   return command.action(
@@ -71,7 +71,7 @@ Of data sets with splits, the train photos are learned from and the dev photos m
       console.log(
         json
           ? JSON.stringify({ encoder, epochs: epoch, steps: step, seconds, bestEpoch, scores: bestScores })
-          : `${encoder}: the best of ${epoch} epochs is number ${bestEpoch}, cosine to its teacher ${bestScores.cosine.toFixed(3)} ` +
+          : `${encoder}: best of ${epoch} epochs is number ${bestEpoch}, cosine similarity to the teacher ${bestScores.cosine.toFixed(3)} ` +
               `(${duration(seconds)}).`,
       );
     }),
@@ -88,6 +88,9 @@ const columns: readonly [title: string, value: (record: EpochRecord) => string][
 
 const tableHead = columns.map(([title]) => title.padStart(9)).join('  ');
 
-/** An epoch's loss and how like the teacher the encoder is on the dev photos; the best so far has a star. */
+/**
+ * The loss of an epoch and the similarity to the teacher on the dev photos. A star marks the best
+ * so far.
+ */
 const tableRow = (record: EpochRecord) =>
   columns.map(([, value]) => value(record).padStart(9)).join('  ') + (record.best ? ' *' : '');

@@ -20,24 +20,24 @@ interface DownloadOptions {
   json?: true;
 }
 
-/** What `--json` says of each name. */
+/** The `--json` output for one name. */
 interface Downloaded {
   readonly name: string;
-  /** A data set's folder, or an encoder's file. */
+  /** Folder of a data set, or file of an encoder. */
   readonly place: string;
-  /** Archives that were fetched for it. */
+  /** Archives downloaded for it. */
   readonly fetched: readonly string[];
 }
 
-/** `captioner download`: public data sets and encoders, to this machine. */
+/** `captioner download`: downloads public data sets and encoders. */
 export function downloadCommand(): Command {
   return defineCommand(
     'download',
-    `Downloads data sets and encoders from where they are published. Without a name, it lists what there is.
+    `Download data sets and encoders from their publishers. Without a name, list what is available.
 
-A download that was cut off, stopped or killed goes on when the same command is given again. Archives are verified and unpacked; a data set's folder holds whole parts only. CAPTIONER_MIRROR names a folder or a URL to take files from instead: by their path (flickr8k/Flickr8k_text.zip) or their name.`,
+To continue an interrupted download, run the same command again. Archives are verified before unpacking, and a data set's folder contains complete parts only. If CAPTIONER_MIRROR is set to a folder or URL, files come from there, by path (flickr8k/Flickr8k_text.zip) or by name.`,
     [
-      ['captioner download', 'what there is, how large, and what is here'],
+      ['captioner download', 'list names, sizes, and what is already here'],
       ['captioner download flickr8k', 'into data/flickr8k'],
       ['captioner download coco', "COCO 2014 with Karpathy's splits, 20 GB"],
       ['captioner download coco2017 --to /mnt/large', 'into /mnt/large/coco2017'],
@@ -45,9 +45,9 @@ A download that was cut off, stopped or killed goes on when the same command is 
     ],
   )
     .argument('[names...]', 'Data sets and encoders.')
-    .option('--to <folder>', 'Folder of the data sets.', 'data')
-    .option('--keep-archives', 'Keep the archives after unpacking them.')
-    .option('--json', 'Print where everything is, as JSON.')
+    .option('--to <folder>', 'Folder for data sets.', 'data')
+    .option('--keep-archives', 'Keep the archives after unpacking.')
+    .option('--json', 'Print the locations as JSON.')
     .action(
       runCommand(async (run, names: string[]) => {
         const options = run.options as DownloadOptions;
@@ -55,7 +55,7 @@ A download that was cut off, stopped or killed goes on when the same command is 
           list(options);
           return;
         }
-        // All names are looked at before the first, large perhaps, is fetched.
+        // Checks all names before the first download, which may be large.
         const encoderNames = encoders.map(({ name }) => name);
         const wanted = names.map(
           (name) => encoders.find((each) => each.name === name) ?? publishedDataset(name, encoderNames),
@@ -93,7 +93,7 @@ async function fetchEncoder(encoder: RegisteredEncoder, { warn, progress, signal
   return { name: encoder.name, place, fetched: isHere ? [] : [file.path.split('/').at(-1)!] };
 }
 
-/** What can be downloaded, and whether it is here. */
+/** Lists what can be downloaded, and what is already here. */
 function list({ to, json }: DownloadOptions): void {
   const rows = [
     ...publishedDatasets.map((dataset) => ({

@@ -3,7 +3,7 @@ import { encoders, encoderSource, type RegisteredEncoder } from '../../lib/index
 import { defineCommand } from '../options.js';
 import { runCommand } from '../run.js';
 
-/** What there is to know about an encoder, and where it would come from. */
+/** Description of an encoder, with its source. */
 function describe(encoder: RegisteredEncoder) {
   const { name, file, dimension, inputSize, licence } = encoder;
   const { from, location, isHere, file: chosen } = encoderSource(encoder);
@@ -22,16 +22,16 @@ function describe(encoder: RegisteredEncoder) {
   };
 }
 
-/** `captioner encoders`: which pretrained networks there are. */
+/** `captioner encoders`: lists the pretrained encoders. */
 export function encodersCommand(): Command {
   return defineCommand(
     'encoders',
-    `Lists the pretrained networks that turn photos into features, and where each comes from.
+    `List the pretrained encoders, which turn photos into features, and where each comes from.
 
-They are fetched when they are first used, verified, and kept in the cache folder (CAPTIONER_CACHE). CAPTIONER_MIRROR names a folder or a URL to take them from instead.`,
+An encoder is downloaded on first use, verified, and kept in the cache folder (CAPTIONER_CACHE). If CAPTIONER_MIRROR is set to a folder or URL, files come from there.`,
     [
       ['captioner encoders', 'a table'],
-      ['captioner encoders --json', 'the same, for programs'],
+      ['captioner encoders --json', 'as JSON'],
       ['captioner extract --encoder resnet50 …', 'use one'],
     ],
   )

@@ -29,14 +29,16 @@ interface EvaluateOptions extends DatasetFlags {
   json?: true;
 }
 
-/** `captioner evaluate`: a checkpoint and a data set in, scores out. */
+/** `captioner evaluate`: scores a checkpoint on a data set. */
 export function evaluateCommand(): Command {
   const command = addDatasetOptions(
     defineCommand(
       'evaluate',
-      `Captions the photos of a split and scores the captions: BLEU-1 to 4, ROUGE-L and CIDEr-D, with 95 % intervals by bootstrap over the photos; perplexity of the references; how varied the captions are; how well their probability tells good ones. What goes wrong without an error (one caption for all, features that carry nothing or were made otherwise than in training, unknown words) is said on stderr.
+      `Caption the photos of a split and score the captions: BLEU-1 to 4, ROUGE-L and CIDEr-D.
 
-Hyperparameters and the width of the beam are chosen on dev; test is for the final score alone.`,
+Scores have 95 % bootstrap intervals over the photos. Also reports the perplexity of the references, the variety of the captions, and how well a caption's probability predicts its quality. Warns on stderr about silent failures: one caption for many photos, captions that do not depend on the features, features prepared differently from training, and unknown words.
+
+Choose hyperparameters and the beam width on dev. Use test for the final score only.`,
       [
         ['captioner evaluate --checkpoint runs/first --data flickr8k --features features/flickr8k', 'scores on test'],
         [
@@ -45,26 +47,26 @@ Hyperparameters and the width of the beam are chosen on dev; test is for the fin
         ],
         [
           'captioner evaluate --checkpoint runs/a,runs/b --data flickr8k --features features/flickr8k',
-          'two captioners as one',
+          'an ensemble of two captioners',
         ],
         [
           'captioner evaluate --checkpoint runs/first --data flickr8k --features features/flickr8k --out results/first',
-          'keep captions and scores, and a page with both to look at: report.html',
+          'keep captions and scores, and a page to view them: report.html',
         ],
       ],
     ),
   )
     .requiredOption(
       '--checkpoint <folder>',
-      'Trained captioner or training run; several, with commas between or the flag again, caption together.',
+      'Checkpoint or training run. Several, separated by commas or by repeating the flag, form an ensemble.',
       checkpointFolders,
     )
-    .requiredOption('--features <folder>', 'Features of its photos, as captioner extract made them.')
-    .addOption(new Option('--split <split>', 'Photos to caption.').choices(['train', 'dev', 'test']).default('test'))
-    .option('--beam <widths>', 'Widths of the beam, with commas between; 1 is greedy search.', beamWidths, [3])
+    .requiredOption('--features <folder>', "Features of the data set's photos, from captioner extract.")
+    .addOption(new Option('--split <split>', 'Split to caption.').choices(['train', 'dev', 'test']).default('test'))
+    .option('--beam <widths>', 'Beam widths, separated by commas. 1 is greedy search.', beamWidths, [3])
     .option(
       '-o, --out <folder>',
-      'Write report.html, predictions.json, photos.json, metrics.json, config.json and log.jsonl there.',
+      'Folder for report.html, predictions.json, photos.json, metrics.json, config.json and log.jsonl.',
     )
     .option('--json', 'Print the scores as JSON.');
   const config = addConfigOptions(
@@ -121,7 +123,7 @@ Hyperparameters and the width of the beam are chosen on dev; test is for the fin
   );
 }
 
-/** What the checks found, once where it is the same for all beams. */
+/** Alarms of the checks, listed once if they are the same for all beams. */
 function alarms(evaluations: readonly Evaluation[]): string[] {
   const beams = new Map<string, number[]>();
   for (const { beam, checks } of evaluations) {
@@ -135,10 +137,13 @@ function alarms(evaluations: readonly Evaluation[]): string[] {
 function beamWidths(text: string): number[] {
   const widths = text.split(',').map(Number);
   if (widths.every((width) => Number.isInteger(width) && width >= 1)) return widths;
-  throw new InvalidArgumentError('Expected whole numbers from 1 on, with commas between.');
+  throw new InvalidArgumentError('Expected whole numbers of at least 1, separated by commas.');
 }
 
-/** Scores times 100, as they are usually reported: a row a beam, its intervals below, and what else is known. */
+/**
+ * Scores times 100, as usually reported: one row per beam width with intervals below, then the
+ * diagnostics.
+ */
 function table(split: Split, evaluations: readonly Evaluation[]): string {
   const { photos, fit } = evaluations[0];
   const line = (cells: readonly string[]) => cells.map((cell, i) => cell.padStart(i === 0 ? 6 : 13)).join('');
@@ -150,12 +155,12 @@ function table(split: Split, evaluations: readonly Evaluation[]): string {
     [
       `beam ${beam}: ${distinct} distinct captions of ${words.toFixed(1)} words`,
       ...(diversity.novel === undefined ? [] : [`${percent(diversity.novel)} not in the training captions`]),
-      `${diversity.words} words used (${percent(diversity.vocabulary ?? 0)} of the vocabulary)`,
+      `${diversity.words} distinct words (${percent(diversity.vocabulary ?? 0)} of the vocabulary)`,
       `distinct-1 ${diversity['distinct-1'].toFixed(3)}, distinct-2 ${diversity['distinct-2'].toFixed(3)}`,
-      `rank correlation of CIDEr with the probability ${correlation(calibration.logProbability.spearman)}, per word ${correlation(calibration.perWord.spearman)}`,
+      `rank correlation of CIDEr with log-probability ${correlation(calibration.logProbability.spearman)}, per word ${correlation(calibration.perWord.spearman)}`,
       ...(confidence
         ? [
-            `confidence: ${percent(confidence.share)} are good (CIDEr ${confidence.threshold} or more), area under the ROC curve ${correlation(confidence.auc)}, Brier score ${confidence.brier.toFixed(3)}`,
+            `confidence: ${percent(confidence.share)} are good (CIDEr of at least ${confidence.threshold}), area under the ROC curve ${correlation(confidence.auc)}, Brier score ${confidence.brier.toFixed(3)}`,
           ]
         : []),
     ].join('; '),
@@ -164,7 +169,7 @@ function table(split: Split, evaluations: readonly Evaluation[]): string {
     `${photos.length} ${split} photos, scores x 100 with 95 % intervals`,
     line(['beam', ...scoreNames]),
     ...rows,
-    `perplexity of the references ${fit.perplexity.toFixed(1)} a word; ${percent(fit.unknown)} of their words unknown`,
+    `perplexity of the references ${fit.perplexity.toFixed(1)}; ${percent(fit.unknown)} of their words are unknown`,
     ...more,
   ].join('\n');
 }

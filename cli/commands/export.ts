@@ -14,31 +14,31 @@ interface ExportOptions {
   about?: string;
 }
 
-/** `captioner export`: a training run in, a small checkpoint to pass on out. */
+/** `captioner export`: turns a training run into a small checkpoint. */
 export function exportCommand(): Command {
   const command = defineCommand(
     'export',
-    'Writes a trained captioner as a small checkpoint to pass on, with its card.',
+    'Write a trained captioner as a small checkpoint with a model card, ready to share.',
     [
       [
         'captioner export --checkpoint runs/first --out checkpoints/mine',
-        'half the size, the same captions but for ties',
+        'half the size, same captions except for ties',
       ],
-      ['captioner export --checkpoint runs/first --results results/first --out checkpoints/mine', 'scores on its card'],
+      ['captioner export --checkpoint runs/first --results results/first --out checkpoints/mine', 'scores on the card'],
       [
         'captioner export --checkpoint runs/own --encoder runs/encoder/best/encoder.onnx --out checkpoints/own',
-        'with its encoder: captions offline',
+        'include the encoder, for use offline',
       ],
     ],
   )
-    .requiredOption('--checkpoint <folder>', 'Trained captioner or training run.')
-    .requiredOption('-o, --out <folder>', 'Folder for the checkpoint; one that is there is replaced.')
+    .requiredOption('--checkpoint <folder>', 'Checkpoint or training run.')
+    .requiredOption('-o, --out <folder>', 'Folder for the checkpoint. An existing one is replaced.')
     .addOption(
       new Option('--storage <format>', 'Number format of the weights.').choices(['fp32', 'fp16']).default('fp16'),
     )
-    .option('--encoder <file>', 'ONNX file of its encoder, to take along. (default: that of a fine-tuned checkpoint)')
-    .option('--results <folder>', 'What captioner evaluate wrote, for the card.')
-    .option('--about <file>', 'What else its users should know, for the card: a Markdown file.')
+    .option('--encoder <file>', 'ONNX file of the encoder to include. (default: that of a fine-tuned checkpoint)')
+    .option('--results <folder>', 'Results folder from captioner evaluate, for the card.')
+    .option('--about <file>', 'Markdown file with more information for the card.')
     .action(
       runCommand(async ({ options }) => {
         const { checkpoint, out, encoder, results, about, ...formats } = options as unknown as ExportOptions;
@@ -49,7 +49,7 @@ export function exportCommand(): Command {
           ...(results !== undefined && { report: readTestReport(results) }),
           ...(about !== undefined && { about: readText(about) }),
         });
-        console.log(`${out} holds the checkpoint ${found} in ${storage}.`);
+        console.log(`Wrote ${found} to ${out} in ${storage}.`);
       }),
     );
   addFormerFlag(command, new Option('--precision <format>').choices(['fp32', 'fp16']), 'storage');

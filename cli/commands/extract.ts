@@ -23,14 +23,14 @@ interface ExtractOptions extends DatasetFlags {
   json?: true;
 }
 
-/** `captioner extract`: photos in, features out. */
+/** `captioner extract`: computes the features of photos. */
 export function extractCommand(): Command {
   const command = addDatasetOptions(
     defineCommand(
       'extract',
-      `Computes the features of a data set's photos with a pretrained network, for training and evaluation.
+      `Compute the features of a data set's photos with a pretrained encoder, for training and evaluation.
 
-Photos that can't be decoded are skipped, listed, and tried again the next time. A run that was stopped, or killed, goes on where it was when the same command is given again; features that are there already are not computed again.`,
+Photos that can't be decoded are skipped, listed, and tried again next time. To continue an interrupted run, run the same command again: existing features are kept.`,
       [
         ['captioner extract --data flickr8k --features features/flickr8k', 'Flickr8k'],
         [
@@ -43,30 +43,27 @@ Photos that can't be decoded are skipped, listed, and tried again the next time.
         ],
         [
           'captioner extract --data flickr8k --features features/mirror --views mirror',
-          'the mean of each photo and its mirror image: what is trained on it captions photos that way, too',
+          'the mean over each photo and its mirror image; captioners trained on it caption photos the same way',
         ],
         [
           'captioner extract --data flickr8k --features features/flickr8k --random-views 8',
-          'and eight random views of each train photo, which captioner train learns from, too',
+          'with eight random views of each training photo, which captioner train learns from too',
         ],
         [
           'captioner extract --data my.jsonl --features features/my --encoder my-cnn.onnx',
-          'with an ONNX classifier of your own',
+          'with your own ONNX classifier',
         ],
         [
           'captioner extract --data coco --features features/coco --shard 2/8',
-          'an eighth, into features/coco.2-of-8; captioner merge joins them',
+          'one eighth, into features/coco.2-of-8; captioner merge joins the parts',
         ],
       ],
     ),
   )
-    .requiredOption('--features <folder>', 'Folder for the features: made, or completed if it is there.')
-    .option(
-      '--shard <i/n>',
-      'Only the i-th of n parts of the photos, into a folder of its own: --features with .i-of-n behind it.',
-    )
+    .requiredOption('--features <folder>', 'Folder for the features. Created, or completed if it exists.')
+    .option('--shard <i/n>', 'Process only part i of n, into its own folder: --features with .i-of-n appended.')
     .option('--threads <n>', 'Threads of the encoder. (default: all cores)', wholeNumber)
-    .option('--json', 'Print what was done, and what was skipped, as JSON.')
+    .option('--json', 'Print numbers of photos and skipped files as JSON.')
     .addHelpText(
       'after',
       '\nExit codes: 0 every photo has features, 1 an error, 2 finished, but some photos were skipped.',
@@ -80,7 +77,7 @@ Photos that can't be decoded are skipped, listed, and tried again the next time.
       const { extraction } = config.read();
       const shard = part === undefined ? undefined : parseShard(part);
       const folder = shard ? shardPath(features, shard) : features;
-      // Which photos train learns from depends on all photos of the data set, also where it has no splits of its own.
+      // The training photos are chosen from the whole data set before it is cut into shards.
       const manifest = onlyShard(splitPhotos(await openGiven(chosen, warn)), shard);
       const encoder = await Encoder.load(extraction.encoder, {
         progress,

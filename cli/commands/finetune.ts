@@ -8,24 +8,27 @@ interface FinetuneOptions extends ContinuedRunFlags {
   encoder?: string;
 }
 
-/** `captioner finetune`: a trained captioner and a data set in, checkpoints with an encoder of their own out. */
+/** `captioner finetune`: trains a captioner's encoder and decoder together. */
 export function finetuneCommand(): Command {
   const command = addContinuedRunOptions(
     defineCommand(
       'finetune',
-      `Trains encoder and decoder of a trained captioner together on a data set's photos.
+      `Fine-tune the encoder and decoder of a trained captioner together on a data set's photos.
 
-The folder of the run gets \`best\` and \`last\`, each with its \`encoder.onnx\`, and \`history.jsonl\`. \`best\` is the epoch whose captions of the dev photos have the best CIDEr, or what the run began with, where none is better. Ctrl-C saves and stops; --resume goes on, also after a crash, and ends in the same weights as a run that was never stopped.`,
+The run's folder gets \`best\` and \`last\`, each with its \`encoder.onnx\`, and \`history.jsonl\`. \`best\` is the epoch with the highest CIDEr on dev, or the starting checkpoint if no epoch is better. Ctrl-C saves and stops; --resume continues, also after a crash, and gives the same weights as an uninterrupted run.`,
       [
         [
           'captioner finetune --data flickr8k --checkpoint runs/first --out runs/tuned',
-          'go on from a trained captioner',
+          'fine-tune a trained captioner',
         ],
-        ['captioner finetune --data my.csv --out runs/my --trainable-layers 10', 'the shipped one, on your own photos'],
+        [
+          'captioner finetune --data my.csv --out runs/my --trainable-layers 10',
+          'fine-tune the default model on your own photos',
+        ],
         ['captioner caption --checkpoint runs/tuned photo.jpg', 'use it'],
       ],
     ),
-  ).option('--encoder <file>', "ONNX file of the checkpoint's encoder, if it is not found by its name.");
+  ).option('--encoder <file>', "ONNX file of the checkpoint's encoder, if it is not found by name.");
   const config = addConfigOptions(command, { finetuning: FinetuneConfig });
 
   return command.action(

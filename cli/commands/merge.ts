@@ -4,13 +4,13 @@ import { defineCommand } from '../options.js';
 import { runCommand } from '../run.js';
 import { count, storedRows } from '../stored-rows.js';
 
-/** `captioner merge`: the feature stores of shards into one. */
+/** `captioner merge`: joins the feature stores of shards. */
 export function mergeCommand(): Command {
   return defineCommand(
     'merge',
-    `Joins folders of features into one. They must come from the same encoder and be of the same views, in the same precision.
+    `Join folders of features. All must have the same encoder, views and precision.
 
-Features that are there already are not copied again: after another run of a shard, the same command adds what is new.`,
+Features that are already in the target are not copied again. After another run of a shard, the same command adds the new ones.`,
     [
       [
         'captioner merge features/coco.*-of-8 --features features/coco',
@@ -20,13 +20,13 @@ Features that are there already are not copied again: after another run of a sha
     ],
   )
     .argument('<folders...>', 'Folders of features.')
-    .requiredOption('--features <folder>', 'Folder for all of them: made, or completed if it is there.')
-    .option('--json', 'Print what was done as JSON.')
+    .requiredOption('--features <folder>', 'Folder for all features. Created, or completed if it exists.')
+    .option('--json', 'Print the numbers as JSON.')
     .action(
       runCommand(async ({ options, progress, signal, warn }, sources: string[]) => {
         const { features: folder, json } = options as { features: string; json?: true };
         const lacking = lackingShards(sources);
-        if (lacking.length) warn(`captioner: without the shards ${lacking.join(', ')}, which were not named`);
+        if (lacking.length) warn(`captioner: shards ${lacking.join(', ')} were not given; the result is incomplete`);
         const { stored, added, randomViews, skipped } = await mergeFeatures({ sources, folder, progress, signal });
         if (json)
           console.log(JSON.stringify({ features: folder, stored, added, randomViews, skipped, lacking }, null, 2));

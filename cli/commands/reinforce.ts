@@ -8,23 +8,26 @@ interface ReinforceOptions extends ContinuedRunFlags {
   features: string;
 }
 
-/** `captioner reinforce`: a trained captioner, a data set and its features in, checkpoints out. */
+/** `captioner reinforce`: trains a decoder on the scores of its own captions. */
 export function reinforceCommand(): Command {
   const command = addContinuedRunOptions(
     defineCommand(
       'reinforce',
-      `Trains a trained captioner's decoder on the scores of its own captions: self-critical sequence training.
+      `Train a captioner's decoder on the CIDEr of its own captions (self-critical sequence training).
 
-Of each photo, captions are drawn at random; those with a better CIDEr than the others become likelier. The loss that is shown is minus the mean CIDEr of what was drawn. The folder of the run gets \`best\`, \`last\` and \`history.jsonl\`; \`best\` is the epoch whose captions of the dev photos have the best CIDEr, or what the run began with, where none is better. Ctrl-C saves and stops; --resume goes on.`,
+For each photo it samples captions and makes those with a better CIDEr than the others more likely. The loss shown is the negative mean CIDEr of the samples. The run's folder gets \`best\`, \`last\` and \`history.jsonl\`; \`best\` is the epoch with the highest CIDEr on dev, or the starting checkpoint if no epoch is better. Ctrl-C saves and stops; --resume continues.`,
       [
         [
           'captioner reinforce --data flickr8k --features features/flickr8k --checkpoint runs/first --out runs/better',
-          'go on from a trained captioner',
+          'continue from a trained captioner',
         ],
-        ['captioner evaluate --data flickr8k --features features/flickr8k --checkpoint runs/better', 'how good it is'],
+        [
+          'captioner evaluate --data flickr8k --features features/flickr8k --checkpoint runs/better',
+          'evaluate the result',
+        ],
       ],
     ),
-  ).requiredOption('--features <folder>', "Features of its photos by the checkpoint's encoder.");
+  ).requiredOption('--features <folder>', "Features of the photos by the checkpoint's encoder.");
   const config = addConfigOptions(command, { reinforcement: ReinforcementConfig });
 
   return command.action(

@@ -25,7 +25,7 @@ Environment:
   CAPTIONER_API_KEYS   keys, separated by commas, one of which each client must show (Authorization: Bearer <key>)
   CAPTIONER_ADMIN_KEY  key that allows POST /-/reload
 
-SIGHUP loads the checkpoint anew, SIGTERM and Ctrl-C finish what was accepted and end.`,
+SIGHUP reloads the checkpoint. SIGTERM and Ctrl-C finish accepted requests and exit.`,
     );
   const config = addConfigOptions(command, { serve: ServiceConfig });
   return command.action(

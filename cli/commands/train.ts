@@ -23,14 +23,14 @@ interface TrainOptions extends DatasetFlags {
   json?: true;
 }
 
-/** `captioner train`: a data set and its features in, checkpoints out. */
+/** `captioner train`: trains a captioner on a data set and its features. */
 export function trainCommand(): Command {
   const command = addDatasetOptions(
     defineCommand(
       'train',
-      `Trains a captioner on the features of a data set's photos.
+      `Train a captioner on the features of a data set's photos.
 
-The folder of the run gets \`best\` (the epoch whose captions of the dev photos have the best CIDEr), \`last\` (to resume from) and \`history.jsonl\`. Ctrl-C saves and stops; --resume goes on, also after a crash, and ends in the same weights as a run that was never stopped.`,
+The run's folder gets \`best\` (the epoch with the highest CIDEr on dev), \`last\` (to resume from) and \`history.jsonl\`. Ctrl-C saves and stops; --resume continues, also after a crash, and gives the same weights as an uninterrupted run.`,
       [
         ['captioner train --data flickr8k --features features/flickr8k --out runs/first', 'train with the defaults'],
         [
@@ -39,21 +39,18 @@ The folder of the run gets \`best\` (the epoch whose captions of the dev photos 
         ],
         [
           'captioner train --data my.csv --features features/my --out runs/my --from checkpoints/default --learning-rate 0.0005',
-          'teach the captioner in the box your captions',
+          'teach the default model your captions',
         ],
-        ['captioner train --data flickr8k --features features/flickr8k --out runs/first --resume', 'go on'],
+        ['captioner train --data flickr8k --features features/flickr8k --out runs/first --resume', 'resume the run'],
       ],
     ),
   )
-    .requiredOption('--features <folder>', 'Features of its photos, as captioner extract made them.')
+    .requiredOption('--features <folder>', "Features of the data set's photos, from captioner extract.")
     .requiredOption('-o, --out <folder>', 'Folder of the run.')
-    .option(
-      '--from <checkpoint>',
-      'Begin with a trained captioner: its weights and words. Little data of your own is enough then.',
-    )
-    .option('--vocabulary <file>', 'Vocabulary that captioner vocab wrote. (default: built from the training captions)')
-    .option('--resume', 'Go on with the run in --out where it stopped, with the hyperparameters it has; or start it.')
-    .option('--json', 'Print where the best checkpoint is and how good, as JSON.');
+    .option('--from <checkpoint>', "Start from a trained captioner's weights and vocabulary. Suits small data sets.")
+    .option('--vocabulary <file>', 'Vocabulary from captioner vocab. (default: built from the training captions)')
+    .option('--resume', 'Resume the run in --out with its hyperparameters, or start it if there is none.')
+    .option('--json', 'Print the best checkpoint and its scores as JSON.');
   const config = addConfigOptions(command, {
     decoder: DecoderConfig,
     vocabulary: VocabularyConfig,
@@ -69,7 +66,7 @@ The folder of the run gets \`best\` (the epoch whose captions of the dev photos 
       if (file !== undefined && Object.keys(given.vocabulary).length > 0) {
         throw new CaptionerError(
           'bad-option',
-          'A vocabulary that is given (--vocabulary) is not built: leave out its options.',
+          'Vocabulary options have no effect on a given --vocabulary. Leave one or the other out.',
         );
       }
       const manifest = splitPhotos(await openGiven(chosen, warn));
@@ -106,6 +103,6 @@ function readVocabulary(file: string): Vocabulary {
   try {
     return Vocabulary.fromJSON(json);
   } catch (cause) {
-    throw new CaptionerError('bad-input', `${file} is no vocabulary: ${(cause as Error).message}`, { cause });
+    throw new CaptionerError('bad-input', `${file} is not a vocabulary: ${(cause as Error).message}`, { cause });
   }
 }

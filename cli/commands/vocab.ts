@@ -24,19 +24,22 @@ export function vocabCommand(): Command {
   const command = addDatasetOptions(
     defineCommand(
       'vocab',
-      `Counts the words of the training captions: which a captioner will know, and what becomes <unk>.
+      `Count the words of the training captions: which the vocabulary keeps, and which become <unk>.
 
-Training builds the same vocabulary by itself: this is for looking at it, and for choosing --min-count.`,
+Training builds the same vocabulary itself. Use this command to inspect it and to choose --min-count.`,
       [
-        ['captioner vocab --data data/flickr8k', 'the vocabulary of Flickr8k'],
+        ['captioner vocab --data data/flickr8k', "Flickr8k's vocabulary"],
         ['captioner vocab --data my.csv --min-count 2 --out vocab.json', 'write it to a file'],
-        ['captioner vocab --data my.csv --vectors wink', 'which words have pretrained vectors'],
+        ['captioner vocab --data my.csv --vectors wink', 'check which words have pretrained vectors'],
       ],
     ),
   )
-    .option('--out <file>', 'Write the vocabulary to this JSON file.')
-    .option('--vectors <source>', "Look words up in pretrained vectors: 'wink', or a text file of GloVe or word2vec.")
-    .option('--show <n>', 'How many of the most frequent, and of the dropped words to list.', wholeNumber, 20)
+    .option('--out <file>', 'JSON file for the vocabulary.')
+    .option(
+      '--vectors <source>',
+      "Look up words in pretrained vectors: 'wink', or a text file in GloVe or word2vec format.",
+    )
+    .option('--show <n>', 'Number of the most frequent and of the dropped words to list.', wholeNumber, 20)
     .option('--json', 'Print the numbers as JSON.');
   const config = addConfigOptions(command, { vocabulary: VocabularyConfig });
 
@@ -72,7 +75,7 @@ interface VectorReport {
   readonly dimension: number;
   readonly missingWords: number;
   readonly missing: readonly string[];
-  /** The dropped words for which a known one is used instead. */
+  /** Dropped words that are replaced by a similar known word. */
   readonly replacedWords: number;
   readonly replaced: readonly (readonly [word: string, known: string])[];
 }
@@ -125,7 +128,7 @@ function describe({
     words.map(([word, count]) => `${word} ${count}`).join(', ');
   const lines = [
     `${number(captions)} captions of ${number(tokens)} words`,
-    `${number(size)} words in the vocabulary, <pad> <start> <end> <unk> counted`,
+    `${number(size)} words in the vocabulary, including <pad> <start> <end> <unk>`,
     `${(100 * share).toFixed(2)} % of the captions' words are known, ${number(unknown)} become <unk>`,
     `most frequent: ${counted(frequent)}`,
     `${number(droppedWords)} words dropped: ${counted(dropped)}`,
@@ -133,8 +136,8 @@ function describe({
   if (vectors) {
     const { dimension, missingWords, missing, replacedWords, replaced } = vectors;
     lines.push(
-      `${number(size - Vocabulary.SPECIALS - missingWords)} words have a vector of ${dimension}, ${number(missingWords)} don't: ${missing.join(', ')}`,
-      `${number(replacedWords)} dropped words have a similar known one: ${replaced.map((pair) => pair.join(' -> ')).join(', ')}`,
+      `${number(size - Vocabulary.SPECIALS - missingWords)} words have a vector of ${dimension} dimensions, ${number(missingWords)} do not: ${missing.join(', ')}`,
+      `${number(replacedWords)} dropped words have a similar known word: ${replaced.map((pair) => pair.join(' -> ')).join(', ')}`,
     );
   }
   return lines.join('\n');

@@ -12,23 +12,27 @@ export interface CalibrationRequest extends Omit<
   EvaluationRequest,
   'checkpoint' | 'ensemble' | 'beams' | 'seed' | 'split'
 > {
-  /** Folder of the checkpoint or training run; the calibration is written into its `config.json`. */
+  /** Folder of the checkpoint or training run. The calibration is written into its `config.json`. */
   readonly folder: string;
-  /** The photos to fit on. Default: dev. Photos that the captioner was trained on would make it look too sure. */
+  /**
+   * Split to fit on. Default: dev. The captioner would seem overconfident on photos it was trained
+   * on.
+   */
   readonly split?: EvaluationRequest['split'];
-  /** A caption is good when its CIDEr-D is at least this. Default 0.5. */
+  /** Lowest CIDEr-D of a good caption. Default 0.5. */
   readonly threshold?: number;
 }
 
-/** Photos that a fit needs at least. */
+/** Minimum number of photos for a fit. */
 const fewest = 50;
 
 /**
- * Calibrates the confidence of a captioner's captions: captions photos by beam search, scores each caption against the references, and fits
- * a logistic regression that predicts from a caption's log-probabilities whether it is good.
- *
- * @returns the calibration, which `config.json` of the checkpoint has from then on.
- * @throws CaptionerError `bad-input`: fewer than 50 photos, or all captions are good, or none is; what {@link evaluateCaptioner} throws.
+ * Calibrates the confidence of a captioner: captions photos by beam search, scores each caption
+ * against the references, and fits a logistic regression that predicts from a caption's
+ * log-probabilities whether it is good.
+ * @returns the calibration, now also in the checkpoint's `config.json`.
+ * @throws CaptionerError `bad-input` for fewer than 50 photos, or if all captions are good or none
+ * is; otherwise as {@link evaluateCaptioner}.
  */
 export async function calibrateConfidence(request: CalibrationRequest): Promise<ConfidenceCalibration> {
   const { folder, split = 'dev', threshold = 0.5, manifest } = request;
@@ -41,7 +45,7 @@ export async function calibrateConfidence(request: CalibrationRequest): Promise<
   if (photos.length < fewest || share === 0 || share === 1) {
     throw new CaptionerError(
       'bad-input',
-      `Confidence can't be calibrated on ${photos.length} ${split} photos of which ${good.filter(Boolean).length} have a good caption (CIDEr ${threshold} or more). Take at least ${fewest} photos, with good captions and bad ones, or another threshold.`,
+      `Can't calibrate the confidence on ${photos.length} ${split} photos, of which ${good.filter(Boolean).length} have a good caption (CIDEr of at least ${threshold}). Use at least ${fewest} photos with good and bad captions, or another threshold.`,
     );
   }
   const predictors = photos.map((photo) => confidencePredictors(photo));

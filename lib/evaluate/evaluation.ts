@@ -42,7 +42,7 @@ export interface EvaluationRequest {
 export interface Evaluation extends CaptionReport {
   readonly beam: number;
   readonly predictions: readonly ConfidentPrediction[];
-  /** How well the captioner predicts the references. The same for all searches. */
+  /** Perplexity of the references. The same for all searches. */
   readonly fit: ReferenceFit;
   /** Number of distinct captions. */
   readonly distinct: number;
@@ -172,7 +172,7 @@ function trainingCaptions({ photos }: Manifest): { training?: string[][] } {
   return training.length > 0 ? { training } : {};
 }
 
-/** The calibration is that of one captioner: an ensemble has none. */
+/** The calibration belongs to one captioner; an ensemble has none. */
 function confidenceOfCaptions({ checkpoint, ensemble = [] }: EvaluationRequest): Pick<ReportContext, 'confidence'> {
   const calibrated = checkpoint.config.confidence;
   if (!calibrated || ensemble.length > 0) return {};

@@ -10,7 +10,7 @@ export interface CalibrationBin {
   readonly score: number;
 }
 
-/** How well confidence predicts the quality of a caption. */
+/** Agreement of confidence with the quality of captions. */
 export interface Calibration {
   /**
    * Spearman's rank correlation of confidence and score, in [-1, 1]. 1: captions rank by score as
@@ -49,19 +49,19 @@ export function calibration(confidences: readonly number[], scores: readonly num
   };
 }
 
-/** How well predicted probabilities of a yes-or-no outcome hold. */
+/** Agreement of predicted probabilities with a binary outcome. */
 export interface Reliability {
   /** Share of outcomes that are true. */
   readonly share: number;
-  /** Area under the ROC curve: the probability that a true outcome was given more than a false one. Undefined where all are alike. */
+  /** Area under the ROC curve: the probability that a true outcome ranks above a false one. Undefined if all outcomes are equal. */
   readonly auc?: number;
-  /** Mean squared difference of probability and outcome (Brier 1950); `share * (1 - share)` is what the share alone would reach. */
+  /** Mean squared difference of probability and outcome (Brier 1950); predicting the share alone gives `share * (1 - share)`. */
   readonly brier: number;
-  /** The reliability diagram: bins of as many predictions each, whose `score` is the share of true outcomes. */
+  /** The reliability diagram: bins of equally many predictions, whose `score` is the share of true outcomes. */
   readonly bins: readonly CalibrationBin[];
 }
 
-/** Compares predicted probabilities with what came true. */
+/** Compares predicted probabilities with outcomes. */
 export function reliability(probabilities: readonly number[], outcomes: readonly boolean[], bins = 10): Reliability {
   const truth = outcomes.map(Number);
   const auc = areaUnderRoc(probabilities, outcomes);

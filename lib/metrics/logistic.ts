@@ -4,12 +4,12 @@ export interface LogisticModel {
   readonly bias: number;
 }
 
-/** The probability that a logistic regression gives to `x`, in (0, 1). */
+/** The probability that a logistic regression assigns to `x`, in (0, 1). */
 export function logistic({ weights, bias }: LogisticModel, x: readonly number[]): number {
   return 1 / (1 + Math.exp(-weights.reduce((sum, weight, i) => sum + weight * x[i], bias)));
 }
 
-/** Keeps weights finite where a predictor separates the outcomes perfectly. */
+/** Regularisation, which keeps weights finite if a predictor separates the outcomes perfectly. */
 const ridge = 1e-3;
 
 /**

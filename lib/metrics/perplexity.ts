@@ -9,7 +9,7 @@ export interface EncodedReferences {
   readonly captions: readonly (readonly number[])[];
 }
 
-/** How well a captioner predicts the reference captions. */
+/** A captioner's prediction of the reference captions. */
 export interface ReferenceFit {
   /** Perplexity: exp of the mean negative log-probability per word, `<end>` included. */
   readonly perplexity: number;

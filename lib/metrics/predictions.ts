@@ -16,7 +16,7 @@ export interface ConfidentPrediction extends Prediction {
   readonly logProbability: number;
   /** Number of words in that probability, `<end>` included. */
   readonly length: number;
-  /** ln p of each of these words. */
+  /** Log-probability of each of these words. */
   readonly tokenLogProbabilities: readonly number[];
 }
 

@@ -30,9 +30,9 @@ export interface CaptionReport {
   /** 95 % confidence intervals, by bootstrap over the photos. */
   readonly intervals: Readonly<Record<ScoreName, Interval>>;
   readonly diversity: Diversity;
-  /** How well the log-probability of a caption, total and per word, predicts its CIDEr. */
+  /** Agreement of a caption's log-probability, total and per word, with its CIDEr. */
   readonly calibration: { readonly logProbability: Calibration; readonly perWord: Calibration };
-  /** How well its confidence says which captions are good, where the captioner is calibrated. */
+  /** Agreement of confidence with good captions. Only for a calibrated captioner. */
   readonly confidence?: Reliability & { readonly threshold: number };
   /** Checks for silent failures. */
   readonly checks: readonly Check[];
@@ -53,7 +53,7 @@ export interface ReportContext {
   /** Undefined if the captioner stores no statistics of its features. */
   readonly distance?: FeatureDistance;
   readonly random: Random;
-  /** The confidence of a caption, and the CIDEr from which on one is good. */
+  /** The confidence of a caption, and the lowest CIDEr of a good caption. */
   readonly confidence?: { readonly threshold: number; readonly of: (prediction: ConfidentPrediction) => number };
 }
 

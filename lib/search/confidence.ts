@@ -4,8 +4,9 @@ import type { Hypothesis } from './stepper.js';
 type WordLogProbabilities = Pick<Hypothesis, 'tokenLogProbabilities'>;
 
 /**
- * The predictors of a caption's confidence: the mean of its words' ln p, the least of them, and ln of their number, `<end>` counted.
- * The margin to the next hypothesis is not among them: on dev photos it told nothing about whether a caption is good.
+ * The predictors of a caption's confidence: mean and minimum log-probability of its words, and the
+ * logarithm of their number, `<end>` included. The margin to the next hypothesis is left out: it
+ * carried no information on dev photos.
  */
 export function confidencePredictors({ tokenLogProbabilities: logs }: WordLogProbabilities): [number, number, number] {
   const sum = logs.reduce((total, log) => total + log, 0);
@@ -13,7 +14,7 @@ export function confidencePredictors({ tokenLogProbabilities: logs }: WordLogPro
   return [sum / Math.max(1, logs.length), least, Math.log(Math.max(1, logs.length))];
 }
 
-/** Confidence in words: `sure` from an even chance on, `unsure` from a quarter on, else `guess`. */
+/** Confidence in words: `sure` from 1/2, `unsure` from 1/4, otherwise `guess`. */
 export function confidenceWord(confidence: number): 'sure' | 'unsure' | 'guess' {
   if (confidence >= 0.5) return 'sure';
   return confidence >= 0.25 ? 'unsure' : 'guess';

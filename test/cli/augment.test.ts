@@ -49,7 +49,7 @@ describe('captioner extract --random-views', function () {
     const first = await extract('list.csv', 'features', '--random-views', '2');
     expect(first.code).to.equal(2);
     expect(first.stdout).to.match(
-      /^10 photos and 14 random views of the train photos have features in .*features: 24 new in .*\nSkipped: 1\.\n$/,
+      /^10 photos and 14 random views of the training photos have features in .*features: 24 new in .*\nSkipped: 1\.\n$/,
     );
     expect(first.stderr.match(/skipped broken\.png/g)).to.have.length(1);
     const more = await extract('list.csv', 'features', '--random-views', '3', '--json');
@@ -86,7 +86,7 @@ describe('captioner extract --random-views', function () {
     await Promise.all([1, 2].map((index) => extract('unsplit.csv', 'mirror', ...more, '--shard', `${index}/2`)));
     const merged = await captioner('merge', ...shards.map((name) => at(name)), '--features', at('merged'));
     expect(merged.stdout).to.match(
-      /^10 photos and 8 random views of the train photos have features in .*: 18 new\.\n$/,
+      /^10 photos and 8 random views of the training photos have features in .*: 18 new\.\n$/,
     );
     expect(stored('merged').randomViews).to.have.members(random(train, 1));
     expect(stored('merged').encoder.views).to.equal('mirror');

@@ -51,8 +51,8 @@ describe('captioner evaluate and compare', function () {
     const beam = await evaluate('--beam', '3', '--out', at('beam'));
     expect(beam.code, beam.stderr).to.equal(0);
     expect(beam.stdout).to.match(/^7 test photos, scores x 100 with 95 % intervals\n/);
-    expect(beam.stdout).to.match(/\nperplexity of the references \d+\.\d a word; \d+\.\d % of their words unknown\n/);
-    expect(beam.stdout).to.match(/\nbeam 3: \d distinct captions of .*rank correlation of CIDEr with the probability/);
+    expect(beam.stdout).to.match(/\nperplexity of the references \d+\.\d; \d+\.\d % of their words are unknown\n/);
+    expect(beam.stdout).to.match(/\nbeam 3: \d distinct captions of .*rank correlation of CIDEr with log-probability/);
     const report = fs.readFileSync(at('beam', 'report.html'), 'utf8');
     expect(report).to.contain('Evaluation of mobilenetv2').and.contain('LSTM with 512 units on mobilenetv2');
     expect(report.match(/<img src="data:image\/jpeg/g)).to.have.length(6);

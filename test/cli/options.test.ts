@@ -111,14 +111,14 @@ describe('flags made from the configs', () => {
   }
 
   for (const [content, complaint] of [
-    [{ hiddnSize: 3 }, /train\.json: 'hiddnSize' is not known; did you mean 'hiddenSize'\?/],
-    [{ decoder: { hiddnSize: 3 } }, /train\.json: 'hiddnSize' is not known; did you mean 'hiddenSize'\?/],
+    [{ hiddnSize: 3 }, /train\.json: unknown key 'hiddnSize'\. Did you mean 'hiddenSize'\?/],
+    [{ decoder: { hiddnSize: 3 } }, /train\.json: unknown key 'hiddnSize'\. Did you mean 'hiddenSize'\?/],
     [{ hiddenSize: '3' }, /train\.json: hiddenSize: .*expected number/],
     [{ search: { beam: 0 } }, /train\.json: beam: .*>=1/],
     [{ require: 'dog' }, /train\.json: require: .*expected array/],
     [{ cell: 'lsmt' }, /train\.json: cell 'lsmt' is not one of lstm, gru, rnn; did you mean 'lstm'\?/],
-    ['{"beam": ', /train\.json is no JSON/],
-    ['[1]', /must hold an object/],
+    ['{"beam": ', /train\.json is not JSON/],
+    ['[1]', /must contain an object/],
   ] as const) {
     it(`refuse a config file with ${JSON.stringify(content)}`, () => {
       expect(run(['--config', file(content)]).said).to.match(complaint);
@@ -145,7 +145,7 @@ describe('flags made from the configs', () => {
     expect(help).to.include('--cell <cell> Kind of recurrent cell. (lstm, gru or rnn; default lstm)');
     expect(help).to.include('(default yes, --no-normalize-features for no)');
     expect(help).to.include('--require <words> Words or phrases that each caption must contain, exactly as written.');
-    expect(help).to.include('(with commas between, or the flag again)');
+    expect(help).to.include('(separated by commas, or repeat the flag)');
     expect(help).to.include('Examples: $ captioner train --epochs 3 a short run');
   });
 });

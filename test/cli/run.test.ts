@@ -69,7 +69,7 @@ describe("a command's action", function () {
       if (text === 'ready\n') child.kill('SIGINT');
     });
     expect({ code, stdout }).to.deep.equal({ code: 130, stdout: 'ready\nsaved\n' });
-    expect(stderr).to.match(/stopping; Ctrl-C again to stop at once\ncaptioner: Stopped before the end\.\n$/);
+    expect(stderr).to.match(/stopping; press Ctrl-C again to stop at once\ncaptioner: Stopped before the end\.\n$/);
   });
 
   it('is killed by the second Ctrl-C', async () => {
@@ -89,7 +89,7 @@ describe('describeError', () => {
     const ours = new CaptionerError('bad-input', 'This is wrong.');
     expect(describeError(ours, undefined)).to.equal('captioner: This is wrong.');
     expect(describeError(new TypeError('x is undefined'), undefined)).to.equal(
-      'captioner: x is undefined (unexpected: DEBUG=captioner shows where)',
+      'captioner: x is undefined (unexpected error; set DEBUG=captioner to print the stack trace)',
     );
     expect(describeError('text', '')).to.match(/^captioner: text /);
     expect(describeError(ours, 'other,captioner')).to.match(/^captioner: This is wrong\.\n.*\n +at /);

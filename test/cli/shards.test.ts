@@ -46,7 +46,7 @@ describe('captioner extract --shard and captioner merge', function () {
 
     const merge = (some: string[]) => captioner('merge', ...some.map(at), '--features', at('merged'));
     const without = await merge(names.slice(0, 2));
-    expect(without.stderr).to.contain('without the shards 3-of-3');
+    expect(without.stderr).to.contain('shards 3-of-3 were not given');
     const merged = await merge(names);
     expect(merged).to.deep.include({ code: 0, stderr: '' });
     expect(merged.stdout).to.match(/^24 photos have features in .*merged: \d+ new\.\nSkipped: 1\.\n$/);

@@ -100,7 +100,7 @@ describe('calibrateConfidence', function () {
       return error as CaptionerError;
     };
     const allGood = await refusal(calibrateConfidence(await request(() => true)));
-    expect(allGood.message).to.match(/on (\d+) dev photos of which \1 have a good caption/);
+    expect(allGood.message).to.match(/on (\d+) dev photos, of which \1 have a good caption/);
     const few = await refusal(calibrateConfidence(await request((_, i) => i % 2 === 0, ids.slice(0, 20))));
     expect(few.code).to.equal('bad-input');
 

@@ -3,7 +3,7 @@ import type { GraphBuilder } from '../../onnx/graph-builder.js';
 
 export type Size = [height: number, width: number];
 
-/** How a window moves over an image, for convolution and pooling. */
+/** The movement of a window over an image, for convolution and pooling. */
 export interface Window {
   /** Input size in pixels. */
   readonly input: Size;
