@@ -61,6 +61,18 @@ export class GraphReader {
     return Array.from({ length: byteLength / 8 }, (_, i) => Number(view.getBigInt64(8 * i, true)));
   }
 
+  /** The DataType of a value: that of its node's first input, unless the node is a Cast. */
+  elementType(value: string): number | undefined {
+    const node = this.producers.get(value);
+    if (!node) {
+      const input = this.graph.input?.find(({ name }) => name === value);
+      return this.tensor(value)?.dataType ?? input?.type?.tensorType?.elemType;
+    }
+    if (node.opType === 'Cast') return Number(node.attribute?.find(({ name }) => name === 'to')?.i);
+    const [from = node.input?.[0]] = this.dataInputs(node);
+    return from === undefined ? this.tensor(value)?.dataType : this.elementType(from);
+  }
+
   /** The part of the graph that computes `outputs`, without stored shapes. */
   cut(outputs: readonly string[]): Graph {
     const needed = new Set<string>();

@@ -2,6 +2,7 @@ import { DataType, decodeModel, encodeModel, numbers, type Graph, type Node } fr
 import { CaptionerError } from '../../errors.js';
 import { freeBatch } from '../../onnx/free-batch.js';
 import { GraphReader } from '../../onnx/graph-reader.js';
+import { castToFloat, poolOutput, takePlanes } from './adapt-network.js';
 
 /** A network that ends in features instead of classes. */
 export interface HeadlessNetwork {
@@ -44,7 +45,9 @@ const usualInputSize = 224;
  * output (perhaps followed by an Add, a Softmax, a Reshape and their like). What went into it are the pooled features; what went
  * into the pooling before that is the feature map. Only what the two need remains of the network.
  *
- * A network that is headless already, with an output `features` [N, D] and perhaps a `map`, is taken as it is.
+ * A network without a head is taken as it is: its output `features` [N, D] and perhaps `map`, or another output [N, D]. Of tokens
+ * [N, T, D] and of places [N, D, h, w] the features are the mean. A network of photos [N, S, S, 3] gets a Transpose in front, values
+ * of half precision a Cast.
  *
  * @param bytes an .onnx file.
  * @param file its name, for messages.
@@ -56,20 +59,17 @@ export function detachHead(bytes: Uint8Array, file: string, free = true): Headle
   const model = readModel(bytes, file);
   const refuse = (reason: string) =>
     new CaptionerError('unsupported', `${file} can't be used as an encoder: ${reason}.`);
-  if (model.graph.initializer?.some(({ dataLocation }) => dataLocation === 1)) {
-    throw refuse('its weights are in a file of their own. Save it as one file');
-  }
-  const graph = new GraphReader(model.graph);
-  const { input, inputSize, fixedBatch } = photoInput(graph, refuse);
-  const outputs = (model.graph.output ?? []).map(({ name }) => name);
+  const photo = photoInput(new GraphReader(model.graph), refuse);
+  const { inputSize, fixedBatch } = photo;
+  const input = photo.channelsLast ? takePlanes(model.graph, photo.input) : photo.input;
+  const ends = findEnds(model.graph, refuse);
+  const { dimension } = ends;
+  const [features, map] = [ends.features, ends.map].map((value) => {
+    const half = value !== undefined && new GraphReader(model.graph).elementType(value) === DataType.float16;
+    return half ? castToFloat(model.graph, value) : value;
+  }) as [string, string | undefined];
 
-  const headless = outputs.includes('features');
-  const features = headless ? 'features' : graph.dataInputs(findHead(graph, outputs, refuse))[0];
-  const map = headless ? outputs.find((name) => name === 'map') : mapBefore(graph, features);
-  const dimension = headless ? lastDimension(model.graph, 'features') : headDimension(graph, features);
-  if (!dimension) throw refuse('the length of its features can not be told');
-
-  const cut = graph.cut([features, ...(map === undefined ? [] : [map])]);
+  const cut = new GraphReader(model.graph).cut([features, ...(map === undefined ? [] : [map])]);
   if (fixedBatch && free) freeBatch(cut, input);
   const batch = !fixedBatch ? 'any' : free ? 'freed' : 'one';
   const headlessModel = encodeModel({
@@ -79,6 +79,52 @@ export function detachHead(bytes: Uint8Array, file: string, free = true): Headle
     graph: cut,
   });
   return { model: headlessModel, input, features, ...(map !== undefined && { map }), dimension, inputSize, batch };
+}
+
+/** A network's values that matter. */
+type Ends = Pick<HeadlessNetwork, 'features' | 'map' | 'dimension'>;
+
+/**
+ * Features and map of a network.
+ * @param graph gets nodes that pool what a network without a head gives for tokens or places.
+ */
+function findEnds(graph: Graph, refuse: (reason: string) => CaptionerError): Ends {
+  const reader = new GraphReader(graph);
+  const outputs = (graph.output ?? []).map(({ name }) => name);
+  const head = outputs.includes('features') ? undefined : findHead(reader, outputs);
+  if (head && 'node' in head) {
+    const [features] = reader.dataInputs(head.node);
+    const dimension = headDimension(reader, features);
+    if (!dimension) throw refuse('the length of its features cannot be determined');
+    const map = mapBefore(reader, features);
+    return { features, dimension, ...(map !== undefined && { map }) };
+  }
+  const ends = headlessEnds(graph, reader);
+  if (!ends) throw refuse(head?.reason ?? 'the length of its features cannot be determined');
+  return ends;
+}
+
+/** Names that exporters give to what describes a whole photo, the likeliest first. */
+const usualOutputs = ['features', 'pooler_output', 'image_embeds', 'embeddings', 'last_hidden_state'];
+
+/** Names of outputs that are classes, whatever computes them. */
+const classNames = /class|logit|prob|score|softmax|label/i;
+
+/** Features and map of a network without a head: an output [N, D], or the mean of an output [N, T, D] or [N, D, h, w]. */
+function headlessEnds(graph: Graph, reader: GraphReader): Ends | undefined {
+  const named = usualOutputs.flatMap((name) => graph.output?.filter((output) => output.name === name) ?? []);
+  for (const { name, type } of [...named, ...(graph.output ?? [])]) {
+    const dims = type?.tensorType?.shape?.dim?.map(({ dimValue }) => Number(dimValue ?? 0)) ?? [];
+    const dimension = dims.length === 4 ? dims[1] : (dims.at(-1) ?? 0);
+    if (!dimension || classNames.test(name)) continue;
+    if (dims.length === 2) {
+      const map = graph.output?.find((output) => output.name === 'map')?.name ?? mapBefore(reader, name);
+      return { features: name, dimension, ...(map !== undefined && { map }) };
+    }
+    if (dims.length === 3) return { features: poolOutput(graph, name, 3), dimension };
+    if (dims.length === 4) return { features: poolOutput(graph, name, 4), map: name, dimension };
+  }
+  return undefined;
 }
 
 function readModel(bytes: Uint8Array, file: string): ReturnType<typeof decodeModel> {
@@ -100,23 +146,24 @@ function photoInput(graph: GraphReader, refuse: (reason: string) => CaptionerErr
   const [{ name, type }] = inputs;
   if (type?.tensorType?.elemType !== DataType.float) throw refuse(`its input ${name} is not of type float32`);
   const dims = type.tensorType.shape?.dim?.map(({ dimValue }) => Number(dimValue ?? 0));
-  if (dims && (dims.length !== 4 || (dims[1] !== 3 && dims[1] !== 0))) {
+  const channelsLast = dims?.length === 4 && dims[3] === 3 && dims[1] !== 3;
+  if (dims && !channelsLast && (dims.length !== 4 || (dims[1] !== 3 && dims[1] !== 0))) {
     const shape = dims.map((d) => d || '?').join(', ');
-    throw refuse(`its input ${name} is [${shape}], not [N, 3, height, width]: red, green and blue planes`);
+    throw refuse(`its input ${name} is [${shape}], not [N, 3, height, width] or [N, height, width, 3]`);
   }
-  const [batch = 0, , height = 0, width = 0] = dims ?? [];
+  const [batch = 0, , height = 0, width = 0] = channelsLast ? [dims[0], 3, dims[1], dims[2]] : (dims ?? []);
   if (height !== width) throw refuse(`its photos are ${width} x ${height} pixels, not a square`);
   if (batch > 1) throw refuse(`it takes exactly ${batch} photos at a time`);
-  return { input: name, inputSize: height || usualInputSize, fixedBatch: batch === 1 };
+  return { input: name, inputSize: height || usualInputSize, fixedBatch: batch === 1, channelsLast };
 }
 
-/** The Gemm or MatMul that makes classes of features. */
-function findHead(graph: GraphReader, outputs: readonly string[], refuse: (reason: string) => CaptionerError): Node {
+/** The Gemm or MatMul that makes classes of features, or the reason why there is none. */
+function findHead(graph: GraphReader, outputs: readonly string[]): { node: Node } | { reason: string } {
   const met: string[] = [];
   for (const output of outputs) {
     for (let node = graph.producer(output); node;) {
       const data = graph.dataInputs(node);
-      if (['Gemm', 'MatMul'].includes(node.opType) && data.length === 1 && data[0] === node.input?.[0]) return node;
+      if (['Gemm', 'MatMul'].includes(node.opType) && data.length === 1 && data[0] === node.input?.[0]) return { node };
       // The bias of a MatMul is an Add with a constant.
       if (!afterHead.has(node.opType) && !(arithmetic.has(node.opType) && data.length === 1)) {
         met.push(`${output} comes from a ${node.opType}`);
@@ -125,10 +172,11 @@ function findHead(graph: GraphReader, outputs: readonly string[], refuse: (reaso
       node = graph.producer(data[0]);
     }
   }
-  throw refuse(
-    'it has no classifier that could be detached. Looked for: a Gemm or MatMul with constant weights, followed by nothing but ' +
-      `Add with a constant, ${[...afterHead].join(', ')}. Found: ${met.join('; ') || 'nothing before its outputs'}`,
-  );
+  const reason =
+    'it has no classifier that could be detached, and no output of a known length. Looked for: a Gemm or MatMul with constant weights, ' +
+    `followed by nothing but Add with a constant, ${[...afterHead].join(', ')}; or an output [N, D], [N, T, D] or [N, D, h, w]. ` +
+    `Found: ${met.join('; ') || 'nothing before its outputs'}`;
+  return { reason };
 }
 
 /** The input of the pooling that `features` come from. */
@@ -163,9 +211,4 @@ function headDimension(graph: GraphReader, features: string): number {
   const dims = graph.shape(head.input![1]);
   const transposed = head.attribute?.some(({ name, i }) => name === 'transB' && Number(i) !== 0);
   return dims?.length === 2 ? dims[transposed ? 1 : 0] : 0;
-}
-
-function lastDimension(graph: Graph, output: string): number {
-  const dims = graph.output?.find(({ name }) => name === output)?.type?.tensorType?.shape?.dim;
-  return dims?.length === 2 ? Number(dims[1].dimValue ?? 0) : 0;
 }

@@ -23,13 +23,16 @@ export interface EncoderSource {
 }
 
 /**
- * Reads an encoder's file.
+ * Reads an encoder's file, and the files beside it that hold its weights, where there are some.
  * @param nameOrPath a name of the registry, whose file is downloaded where it isn't yet, or an ONNX file's path.
  * @throws CaptionerError `bad-option`: no such name. `not-found`, `bad-input`: no such file. `download`. `corrupt`.
  */
 export async function readEncoder(nameOrPath: string, options: FetchOptions = {}): Promise<EncoderSource> {
   const file = await locate(nameOrPath, options);
-  return describeEncoder(await readFile(file), file);
+  const bytes = await readFile(file);
+  if (encoderOfFile(sha256OfBytes(bytes)) || readEncoderMetadata(bytes, file)) return describeEncoder(bytes, file);
+  const { embedExternalData } = await import('../../onnx/external-data.js');
+  return describeEncoder(embedExternalData(bytes, file), file);
 }
 
 /** What is known of an encoder's bytes. @throws CaptionerError `corrupt`: what the file says of itself is nonsense. */

@@ -204,10 +204,7 @@ describe('an encoder made of a classifier', () => {
   });
 
   const wrong: Record<string, [Uint8Array, RegExp]> = {
-    'height before channels': [
-      network({ tail: [], inputs: [value('photo', [1, 8, 8, 3])] }),
-      /\[1, 8, 8, 3\], not \[N, 3/,
-    ],
+    'four planes': [network({ tail: [], inputs: [value('photo', [1, 4, 8, 8])] }), /\[1, 4, 8, 8\], not \[N, 3/],
     'two inputs': [network({ tail: [], inputs: [value('photo', ['N', 3, 8, 8]), value('mask', [1])] }), /photo, mask/],
     'half precision': [network({ tail: [], inputs: [value('photo', ['N', 3, 8, 8], 10)] }), /float32/],
     'a fixed batch of 4': [networks.resnetLike({ batch: 4 }), /4 photos/],
