@@ -36,7 +36,7 @@ export function exportCommand(): Command {
     .addOption(
       new Option('--storage <format>', 'Number format of the weights.').choices(['fp32', 'fp16']).default('fp16'),
     )
-    .option('--encoder <file>', 'ONNX file of the encoder to include. (default: that of a fine-tuned checkpoint)')
+    .option('--encoder <file>', 'ONNX file of the encoder to include. (default: the one in the checkpoint, if any)')
     .option('--results <folder>', 'Results folder from captioner evaluate, for the card.')
     .option('--about <file>', 'Markdown file with more information for the card.')
     .action(
@@ -46,6 +46,9 @@ export function exportCommand(): Command {
         const found = await exportCheckpoint(checkpoint, out, {
           storage,
           encoder,
+          warn: (message) => {
+            console.warn(`captioner: ${message}`);
+          },
           ...(results !== undefined && { report: readTestReport(results) }),
           ...(about !== undefined && { about: readText(about) }),
         });

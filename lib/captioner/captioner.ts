@@ -15,6 +15,7 @@ import {
   type ConfidenceCalibration,
 } from '../model/checkpoint/checkpoint.js';
 import { viewsOf, type FeatureStore } from '../data/features/store.js';
+import { locateEncoder } from '../model/checkpoint/find-encoder.js';
 import { Encoder } from '../model/encoder/encoder.js';
 import { defaultCheckpoint } from './shipped-models.js';
 import { silent, type ProgressReporter } from '../progress.js';
@@ -99,8 +100,9 @@ export class Captioner {
     const checkpoints = found.map((folder) => loadCheckpoint(folder));
     const decoder = await loadDecoder(checkpoints, options);
     const [{ config }] = checkpoints;
-    const source = options.encoder ?? encoderOf(found[0], config);
+    if (options.encoder === undefined) encoderOf(found[0], config); // refuses a checkpoint that has lost its own encoder
     const loadEncoder = async () => {
+      const source = options.encoder ?? (await locateEncoder(found[0], config));
       const encoder = await Encoder.load(source, { ...options, views: viewsOf(config.encoder) });
       checkEncoder(config, encoder.identity, 'The features');
       return encoder;

@@ -7,18 +7,23 @@ import {
   checkEncoder,
   findCheckpoint,
   loadCheckpoint,
-  ownEncoder,
   saveCheckpoint,
   type CheckpointConfig,
 } from '../model/checkpoint/checkpoint.js';
+import { findEncoder } from '../model/checkpoint/find-encoder.js';
 import { modelCard, type TestReport } from './card.js';
 
 /** Options of {@link exportCheckpoint}. */
 export interface CheckpointExport {
   /** Number format of the weights: fp16 halves the files and rounds to 3 digits. */
   readonly storage: 'fp32' | 'fp16';
-  /** An encoder's ONNX file to include, so that captioning needs no other file. Default: the one in the checkpoint, if any. */
+  /**
+   * An encoder's ONNX file to include, so that captioning needs no other file. Default: the one in the checkpoint, or that of a
+   * shipped checkpoint, if it is the same.
+   */
   readonly encoder?: string;
+  /** Receives a warning about a checkpoint that cannot caption by itself. */
+  readonly warn?: (message: string) => void;
   /** Results of `captioner evaluate`, for the card. */
   readonly report?: TestReport;
   /** Further information for users, for the card: Markdown. */
@@ -37,7 +42,7 @@ export async function exportCheckpoint(from: string, out: string, options: Check
   const { storage, report, about } = options;
   const found = findCheckpoint(from);
   const checkpoint = loadCheckpoint(found);
-  const file = options.encoder ?? ownEncoder(found);
+  const file = options.encoder ?? (await unregisteredEncoder(found, checkpoint.config, options.warn));
   const own = file === undefined ? undefined : await readEncoderFile(file, checkpoint.config, storage);
   const config = own ? { ...checkpoint.config, encoder: own.identity } : checkpoint.config;
   // The history of the whole run, where there is one, continues past the best epoch.
@@ -53,6 +58,22 @@ export async function exportCheckpoint(from: string, out: string, options: Check
     },
   );
   return found;
+}
+
+/** The encoder's file, unless its name is enough to find it. */
+async function unregisteredEncoder(
+  folder: string,
+  config: CheckpointConfig,
+  warn: CheckpointExport['warn'],
+): Promise<string | undefined> {
+  const encoder = await findEncoder(folder, config);
+  if (encoder === undefined) {
+    warn?.(
+      `The checkpoint lacks its encoder, the file '${config.encoder.name}', which is not in the registry. Export it with ` +
+        '--encoder <file>, or name that file whenever it captions.',
+    );
+  }
+  return encoder !== undefined && existsSync(encoder) && /\.onnx$/.test(encoder) ? encoder : undefined;
 }
 
 /** An encoder's file with its weights in the given format, and the identity it then has. */

@@ -48,6 +48,29 @@ describe('exportCheckpoint', () => {
     expect(await caption(at('whole'))).to.be.a('string');
   });
 
+  it('warns where the encoder is a file that it does not have', async () => {
+    fs.renameSync(at('tiny', 'encoder.onnx'), at('encoder.onnx'));
+    const warnings: string[] = [];
+    await exportCheckpoint(at('tiny'), at('half'), { storage: 'fp32', warn: (message) => warnings.push(message) });
+    expect(warnings).to.have.length(1);
+    expect(warnings[0]).to.contain("'tiny'").and.contain('--encoder');
+    const error = await caption(at('half')).catch((e: unknown) => e as CaptionerError);
+    expect(error).to.have.property('code', 'not-found');
+    expect(error).to.have.property('message').that.contains("'tiny'").and.contains('--encoder');
+  });
+
+  it('finds the encoder of the default model by its checksum: a run trained on its features captions, and takes it along', async () => {
+    const { encoder } = loadCheckpoint('checkpoints/default').config;
+    fs.cpSync('checkpoints/default', at('run'), { recursive: true });
+    fs.rmSync(at('run', 'encoder.onnx'));
+    expect(await caption(at('run'))).to.equal(await caption('checkpoints/default'));
+    const warnings: string[] = [];
+    await exportCheckpoint(at('run'), at('whole'), { storage: 'fp32', warn: (message) => warnings.push(message) });
+    expect(warnings).to.deep.equal([]);
+    expect(loadCheckpoint(at('whole')).config.encoder).to.deep.equal(encoder);
+    expect(fs.existsSync(at('whole', 'encoder.onnx'))).to.equal(true);
+  });
+
   it('refuses an encoder that the checkpoint was not trained with', async () => {
     fs.appendFileSync(at('tiny', 'encoder.onnx'), Buffer.from([0x22, 0])); // an empty domain: still a valid file
     const error = await exportCheckpoint(at('tiny'), at('out'), { storage: 'fp16' }).catch((e: unknown) => e);

@@ -3,7 +3,8 @@ import path from 'node:path';
 import { useBackend } from '../../backend/index.js';
 import { FinetuneConfig, parseConfig } from '../../config.js';
 import { CaptionerError } from '../../errors.js';
-import { checkEncoder, encoderOf, libraryVersion } from '../../model/checkpoint/checkpoint.js';
+import { checkEncoder, libraryVersion } from '../../model/checkpoint/checkpoint.js';
+import { locateEncoder } from '../../model/checkpoint/find-encoder.js';
 import { Decoder } from '../../model/decoder/decoder.js';
 import { readEncoder } from '../../model/encoder/encoder-source.js';
 import { TrainableEncoder } from '../../model/encoder/trainable-encoder.js';
@@ -103,7 +104,7 @@ async function startNetwork(
 ): Promise<FinetuneNetwork> {
   const { config: trained, graphs, weights, vocabulary } = checkpoint;
   const { progress, signal } = options;
-  const file = past ? path.join(folder, 'encoder.onnx') : (options.encoder ?? encoderOf(folder, trained));
+  const file = past ? path.join(folder, 'encoder.onnx') : (options.encoder ?? (await locateEncoder(folder, trained)));
   const source = await readEncoder(file, { progress, signal });
   await useBackend(config.backend);
   const encoder = new TrainableEncoder(source, {

@@ -1,0 +1,47 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { CaptionerError } from '../../errors.js';
+import { hashOfFile } from '../../files/checksum.js';
+import { encoderOfFile, encoders } from '../encoder/registry.js';
+import { encoderOf, ownEncoder, type CheckpointConfig } from './checkpoint.js';
+
+/**
+ * The encoder of a checkpoint: a file of its own, a name of the registry, or the same file in a checkpoint that comes with the package.
+ * @returns a path or a name, as `Encoder.load` takes it; undefined: it is a file that is somewhere else.
+ * @throws CaptionerError `not-found`: the checkpoint was fine-tuned, and its file is missing.
+ */
+export async function findEncoder(folder: string, config: CheckpointConfig): Promise<string | undefined> {
+  const { name, sha256 } = config.encoder;
+  if (ownEncoder(folder) !== undefined || config.finetuned) return encoderOf(folder, config);
+  const registered = encoderOfFile(sha256) ?? encoders.find((encoder) => encoder.name === name);
+  return registered?.name ?? (await shippedEncoder(sha256));
+}
+
+/**
+ * The encoder of a checkpoint, as {@link findEncoder} finds it.
+ * @throws CaptionerError `not-found`: it is a file that has to be named.
+ */
+export async function locateEncoder(folder: string, config: CheckpointConfig): Promise<string> {
+  return (await findEncoder(folder, config)) ?? Promise.reject(unknownEncoder(folder, config));
+}
+
+function unknownEncoder(folder: string, { encoder }: CheckpointConfig): CaptionerError {
+  return new CaptionerError(
+    'not-found',
+    `${folder} was trained on features of the encoder file '${encoder.name}' (sha256 ${encoder.sha256.slice(0, 12)}), which is not ` +
+      `in the registry. Name that ONNX file with --encoder (option 'encoder'), or take it along with 'captioner export --encoder'.`,
+  );
+}
+
+/** The file with this checksum in a checkpoint that comes with the package. */
+async function shippedEncoder(sha256: string): Promise<string | undefined> {
+  const root = path.dirname(createRequire(import.meta.url).resolve('captioner/package.json'));
+  const shipped = path.join(root, 'checkpoints');
+  if (!existsSync(shipped)) return undefined;
+  for (const name of readdirSync(shipped)) {
+    const file = ownEncoder(path.join(shipped, name));
+    if (file !== undefined && (await hashOfFile(file, 'sha256')) === sha256) return file;
+  }
+  return undefined;
+}
