@@ -1,9 +1,8 @@
 # The service in a container: docker build -t captioner . && docker run --rm -p 127.0.0.1:8080:8080 captioner
-# For captioning alone: what only training and notebooks need is left out.
 
 FROM node:22-bookworm-slim AS build
 WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
+COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.page.json ./
 COPY lib lib
@@ -12,9 +11,7 @@ COPY serve serve
 COPY jupyter jupyter
 RUN npm run build
 RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
-  && rm -rf node_modules/@tensorflow node_modules/tfjs-node node_modules/danfojs-node node_modules/xlsx \
-    node_modules/tslab node_modules/@tslab node_modules/zeromq node_modules/typescript node_modules/plotly.js-dist-min \
-    node_modules/mathjs node_modules/onnxruntime-node/bin/napi-v6/darwin node_modules/onnxruntime-node/bin/napi-v6/win32
+  && rm -rf node_modules/onnxruntime-node/bin/napi-v6/darwin node_modules/onnxruntime-node/bin/napi-v6/win32
 
 FROM node:22-bookworm-slim
 ENV NODE_ENV=production CAPTIONER_CACHE=/cache

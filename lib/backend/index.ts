@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-// The full TensorFlow.js: the core alone has no gradients.
-import '@tensorflow/tfjs';
+import '@tensorflow/tfjs-backend-cpu';
+// The core alone has no gradients and no tensor methods; the layers package registers both.
+import '@tensorflow/tfjs-layers';
 import { registerOnnxBackend } from './backend.js';
 import { CaptionerError } from '../errors.js';
 
@@ -33,8 +34,8 @@ async function importBackend(module: string, name: BackendName): Promise<void> {
   } catch (error) {
     const remedy =
       name === 'tensorflow'
-        ? "npm could not install it on this machine (it needs Node < 23 and a download from Google's servers). Choose 'onnx', which is as fast"
-        : "Run 'npm ci'";
+        ? "Install it with 'npm install tfjs-node@npm:@tensorflow/tfjs-node@4.22.0' (it needs Node < 23 and a download from Google's servers), or choose 'onnx', which is as fast"
+        : `Install it with 'npm install ${module}'`;
     throw new CaptionerError('unsupported', `The backend '${name}' needs the package ${module}. ${remedy}.`, {
       cause: error,
     });

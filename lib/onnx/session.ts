@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Tensor } from 'onnxruntime-common';
 import { CaptionerError } from '../errors.js';
-import { requireRuntime } from './runtime.js';
+import { firstLine, installCommand, requireNative } from './runtime.js';
 
 /**
  * Synchronous ONNX Runtime. The public `InferenceSession.run` only defers the same call to the next
@@ -34,7 +34,7 @@ let loaded: Binding | undefined;
 function native(): Binding {
   if (loaded) return loaded;
   try {
-    const binding = requireRuntime('/dist/binding.js') as Binding;
+    const binding = requireNative('/dist/binding.js') as Binding;
     if (typeof binding.initOrt !== 'function' || typeof binding.binding.InferenceSession !== 'function') {
       throw new Error('its internal interface is not the expected one');
     }
@@ -43,8 +43,8 @@ function native(): Binding {
   } catch (error) {
     throw new CaptionerError(
       'unsupported',
-      `The 'onnx' backend needs onnxruntime-node 1.30.0: ${(error as Error).message}. ` +
-        `Run 'npm ci', or choose another backend: tensorflow, wasm or cpu.`,
+      `The 'onnx' backend needs onnxruntime-node, which can't be loaded: ${firstLine(error)} ` +
+        `Install it with '${installCommand}', or choose another backend: tensorflow, wasm or cpu.`,
       { cause: error },
     );
   }

@@ -87,7 +87,7 @@ export function loadPlotly(): void {
 
 /** A script element that brings Plotly into any page, from the installed package. */
 export function plotlyScript(): string {
-  const library = readFileSync(createRequire(import.meta.url).resolve('plotly.js-dist-min'), 'utf8');
+  const library = readFileSync(createRequire(import.meta.url).resolve('plotly.js-dist'), 'utf8');
   // As a plain script, also where the page has a module loader (define) of its own.
   return `<script data-library="plotly">(function(){var define,module,exports;${library.replaceAll('</script', '<\\/script')}
 }).call(window);</script>`;

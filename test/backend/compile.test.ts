@@ -299,12 +299,12 @@ describe('an exported graph', () => {
 });
 
 describe('the choice of a backend', () => {
-  it("runs tfjs-node where npm could install it, and says what to do where it couldn't", async function () {
+  it('runs tfjs-node where it is installed, and says how to install it where it is not', async function () {
     try {
       await useBackend('tensorflow');
     } catch (error) {
       expect((error as CaptionerError).code).to.equal('unsupported');
-      expect((error as CaptionerError).message).to.contain("Choose 'onnx'");
+      expect((error as CaptionerError).message).to.contain("choose 'onnx'");
       return;
     } finally {
       await useBackend('onnx');
