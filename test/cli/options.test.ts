@@ -101,7 +101,7 @@ describe('flags made from the configs', () => {
     [['--hidden-size', ''], /--hidden-size.*'' is invalid/],
     [['--beam', '0'], /'--beam <n>' argument '0' is invalid.*>=1/],
     [['--no-repeat-ngram', '-1'], /--no-repeat-ngram <n>' argument '-1' is invalid.*>=0/],
-    [['--cell', 'lsmt'], /'lsmt' is invalid\. It is one of lstm, gru, rnn\.[^]*Did you mean lstm/],
+    [['--cell', 'lsmt'], /'lsmt' is invalid\. Choose one of lstm, gru, rnn\.[^]*Did you mean lstm/],
   ] as const) {
     it(`refuse ${args.join(' ')}`, () => {
       expect(run([...args]).said)
@@ -112,7 +112,7 @@ describe('flags made from the configs', () => {
 
   for (const [content, complaint] of [
     [{ hiddnSize: 3 }, /train\.json: unknown key 'hiddnSize'\. Did you mean 'hiddenSize'\?/],
-    [{ decoder: { hiddnSize: 3 } }, /train\.json: unknown key 'hiddnSize'\. Did you mean 'hiddenSize'\?/],
+    [{ decoder: { hiddnSize: 3 } }, /train\.json: 'hiddnSize' is not known; did you mean 'hiddenSize'\?/],
     [{ hiddenSize: '3' }, /train\.json: hiddenSize: .*expected number/],
     [{ search: { beam: 0 } }, /train\.json: beam: .*>=1/],
     [{ require: 'dog' }, /train\.json: require: .*expected array/],

@@ -120,7 +120,7 @@ describe('captioner train and evaluate', function () {
   it('refuse options that do not fit, before anything is loaded', async () => {
     const { code, stderr } = await captioner(train('new', '--cell', 'lstn'));
     expect(code).to.equal(1);
-    expect(stderr).to.match(/--cell .*\n?.*It is one of lstm, gru, rnn\.\n\(Did you mean lstm\?\)/);
+    expect(stderr).to.match(/--cell .*\n?.*Choose one of lstm, gru, rnn\.\n\(Did you mean lstm\?\)/);
     fs.writeFileSync(at('vocab.json'), '{"words": []}');
     const bad = await captioner(train('new', '--vocabulary', at('vocab.json')));
     expect(bad.stderr).to.match(/vocab\.json is no vocabulary/);
