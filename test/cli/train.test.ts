@@ -79,7 +79,9 @@ describe('captioner train and evaluate', function () {
     const stopped = await captioner(train('run', '--epochs', '60'), at('run', 'best'));
     expect(stopped.code).to.equal(130);
     expect(stopped.stderr).to.match(/stopping; press Ctrl-C again to stop at once/);
-    expect(stopped.stderr).to.match(/Stopped after \d+ of 540 steps, which are saved\. Repeat the command with --resume/);
+    expect(stopped.stderr).to.match(
+      /Stopped after \d+ of 540 steps, which are saved\. Repeat the command with --resume/,
+    );
 
     const refused = await captioner(train('run', '--epochs', '6'));
     expect(refused.code).to.equal(1);
