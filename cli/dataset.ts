@@ -5,21 +5,23 @@ import { openDataset, type Manifest, type Problem } from '../lib/index.js';
 export interface DatasetFlags {
   data: string;
   photos?: string;
+  encoding?: string;
 }
 
-/** Adds the flags of a data set: `--data` and `--photos`. */
+/** Adds the flags of a data set: `--data`, `--photos` and `--encoding`. */
 export function addDatasetOptions(command: Command): Command {
   return command
-    .requiredOption(
-      '--data <data>',
-      'Data set: flickr8k, coco, a folder or a list (.csv, .jsonl, .json in COCO format).',
-    )
-    .option('--photos <folder>', 'Folder of the photos, if not next to the list.');
+    .requiredOption('--data <data>', 'Data set: flickr8k, coco, a folder or a list (.csv, .tsv, .txt, .jsonl, .json).')
+    .option('--photos <folder>', 'Folder of the photos, if not next to the list.')
+    .option('--encoding <name>', 'Encoding of the list, such as windows-1252. (default: utf-8)');
 }
 
 /** Opens the data set that the flags name and warns about problems in its files. */
-export async function openGiven({ data, photos }: DatasetFlags, warn: (line: string) => void): Promise<Manifest> {
-  const manifest = await openDataset(data, { photos });
+export async function openGiven(
+  { data, photos, encoding }: DatasetFlags,
+  warn: (line: string) => void,
+): Promise<Manifest> {
+  const manifest = await openDataset(data, { photos, encoding });
   for (const line of problemLines(manifest.problems)) warn(`captioner: ${line}`);
   return manifest;
 }

@@ -9,6 +9,10 @@ import {
   openFeatures,
   readSkipped,
   summarise,
+  Vocabulary,
+  VocabularyConfig,
+  parseConfig,
+  type DatasetOptions,
   type DatasetSummary,
   type PhotoCounts,
   type ProgressReporter,
@@ -30,6 +34,7 @@ export function infoCommand(): Command {
       'Data set (flickr8k, coco, a folder or a list), folder of photos, of features, of a checkpoint or a training run.',
     )
     .option('--photos <folder>', 'Folder of a data set’s photos, where they are not beside the list.')
+    .option('--encoding <name>', "Encoding of the data set's list, windows-1252 for instance. (default: utf-8)")
     .option('--verify', 'Read all features, and check that none has changed.')
     .option('--json', 'Print it as JSON.')
     .action(
@@ -44,12 +49,14 @@ export function infoCommand(): Command {
             ? checkpointInfo(place)
             : kind === 'features'
               ? featuresInfo(place, verify ? progress : undefined)
-              : { kind, ...summarise(await openDataset(place, { photos: options.photos as string | undefined })) };
+              : { kind, ...summarise(await openDataset(place, options as DatasetOptions)) };
         if (options.json) console.log(JSON.stringify(facts, null, 2));
         else console.log((facts.kind === 'dataset' ? datasetLines(facts) : lines(facts)).join('\n'));
       }),
     );
 }
+
+const { minCount } = parseConfig(VocabularyConfig, {});
 
 type Kind = 'checkpoint' | 'features' | 'dataset';
 
@@ -127,7 +134,8 @@ function lines(facts: object, indent = ''): string[] {
   });
 }
 
-function datasetLines({ name, photos, captions, splits, captionsPerPhoto, words, problems }: DatasetSummary): string[] {
+function datasetLines(summary: DatasetSummary): string[] {
+  const { name, photos, captions, splits, captionsPerPhoto, words, vocabulary, problems } = summary;
   const row = (label: string, counts: PhotoCounts) =>
     `  ${label.padEnd(8)}  ${counts.photos.toLocaleString('en').padStart(9)}  ${counts.captions.toLocaleString('en').padStart(9)}`;
   const { least, most } = captionsPerPhoto;
@@ -138,7 +146,12 @@ function datasetLines({ name, photos, captions, splits, captionsPerPhoto, words,
     row('all', { photos, captions }),
     `${least === most ? least : `${least} to ${most}`} captions a photo`,
     ...(words ? [`${words.least} to ${words.most} words a caption, ${words.mean.toFixed(1)} on average`] : []),
-    problems.length ? `${problems.length} problems:` : 'no problems',
+    ...(vocabulary
+      ? [
+          `${(100 * (1 - vocabulary.share)).toFixed(1)} % of the words are unknown to a vocabulary of the ${(vocabulary.size - Vocabulary.SPECIALS).toLocaleString('en')} words seen ${minCount} times or more`,
+        ]
+      : []),
+    problems.length ? `${problems.length} problem${problems.length === 1 ? '' : 's'}:` : 'no problems',
     ...problemLines(problems, Infinity).map((line) => `  ${line}`),
   ];
 }

@@ -1,19 +1,23 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { CaptionerError } from '../errors.js';
+import { decodeText } from './text-encoding.js';
 
 /**
- * Reads a text file given by the user: UTF-8, without the byte order mark.
+ * Reads a text file given by the user, without the byte order mark.
  * @param what kind of file for the message: `The list`.
- * @throws CaptionerError `not-found` if it is missing or can't be read.
+ * @param encoding of the file; see {@link decodeText}.
+ * @throws CaptionerError `not-found`: it is not there, or can't be read. `bad-input`: it is not text in this encoding.
  */
-export function readText(file: string, what?: string): string {
+export function readText(file: string, what?: string, encoding?: string): string {
+  let bytes: Buffer;
   try {
-    return readFileSync(file, 'utf8').replace(/^\uFEFF/, '');
+    bytes = readFileSync(file);
   } catch (cause) {
     throw new CaptionerError('not-found', `${named(file, what)} can't be read (${(cause as Error).message}).`, {
       cause,
     });
   }
+  return decodeText(bytes, named(file, what), encoding);
 }
 
 /**

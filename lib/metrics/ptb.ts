@@ -1,3 +1,5 @@
+import { separateWords } from '../text/scripts.js';
+
 /**
  * Punctuation that the COCO caption evaluation drops, beside dashes and dots of any length.
  * Brackets stand for its `-LRB-` and so on; other signs (& # $ %) are words.
@@ -102,6 +104,8 @@ const replacements: readonly (readonly [RegExp, string])[] = [
  * | other punctuation | one, two; three - four -- five ... ! | one two three four five |
  * | signs that are words | A & B, #1, 5 + 5 | a & b # 1 5 + 5 |
  *
+ * Words of scripts without spaces (Chinese, Japanese, Thai, …) are split as for training, see `separateWords`.
+ *
  * Known differences, each rare in captions:
  * - Brackets are dropped, as the evaluation intends. It lower-cases them to `-lrb-` before it
  * applies its list, and so keeps them by mistake; likewise repeated punctuation (`!!`, five
@@ -118,7 +122,8 @@ const replacements: readonly (readonly [RegExp, string])[] = [
  * are there. Markup (`<b>`) is not recognised.
  */
 export function ptbTokenize(caption: string): string[] {
-  const text = replacements.reduce((text, [from, to]) => text.replace(from, to), caption.toLowerCase());
+  const separated = separateWords(caption.normalize('NFC'));
+  const text = replacements.reduce((text, [from, to]) => text.replace(from, to), separated.toLowerCase());
   const tokens: string[] = [];
   for (const [found] of text.matchAll(token)) {
     if (Object.hasOwn(contractions, found)) tokens.push(...contractions[found]);

@@ -1,5 +1,6 @@
 import type { VocabularyConfig } from '../config.js';
 import { CaptionerError } from '../errors.js';
+import { areWrittenTogether } from './scripts.js';
 
 const specials = ['<pad>', '<start>', '<end>', '<unk>'] as const;
 
@@ -88,7 +89,8 @@ export class Vocabulary {
   }
 
   /**
-   * The caption of `ids` up to the first `<end>`, for people: specials are left out, clitics are joined (man's, don't).
+   * The caption of `ids` up to the first `<end>`, for people: specials are left out, clitics are joined (man's, don't), and so are
+   * words of scripts without spaces.
    * @param options.unknown whether `<unk>` is written, where a search was allowed to.
    * @throws CaptionerError `mismatch` for an id outside the vocabulary.
    */
@@ -104,7 +106,8 @@ export class Vocabulary {
         );
       }
       if (id < specials.length && !(unknown && id === Vocabulary.UNK)) continue;
-      caption += caption && !/^('(s|m|d|re|ve|ll)|n't)$/.test(word) ? ` ${word}` : word;
+      const joined = /^('(s|m|d|re|ve|ll)|n't)$/.test(word) || areWrittenTogether(caption, word);
+      caption += caption && !joined ? ` ${word}` : word;
     }
     return caption;
   }

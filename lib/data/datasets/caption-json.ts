@@ -2,6 +2,7 @@ import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, 
 import path from 'node:path';
 import { z } from 'zod';
 import { CaptionerError } from '../../errors.js';
+import { decodeText } from '../../files/text-encoding.js';
 
 /** The kinds of JSON data sets that are read: the COCO captions' own, and that of Karpathy's splits. */
 export type CaptionJson = 'coco' | 'karpathy';
@@ -62,8 +63,9 @@ export function readLists<K extends string>(
   }
   let root: unknown;
   try {
-    root = JSON.parse(bytes.toString('utf8').replace(/^\uFEFF/, ''));
+    root = JSON.parse(decodeText(bytes, file));
   } catch (cause) {
+    if (cause instanceof CaptionerError) throw cause;
     const reason = (cause as Error).message;
     throw new CaptionerError(
       'bad-input',

@@ -45,8 +45,9 @@ export function openCoco(files: readonly string[], options: DatasetOptions = {})
     const uncaptioned: string[] = [];
     for (const { name, captions } of list.images) {
       const id = list.subset ? `${list.subset}/${name}` : name;
-      const photo = { id, file: path.resolve(folder, name), ...(list.split && { split: list.split }), captions };
-      if (!listing.has(photo.file)) missing.push(name);
+      const found = listing.find(path.resolve(folder, name));
+      const photo = { id, file: found ?? name, ...(list.split && { split: list.split }), captions };
+      if (found === undefined) missing.push(name);
       else if (list.captioned && !captions.length) uncaptioned.push(name);
       else if (photos.has(id)) problem(`${id} is in another list already`);
       else photos.set(id, photo);

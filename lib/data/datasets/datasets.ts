@@ -8,7 +8,9 @@ import { flickr8kTokens, openFlickr8k } from './flickr8k.js';
 import { openKarpathy } from './karpathy.js';
 import type { Manifest } from './manifest.js';
 import { mirrorFolder } from '../../files/mirror.js';
-import { openCsv, openJsonLines } from './own-data.js';
+import { openFolderLists } from './folder-lists.js';
+import { isJsonList, openCsv, openJsonLines, openJsonList } from './own-data.js';
+import { readJson } from '../../files/text-file.js';
 import type { DatasetOptions } from './photo-listing.js';
 
 export type { DatasetOptions };
@@ -26,7 +28,8 @@ const knownNames: Record<string, string> = {
 
 /**
  * Opens a data set, whatever it is: a folder of Flickr8k, of COCO captions or of Karpathy's splits, or one of their lists; one of the names flickr8k,
- * coco, coco2014 and coco2017 where it lies in `data/` or in the mirror; a CSV file or JSON lines of one's own; or a folder of photos without captions.
+ * coco, coco2014 and coco2017 where it lies in `data/` or in the mirror; a list of one's own (CSV, JSON lines, JSON) or a folder with one; or a folder of photos
+ * without captions.
  *
  * A photo may be in no split. `splitPhotos` makes splits for a data set that has none.
  *
@@ -44,6 +47,8 @@ export async function openDataset(pathOrName: string, options: DatasetOptions = 
   if (found.isDirectory()) return await openFolder(place, options);
   switch (path.extname(place).toLowerCase()) {
     case '.csv':
+    case '.tsv':
+    case '.txt':
       return await openCsv(place, options);
     case '.jsonl':
     case '.ndjson':
@@ -56,7 +61,7 @@ export async function openDataset(pathOrName: string, options: DatasetOptions = 
 }
 
 const formats =
-  'a folder, a .csv file with the header file,caption, a .jsonl file of {"file", "caption"}, or a .json file of COCO captions or of Karpathy’s splits';
+  'a folder, a .csv, .tsv or .txt file with the header file,caption, a .jsonl file of {"file", "caption"}, or a .json file of such objects, of COCO captions or of Karpathy’s splits';
 
 function openJson(file: string, options: DatasetOptions): Manifest {
   switch (captionJsonKind(file)) {
@@ -64,12 +69,15 @@ function openJson(file: string, options: DatasetOptions): Manifest {
       return openCoco([file], options);
     case 'karpathy':
       return openKarpathy(file, options);
-    default:
+    default: {
+      const json = readJson(file);
+      if (isJsonList(json)) return openJsonList(file, json, options);
       throw new CaptionerError(
         'bad-input',
-        `${file} holds neither COCO captions ({"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}) nor Karpathy's ` +
+        `${file} holds neither objects of photos ([{"image", "caption"}]) nor COCO captions ({"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}) nor Karpathy's ` +
           'splits ({"images": [{"filename", "split", "sentences"}]}).',
       );
+    }
   }
 }
 
@@ -83,6 +91,8 @@ async function openFolder(folder: string, options: DatasetOptions): Promise<Mani
   // The names of test photos come in the same format, without captions.
   const captioned = coco.filter((file) => !path.basename(file).startsWith('image_info'));
   if (captioned.length) return openCoco(captioned, options);
+  const listed = await openFolderLists(folder, options);
+  if (listed) return listed;
   if (options.photos === undefined) return await openPhotos(folder);
   throw new CaptionerError(
     'bad-option',
@@ -96,7 +106,7 @@ async function openPhotos(folder: string): Promise<Manifest> {
   return {
     name: path.basename(path.resolve(folder)),
     photos: files.map((file) => ({
-      id: path.relative(path.resolve(folder), file).split(path.sep).join('/'),
+      id: path.relative(path.resolve(folder), file).split(path.sep).join('/').normalize('NFC'),
       file,
       captions: [],
     })),

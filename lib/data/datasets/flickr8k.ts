@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { CaptionerError } from '../../errors.js';
+import { readText } from '../../files/text-file.js';
 import type { Manifest, Photo, Problem, Split } from './manifest.js';
 import type { DatasetOptions } from './photo-listing.js';
 
@@ -123,8 +124,7 @@ function readSplits(
 
 /** The lines that aren't blank, counted from 1. */
 function numberedLines(file: string): [number, string][] {
-  return readFileSync(file, 'utf8')
-    .replace(/^\uFEFF/, '')
+  return readText(file)
     .split(/\r?\n/)
     .map((text, i): [number, string] => [i + 1, text])
     .filter(([, text]) => text.trim() !== '');

@@ -76,10 +76,13 @@ function findPhotos(
   for (const nameOf of [(id: string) => id, (id: string) => path.posix.basename(id)]) {
     const folder = listing.folderWith(folders, ids.map(nameOf));
     if (folder === undefined) continue;
-    const there = new Map(ids.map((id): [string, string] => [id, path.resolve(folder, nameOf(id))]));
-    const missing = ids.filter((id) => !listing.has(there.get(id)!));
+    const there = new Map<string, string>();
+    for (const id of ids) {
+      const found = listing.find(path.resolve(folder, nameOf(id)));
+      if (found !== undefined) there.set(id, found);
+    }
+    const missing = ids.filter((id) => !there.has(id));
     if (missing.length) problem(missingPhotos(missing, ids.length, folder));
-    for (const id of missing) there.delete(id);
     return there;
   }
   throw new CaptionerError(

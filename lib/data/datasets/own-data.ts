@@ -1,147 +1,169 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { CaptionerError } from '../../errors.js';
 import { readText } from '../../files/text-file.js';
+import { decodeEntities } from '../../text/html-entities.js';
+import { fileColumns, findColumns, splitOf, unusedColumns } from './columns.js';
+import { readRecords } from './csv-records.js';
 import { splits, type Manifest, type Photo, type Problem, type Split } from './manifest.js';
-import type { DatasetOptions } from './photo-listing.js';
+import { PhotoListing, type DatasetOptions } from './photo-listing.js';
 
-/** What one row of a CSV, or one line of JSON lines, says. */
+/** What one row of a list says. */
 interface Row {
-  readonly line: number;
+  /** Counted from 1; undefined in a JSON file. */
+  readonly line?: number;
   readonly file: string;
   readonly captions: readonly string[];
   readonly split?: string;
 }
 
-/** Other people's words for our splits. */
-const splitNames: Record<string, Split> = {
-  train: 'train',
-  training: 'train',
-  dev: 'dev',
-  val: 'dev',
-  valid: 'dev',
-  validation: 'dev',
-  test: 'test',
-  testing: 'test',
-};
-
-/** Other people's words for the columns. */
-const columnNames: Record<string, 'file' | 'caption' | 'split'> = {
-  file: 'file',
-  image: 'file',
-  filename: 'file',
-  file_name: 'file',
-  caption: 'caption',
-  split: 'split',
-};
-
 /**
- * One's own photos from a CSV file with the header `file,caption` or `file,caption,split`. Several rows of a file are
- * several captions of it. Without a caption column, the photos have no captions.
+ * One's own photos from a list with a header, with commas, semicolons, tabs or bars between its columns: `file,caption` or `file,caption,split`, or
+ * the names that other lists use (see `findColumns`): Hugging Face's `file_name,text`, Kaggle's `image,caption`, Flickr30k's
+ * `image_name| comment_number| comment`. Several rows of a file, and several caption columns, are several captions of it. Without a caption
+ * column, the photos have no captions.
  *
- * Rows that can't be used (too many fields, no caption, no such photo, no such split) are reported by the number of the line and left out.
+ * Rows that can't be used (too many fields, no caption, no such photo, no such split) are reported by the number of the line and left out; columns
+ * that are not used are reported by name.
  *
- * @throws CaptionerError `not-found`: no such list, or none of its photos is there. `bad-input`: it has no header with `file`.
+ * @throws CaptionerError `not-found`: no such list, or none of its photos is there. `bad-input`: it has no header that names photos, or is not
+ *   text in its encoding.
  */
 export async function openCsv(list: string, options: DatasetOptions = {}): Promise<Manifest> {
   const problems: Problem[] = [];
-  const [header, ...records] = await readRecords(list, problems);
-  const columns = header?.fields.map((name) => columnNames[name.toLowerCase()]) ?? [];
-  if (!columns.includes('file')) {
+  const [header, ...records] = await readRecords(readText(list, undefined, options.encoding), list, problems);
+  const columns = findColumns(header?.fields ?? []);
+  if (!columns) {
     throw new CaptionerError(
       'bad-input',
-      `${list} begins with "${header?.fields.join(',') ?? ''}": a header is needed, file,caption or file,caption,split.`,
+      `${list} begins with "${shorten(header?.fields.join(',') ?? '')}". Its first line must name its columns: one of photos (${fileColumns}), ` +
+        'and usually caption and split, as in file,caption.',
     );
   }
-  const captioned = columns.includes('caption');
+  if (columns.unused.length) problems.push({ source: list, message: unusedColumns(columns.unused) });
   const rows: Row[] = [];
   for (const { line, fields } of records) {
-    if (fields.length !== columns.length) {
-      const message = `${fields.length} fields, ${columns.length} were expected: a caption with a comma needs "quotes"`;
+    if (fields.length !== header.fields.length) {
+      const message = `${fields.length} fields, ${header.fields.length} were expected: a caption with a comma needs "quotes"`;
       problems.push({ source: list, line, message });
       continue;
     }
-    const field = (name: 'file' | 'caption' | 'split') => fields[columns.indexOf(name)] as string | undefined;
-    rows.push({ line, file: field('file')!, captions: captioned ? [field('caption')!] : [], split: field('split') });
+    const captions = columns.captions.map((column) => fields[column]);
+    // Of several caption columns some may be empty, where a photo has fewer captions.
+    const given = captions.length > 1 && captions.some((caption) => caption) ? captions.filter(Boolean) : captions;
+    rows.push({
+      line,
+      file: fields[columns.file],
+      captions: given,
+      split: columns.split === undefined ? undefined : fields[columns.split],
+    });
   }
-  return gather(list, rows, captioned, problems, options);
-}
-
-interface CsvRecord {
-  readonly line: number;
-  readonly fields: readonly string[];
-}
-
-/** The rows of a CSV file. Where quotes don't match, each line is read by itself, so that only the wrong ones are lost. */
-async function readRecords(list: string, problems: Problem[]): Promise<CsvRecord[]> {
-  const { parse, CsvError } = await import('csv-parse/sync');
-  const text = readText(list);
-  const header = text.slice(0, text.indexOf('\n') >>> 0);
-  const delimiter = [',', ';', '\t'].find((candidate) => header.includes(candidate)) ?? ',';
-  const read = (part: string) =>
-    parse(part, {
-      delimiter,
-      info: true,
-      relax_column_count: true,
-      skip_empty_lines: true,
-      trim: true,
-    }) as unknown as { record: string[]; info: { lines: number } }[];
-  try {
-    // csv-parse counts to the end of a row, which may have line breaks in its caption.
-    return read(text).map(({ record, info }) => ({
-      line: info.lines - (record.join('').split('\n').length - 1),
-      fields: record,
-    }));
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
-  }
-  return text.split(/\r?\n/).flatMap((part, i): CsvRecord[] => {
-    try {
-      return read(part).map(({ record }) => ({ line: i + 1, fields: record }));
-    } catch (error) {
-      const quotes = (error as { code?: string }).code?.includes('QUOTE');
-      const message = quotes ? 'a quote that does not close, or is inside a field' : (error as Error).message;
-      problems.push({ source: list, line: i + 1, message });
-      return [];
-    }
-  });
+  return gather(list, rows, columns.captions.length > 0, problems, options);
 }
 
 /**
  * One's own photos from a file of JSON lines, `{"file": "a.jpg", "caption": "a dog", "split": "train"}` or
- * `{"file": "a.jpg", "captions": ["a dog", "a brown dog"]}`; split and captions may be left out, other fields are ignored.
- * Several lines of a file are joined. Lines that can't be used are reported by number and left out.
+ * `{"file": "a.jpg", "captions": ["a dog", "a brown dog"]}`, or with the names of other lists, as Hugging Face's `{"file_name", "text"}`. Split and
+ * captions may be left out. Several lines of a file are joined. Lines that can't be used are reported by number and left out, fields that
+ * are not used by name.
  *
- * @throws CaptionerError `not-found`: no such list, or none of its photos is there.
+ * @throws CaptionerError `not-found`: no such list, or none of its photos is there. `bad-input`: it is not text in its encoding.
  */
 export function openJsonLines(list: string, options: DatasetOptions = {}): Manifest {
+  const values: { line: number; value: unknown }[] = [];
   const problems: Problem[] = [];
-  const rows: Row[] = [];
-  for (const [i, text] of readText(list).split(/\r?\n/).entries()) {
+  for (const [i, text] of readText(list, undefined, options.encoding).split(/\r?\n/).entries()) {
     if (text.trim() === '') continue;
-    const row = readJsonLine(text, i + 1);
-    if (typeof row === 'string') problems.push({ source: list, line: i + 1, message: row });
-    else rows.push(row);
+    try {
+      values.push({ line: i + 1, value: JSON.parse(text) });
+    } catch (error) {
+      problems.push({ source: list, line: i + 1, message: `not JSON (${(error as Error).message})` });
+    }
   }
+  return gatherObjects(list, values, problems, options);
+}
+
+/**
+ * One's own photos from a JSON file: a list of the objects that {@link openJsonLines} reads, as BLIP's `[{"image", "caption"}]` and neuraltalk2's
+ * `[{"file_path", "captions"}]`, or an object of captions by file, `{"a.jpg": ["a dog"]}`.
+ *
+ * @throws CaptionerError as {@link openJsonLines}.
+ */
+export function openJsonList(list: string, json: unknown, options: DatasetOptions = {}): Manifest {
+  const values = Array.isArray(json)
+    ? (json as unknown[])
+    : Object.entries(json as object).map(([file, captions]) => ({ file, captions: captions as unknown }));
+  return gatherObjects(
+    list,
+    values.map((value) => ({ value })),
+    [],
+    options,
+  );
+}
+
+/** Whether a JSON file's root is what {@link openJsonList} reads. */
+export function isJsonList(json: unknown): boolean {
+  const isTexts = (value: unknown) =>
+    typeof value === 'string' || (Array.isArray(value) && value.every((text) => typeof text === 'string'));
+  if (typeof json !== 'object' || json === null) return false;
+  if (Array.isArray(json))
+    return json.some(
+      (entry) => typeof entry === 'object' && entry !== null && findColumns(Object.keys(entry as object)),
+    );
+  const entries = Object.entries(json);
+  return entries.length > 0 && entries.every(([file, captions]) => /\.\w{3,4}$/.test(file) && isTexts(captions));
+}
+
+function gatherObjects(
+  list: string,
+  values: readonly { readonly line?: number; readonly value: unknown }[],
+  problems: Problem[],
+  options: DatasetOptions,
+): Manifest {
+  const unused = new Set<string>();
+  const rows: Row[] = [];
+  for (const [i, { line, value }] of values.entries()) {
+    const row = readObject(value, unused);
+    if (typeof row !== 'string') rows.push({ line, ...row });
+    else
+      problems.push({
+        source: list,
+        ...(line === undefined ? { message: `entry ${i + 1}: ${row}` } : { line, message: row }),
+      });
+  }
+  if (unused.size) problems.push({ source: list, message: unusedColumns([...unused], 'field') });
   return gather(list, rows, false, problems, options);
 }
 
-function readJsonLine(text: string, line: number): Row | string {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    return `no JSON (${(error as Error).message})`;
+/** @param unused gets the names of fields that are not used. */
+function readObject(value: unknown, unused: Set<string>): Row | string {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not an object {"file": …}';
+  const entries = Object.entries(value);
+  const columns = findColumns(entries.map(([name]) => name));
+  const file: unknown = columns && entries[columns.file][1];
+  if (!columns || typeof file !== 'string' || file === '') return 'no "file"';
+  const captions = columns.captions
+    .flatMap((column) => entries[column][1] as unknown)
+    .filter((caption) => caption !== null && caption !== undefined);
+  if (!captions.every((caption): caption is string => typeof caption === 'string')) {
+    return '"caption" is not text, or "captions" not a list of texts';
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'no object {"file": …}';
-  const { file, caption, captions = caption === undefined ? [] : [caption], split } = value as Record<string, unknown>;
-  if (typeof file !== 'string' || file === '') return 'no "file"';
-  if (!Array.isArray(captions) || !captions.every((one): one is string => typeof one === 'string')) {
-    return '"caption" is no text, or "captions" no list of texts';
-  }
-  if (split !== undefined && split !== null && typeof split !== 'string') return '"split" is no text';
-  return { line, file, captions, ...(typeof split === 'string' && { split }) };
+  const split: unknown = columns.split === undefined ? undefined : entries[columns.split][1];
+  if (split !== undefined && split !== null && typeof split !== 'string') return '"split" is not text';
+  for (const name of columns.unused) unused.add(name);
+  return { file, captions, ...(typeof split === 'string' && { split }) };
 }
+
+/** Folders in which photos usually lie beside their list. */
+const usualFolders = [
+  '',
+  'Images',
+  'images',
+  'photos',
+  'flickr30k_images',
+  'flickr30k-images',
+  'Flicker8k_Dataset',
+  'Flickr8k_Dataset',
+];
 
 /** Joins the rows of each photo. */
 function gather(
@@ -149,34 +171,40 @@ function gather(
   rows: readonly Row[],
   captioned: boolean,
   problems: Problem[],
-  { photos: folder = path.dirname(list) }: DatasetOptions,
+  { photos: given }: DatasetOptions,
 ): Manifest {
+  const listing = new PhotoListing();
+  const folders =
+    given === undefined ? usualFolders.map((name) => path.resolve(path.dirname(list), name)) : [path.resolve(given)];
+  const folder = listing.folderWith(folders, rows.flatMap(({ file }) => (file ? spellings(file) : []))) ?? folders[0]; // prettier-ignore
   const photos = new Map<string, Photo & { captions: string[]; split?: Split }>();
   let missing = 0;
-  for (const { line, file, captions, split: given } of rows) {
-    const problem = (message: string) => problems.push({ source: list, line, message });
-    const texts = captions.map((caption) => caption.trim());
-    const split = given ? splitNames[given.toLowerCase()] : undefined;
+  for (const { line, file, captions, split: word } of rows) {
+    const problem = (message: string) => problems.push({ source: list, ...(line !== undefined && { line }), message });
+    const texts = captions.map((caption) => decodeEntities(caption).trim());
+    const split = word ? splitOf(word) : undefined;
     if (file === '') {
       problem('no file');
       continue;
     }
-    if (given && !split) {
-      problem(`split '${given}' is not one of ${splits.join(', ')}`);
+    if (word && !split) {
+      problem(`split '${word}' is not one of ${splits.join(', ')}`);
       continue;
     }
     if ((captioned && !texts.length) || texts.includes('')) {
       problem(`an empty caption of ${file}`);
       continue;
     }
-    const absolute = path.resolve(folder, file);
-    const id = idOf(folder, absolute);
+    const found = spellings(file)
+      .map((spelling) => listing.find(path.resolve(folder, spelling)))
+      .find((place) => place !== undefined);
+    const id = idOf(folder, found ?? path.resolve(folder, file));
     const known = photos.get(id);
-    if (!known && !existsSync(absolute)) {
+    if (!known && found === undefined) {
       missing++;
-      problem(`there is no photo ${absolute}`);
+      problem(`there is no photo ${path.resolve(folder, file)}`);
     } else if (!known) {
-      photos.set(id, { id, file: absolute, ...(split && { split }), captions: texts });
+      photos.set(id, { id, file: found!, ...(split && { split }), captions: texts });
     } else if (split && known.split && split !== known.split) {
       problem(`${file} is in ${known.split} already`);
     } else {
@@ -188,17 +216,32 @@ function gather(
     throw new CaptionerError(
       'not-found',
       missing
-        ? `None of the ${missing} photos of ${list} is there. Their names are relative to ${path.resolve(folder)}.`
-        : `${list} lists no photo that can be used${problems[0] ? ` (line ${problems[0].line}: ${problems[0].message})` : ''}.`,
+        ? `None of the ${missing} photos of ${list} is there. Their names are relative to ${folder}.`
+        : `${list} lists no photo that can be used${problems[0] ? ` (${problems[0].line === undefined ? '' : `line ${problems[0].line}: `}${problems[0].message})` : ''}.`,
     );
   }
   problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
   return { name: path.basename(list).replace(/\.[^.]+$/, ''), photos: [...photos.values()], problems };
 }
 
-/** The name relative to the folder, or the whole path of a photo that is elsewhere. */
+/**
+ * How a photo's name may be meant: as it is; with Windows' backslashes as slashes; and from a whole path of Windows its ends, the longest first.
+ */
+function spellings(file: string): string[] {
+  if (!file.includes('\\')) return [file];
+  const slashed = file.replaceAll('\\', '/');
+  if (!/^[A-Za-z]:\//.test(slashed)) return [file, slashed];
+  const parts = slashed.split('/').slice(1);
+  return [file, ...parts.map((_, i) => parts.slice(i).join('/'))];
+}
+
+/** The name relative to the folder, or the whole path of a photo that is elsewhere; with slashes, in Unicode's composed form. */
 function idOf(folder: string, absolute: string): string {
-  const relative = path.relative(path.resolve(folder), absolute);
+  const relative = path.relative(folder, absolute);
   const inside = !relative.startsWith('..') && !path.isAbsolute(relative);
-  return (inside ? relative : absolute).split(path.sep).join('/');
+  return (inside ? relative : absolute).split(path.sep).join('/').normalize('NFC');
+}
+
+function shorten(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

@@ -5,21 +5,39 @@ import path from 'node:path';
 export interface DatasetOptions {
   /** The folder that the photos' names are relative to. Default: that of the list, or one near it, as is usual for the format. */
   readonly photos?: string;
+  /** Encoding of the list, `windows-1252` for instance. Default: UTF-8. */
+  readonly encoding?: string;
 }
 
-/** Tells which photos are there. It lists each folder once: a data set may name a hundred thousand photos. */
+/**
+ * Tells which photos are there. It lists each folder once: a data set may name a hundred thousand photos.
+ *
+ * Names are compared in Unicode's composed form (NFC): archives made on macOS have decomposed ones, lists mostly have not.
+ */
 export class PhotoListing {
-  private readonly folders = new Map<string, ReadonlySet<string>>();
+  /** By folder: names on the disk by their composed form. */
+  private readonly folders = new Map<string, ReadonlyMap<string, string>>();
 
   /** @param file an absolute path. */
   has(file: string): boolean {
+    return this.find(file) !== undefined;
+  }
+
+  /**
+   * The path of a file as it is on the disk, or undefined where there is none.
+   * @param file an absolute path.
+   */
+  find(file: string): string | undefined {
     const folder = path.dirname(file);
-    let names = this.folders.get(folder);
-    if (!names) {
-      names = list(folder);
-      this.folders.set(folder, names);
+    const name = path.basename(file);
+    if (this.namesIn(folder).size > 0) {
+      const found = this.namesIn(folder).get(name.normalize('NFC'));
+      return found === undefined ? undefined : path.join(folder, found);
     }
-    return names.has(path.basename(file));
+    // The folder's own name may be decomposed.
+    if (folder === path.dirname(folder)) return undefined;
+    const there = this.find(folder);
+    return there === undefined || there === folder ? undefined : this.find(path.join(there, name));
   }
 
   /**
@@ -30,13 +48,22 @@ export class PhotoListing {
     const some = names.filter((_, i) => i % Math.ceil(names.length / 1000) === 0);
     return candidates.find((folder) => some.some((name) => this.has(path.resolve(folder, name))));
   }
+
+  private namesIn(folder: string): ReadonlyMap<string, string> {
+    let names = this.folders.get(folder);
+    if (!names) {
+      names = new Map(list(folder).map((name) => [name.normalize('NFC'), name]));
+      this.folders.set(folder, names);
+    }
+    return names;
+  }
 }
 
-function list(folder: string): ReadonlySet<string> {
+function list(folder: string): string[] {
   try {
-    return new Set(readdirSync(folder));
+    return readdirSync(folder);
   } catch {
-    return new Set();
+    return [];
   }
 }
 

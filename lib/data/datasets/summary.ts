@@ -1,5 +1,8 @@
+import { unreadFormatOfName } from '../../images/format.js';
+import { parseConfig, VocabularyConfig } from '../../config.js';
 import { tokenize } from '../../text/tokenizer.js';
-import { splits, type Manifest, type Photo } from './manifest.js';
+import { Vocabulary, type Coverage } from '../../text/vocabulary.js';
+import { splits, type Manifest, type Photo, type Problem } from './manifest.js';
 
 /** Counts of some of a data set's photos. */
 export interface PhotoCounts {
@@ -16,6 +19,12 @@ export interface DatasetSummary extends PhotoCounts {
   readonly captionsPerPhoto: { readonly least: number; readonly most: number };
   /** Words per caption, as the tokenizer counts them; left out where there are no captions. */
   readonly words?: { readonly least: number; readonly mean: number; readonly median: number; readonly most: number };
+  /**
+   * How well the vocabulary that training builds from the train photos, or from all where there are no splits, covers their captions; left out where there are
+   * no captions.
+   */
+  readonly vocabulary?: Coverage & { readonly size: number };
+  /** Those of the manifest, and photos in formats that are not read, by their names. */
   readonly problems: Manifest['problems'];
 }
 
@@ -26,8 +35,14 @@ export function summarise({ name, photos, problems }: Manifest): DatasetSummary 
     photos.filter((photo) => photo.split === split),
   ]);
   const perPhoto = photos.map(({ captions }) => captions.length).sort((a, b) => a - b);
-  const lengths = photos.flatMap(({ captions }) => captions.map((caption) => tokenize(caption).length));
+  const tokenized = photos.map(({ split, captions }) => ({ split, captions: captions.map(tokenize) }));
+  const lengths = tokenized.flatMap(({ captions }) => captions.map((words) => words.length));
   lengths.sort((a, b) => a - b);
+  const learned = tokenized.some(({ split }) => split) ? tokenized.filter(({ split }) => split === 'train') : tokenized;
+  const vocabulary = Vocabulary.build(
+    learned.flatMap(({ captions }) => captions),
+    parseConfig(VocabularyConfig, {}),
+  );
   return {
     name,
     ...count(photos),
@@ -43,8 +58,16 @@ export function summarise({ name, photos, problems }: Manifest): DatasetSummary 
         most: lengths.at(-1)!,
       },
     }),
-    problems,
+    ...(vocabulary.coverage.tokens > 0 && { vocabulary: { size: vocabulary.size, ...vocabulary.coverage } }),
+    problems: [...problems, ...unreadPhotos(photos)],
   };
+}
+
+function unreadPhotos(photos: readonly Photo[]): Problem[] {
+  return photos.flatMap(({ file }) => {
+    const unread = unreadFormatOfName(file);
+    return unread ? [{ source: file, message: `${unread.kind}, which is not read. ${unread.remedy}` }] : [];
+  });
 }
 
 function count(photos: readonly Photo[]): PhotoCounts {

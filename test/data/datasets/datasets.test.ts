@@ -206,7 +206,7 @@ describe('JSON lines of own photos', () => {
       'b.jpg': '',
     });
     const manifest = await open('list.jsonl');
-    expect(manifest.problems).to.deep.equal([]);
+    expect(manifest.problems.map(({ message }) => message)).to.deep.equal(['the field "licence" is not used']);
     expect(manifest.photos.map(({ id, split, captions }) => ({ id, split, captions }))).to.deep.equal([
       { id: 'a.jpg', split: 'dev', captions: ['a dog', 'a pup', 'dogs'] },
       { id: 'b.jpg', split: undefined, captions: [] },
@@ -220,7 +220,7 @@ describe('JSON lines of own photos', () => {
     const manifest = await open('list.jsonl');
     expect(captionsOf(manifest)).to.deep.equal({ 'a.jpg': [] });
     expect(manifest.problems.map(({ line }) => line)).to.deep.equal([1, 2, 3, 4, 5, 6]);
-    expect(numbered(manifest)[1]).to.equal('2: no object {"file": …}');
+    expect(numbered(manifest)[1]).to.equal('2: not an object {"file": …}');
   });
 });
 
