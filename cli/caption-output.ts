@@ -1,5 +1,6 @@
 import { stringify } from 'csv-stringify/sync';
 import { captionRecord, confidenceWord, isWithheld, type Caption, type CaptionedPhoto } from '../lib/index.js';
+import { printable } from './printable.js';
 
 /** Output format of captions. */
 export type Format = 'text' | 'json' | 'jsonl' | 'csv';
@@ -37,20 +38,20 @@ export const printers: Record<Format, (several: boolean, minConfidence: number) 
     head: '',
     tail: '',
     // A failed photo is reported on stderr.
-    photo: ({ file, captions }) => {
-      if (!captions) return '';
+    photo: ({ file, captions, error }) => {
+      if (error) return '';
       const withheld = (each: Caption) =>
         isWithheld(each, minConfidence) && `(withheld: confidence ${each.confidence!.toFixed(2)})`;
       const [best] = captions;
       if (captions.length === 1) {
-        return `${several ? `${file}: ` : ''}${withheld(best) || `${best.caption}${doubt(best)}`}\n`;
+        return `${several ? `${printable(file)}: ` : ''}${withheld(best) || `${best.caption}${doubt(best)}`}\n`;
       }
       const lines = captions.map((each) => {
         const sure = each.confidence === null ? '' : `, confidence ${each.confidence.toFixed(2)}`;
         const text = withheld(each) || `${each.caption}  (p = ${brief(each.probability)}${sure})`;
         return `${several ? '  ' : ''}${text}`;
       });
-      return `${[...(several ? [file] : []), ...lines].join('\n')}\n`;
+      return `${[...(several ? [printable(file)] : []), ...lines].join('\n')}\n`;
     },
   }),
   json: (_, minConfidence) => {

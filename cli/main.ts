@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module';
 import { Command } from 'commander';
+import { explainFileError } from '../lib/index.js';
 import { plainErrors } from './options.js';
 
 /** The commands in the order of the help. Each is loaded only when it is called or listed. */
@@ -28,8 +29,10 @@ const commands: Record<string, () => Promise<Command>> = {
 
 // `captioner … | head` closes the pipe early, which is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
+  if (error.code === 'EPIPE') process.exit();
+  const reason = (explainFileError(error, 'Standard output') as Error).message;
+  process.stderr.write(`captioner: ${reason}\n`);
+  process.exit(1);
 });
 
 const { version } = createRequire(import.meta.url)('captioner/package.json') as { version: string };

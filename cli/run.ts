@@ -1,5 +1,6 @@
 import type { Command, OptionValues } from 'commander';
 import { CaptionerError, explainFileError, silent, type ProgressReporter } from '../lib/index.js';
+import { printable } from './printable.js';
 import { TerminalProgress } from './progress.js';
 
 /** Passed to a command's action by {@link runCommand}, before the action's own arguments. */
@@ -40,14 +41,14 @@ export function runCommand<A extends unknown[]>(
         return interruption.signal;
       },
       warn: (line) => {
-        terminal.warn(line);
+        terminal.warn(printable(line, { keepLines: true }));
       },
     };
     try {
       process.exitCode = (await action(run, ...(all.slice(0, -2) as A))) ?? 0;
     } catch (error) {
       terminal.stop();
-      process.stderr.write(`${describeError(error)}\n`);
+      process.stderr.write(`${printable(describeError(error), { keepLines: true })}\n`);
       process.exitCode = error instanceof CaptionerError && error.code === 'interrupted' ? 130 : 1;
     } finally {
       interruption.stop();

@@ -36,6 +36,8 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of its path is a file, not a folder',
   EISDIR: 'it is a folder',
   ENAMETOOLONG: 'its name is too long',
+  ELOOP: 'its links go round in circles',
+  ERR_INVALID_ARG_VALUE: 'its name has a character that no file has',
   EMFILE: 'too many files are open',
   EIO: 'the disk reports an error',
 };

@@ -2,7 +2,8 @@
 export * from './config.js';
 export * from './errors.js';
 export { exportCheckpoint, type CheckpointExport } from './publish/export.js';
-export { readJson, readText } from './files/text-file.js';
+export { decodeText } from './files/text-encoding.js';
+export { readJson, readJsonOrLines, readText } from './files/text-file.js';
 export * from './progress.js';
 export * from './random.js';
 export { tokenize } from './text/tokenizer.js';
@@ -36,6 +37,7 @@ export { occlusion, type OcclusionMap, type OcclusionOptions } from './captioner
 export { decodePhoto, defaultMaxPixels, normalise, type PhotoOptions } from './images/photo.js';
 export { decodedSize, viewsOfPhoto } from './images/photo-views.js';
 export { findPhotos } from './images/find.js';
+export { holdsSeveralJpegs } from './images/jpeg.js';
 export { pairCaptions, type CaptionGroup, type Pairing, type PairingOptions } from './data/datasets/pair-captions.js';
 export { openDataset, type DatasetOptions } from './data/datasets/datasets.js';
 export {

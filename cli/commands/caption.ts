@@ -2,6 +2,8 @@ import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import {
   captionKey,
+  decodeText,
+  holdsSeveralJpegs,
   CaptionFile,
   CaptionerError,
   findPhotos,
@@ -15,17 +17,21 @@ import {
   Captioner,
   type CaptionedPhoto,
   type FeatureStore,
-  type PhotoSource,
 } from '../../lib/index.js';
 import { addConfigOptions, fraction, checkpointFolders, defineCommand } from '../options.js';
 import { chosenCheckpoints } from '../model.js';
 import { printers, type Format } from '../caption-output.js';
+import { printable } from '../printable.js';
 import { runCommand, type Run } from '../run.js';
+
+/** A file, or the photo on standard input. */
+type NamedSource = string | { readonly file: string; readonly bytes: Uint8Array };
 
 interface CaptionOptions {
   checkpoint?: string[];
   encoder?: string;
   list?: string;
+  encoding?: string;
   features?: string;
   json?: boolean;
   jsonl?: boolean;
@@ -52,7 +58,8 @@ export function captionCommand(): Command {
   ])
     .argument('[photos...]', "Files, folders, globs; '-' is a photo on standard input.")
     .option('--features <folder>', 'Caption the photos of a feature store (captioner extract) instead of files.')
-    .option('--list <file>', "File that names a photo on each line; '-' is standard input.")
+    .option('--list <file>', "File that names a photo on each line, or with NUL between; '-' is standard input.")
+    .option('--encoding <name>', 'Encoding of the list, windows-1252 for instance. (default: utf-8)')
     .option(
       '--checkpoint <folder>',
       'Trained captioner or training run; several, with commas between or the flag again, caption together. (default: the best shipped model whose encoder is on this machine)',
@@ -108,7 +115,7 @@ export function captionCommand(): Command {
           write(printer.photo(photo));
           if (photo.error) {
             failed++;
-            run.warn(`captioner: ${photo.file}: ${photo.error.message}`);
+            run.warn(printable(`captioner: ${photo.file}: ${photo.error.message}`));
           }
         }
         write(printer.tail);
@@ -134,6 +141,7 @@ async function start(
     encoder,
     features: folder,
     list,
+    encoding,
     out,
     precision,
     minConfidence,
@@ -154,7 +162,7 @@ async function start(
   // A bar is of no use, and in the way, where the captions themselves appear one after the other.
   const seen = { progress: process.stdout.isTTY && out === undefined ? undefined : progress, signal };
   if (folder === undefined) {
-    const photos = (await photosOf(files, list)).filter((photo) =>
+    const photos = (await photosOf(files, list, encoding)).filter((photo) =>
       wanted(typeof photo === 'string' ? photo : photo.file),
     );
     if (!photos.length) return { count: 0, captions: none() };
@@ -191,14 +199,24 @@ function formatOf({ json, jsonl, csv, out }: CaptionOptions): Format {
   return wanted[0] ?? 'text';
 }
 
-async function photosOf(files: readonly string[], list: string | undefined): Promise<PhotoSource[]> {
+async function photosOf(
+  files: readonly string[],
+  list: string | undefined,
+  encoding: string | undefined,
+): Promise<NamedSource[]> {
   if (list === '-' && files.includes('-')) {
     throw new CaptionerError(
       'bad-option',
       "Standard input can be a list of files (--list -) or a photo ('-'), not both.",
     );
   }
-  const listed = list === undefined ? [] : await readList(list);
+  if (files.includes('')) {
+    throw new CaptionerError(
+      'bad-option',
+      'One of the photos has an empty name. Check quotes and variables of the command.',
+    );
+  }
+  const listed = list === undefined ? [] : await readList(list, encoding);
   const sources = [...files, ...listed];
   if (sources.length === 0) {
     throw new CaptionerError(
@@ -206,12 +224,26 @@ async function photosOf(files: readonly string[], list: string | undefined): Pro
       "Name the photos to caption: files, folders, globs, or '-' for standard input.",
     );
   }
-  const fromInput = files.includes('-') ? [{ file: '-', bytes: await buffer(process.stdin) }] : [];
+  const fromInput = files.includes('-') ? [{ file: '-', bytes: await readPhoto() }] : [];
   const named = sources.filter((file) => file !== '-');
   return [...fromInput, ...(named.length > 0 ? await findPhotos(named) : [])];
 }
 
-async function readList(file: string): Promise<string[]> {
-  const text = file === '-' ? (await buffer(process.stdin)).toString('utf8') : readText(file, 'The list');
-  return text.split(/\r?\n/).filter((line) => line.trim() !== '');
+/** The photo on standard input. */
+async function readPhoto(): Promise<Uint8Array> {
+  const bytes = await buffer(process.stdin);
+  if (holdsSeveralJpegs(bytes)) {
+    throw new CaptionerError(
+      'bad-input',
+      'Standard input holds more than one photo, and one is read from it. Name files, or their list with --list.',
+    );
+  }
+  return bytes;
+}
+
+/** Names a line each; or, as find -print0 writes them, with NUL between, where names may have line breaks. */
+async function readList(file: string, encoding: string | undefined): Promise<string[]> {
+  const text =
+    file === '-' ? decodeText(await buffer(process.stdin), 'The list', encoding) : readText(file, 'The list', encoding);
+  return text.split(text.includes('\0') ? '\0' : /\r?\n/).filter((line) => line.trim() !== '');
 }

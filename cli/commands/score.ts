@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import {
   bootstrapIntervals,
   Random,
-  readJson,
+  readJsonOrLines,
   scoreNames,
   scorePredictions,
   type ScoredPredictions,
@@ -21,14 +21,14 @@ export function scoreCommand(): Command {
     'score',
     `Scores captions against those that people wrote: BLEU-1 to 4, ROUGE-L and CIDEr-D, as the COCO caption evaluation computes them. The table has 95 % intervals, by bootstrap over the photos.
 
-<predictions> is a JSON file, [{"image_id": …, "caption": "…"}], one caption a photo. The references are COCO's annotations, or {image_id: ["…", …]}. METEOR and SPICE are not built in: they need Java and data files of their own.`,
+<predictions> is what captioner caption --json or --jsonl wrote, [{"image_id": …, "caption": "…"}], {id: caption}, or a list of captions in the order of the references. The references are COCO's annotations, {image_id: ["…", …]}, or rows of captions, as JSON or JSON lines. METEOR and SPICE are not built in: they need Java and data files of their own.`,
     [
       ['captioner score predictions.json --references captions_val2017.json', 'a table'],
       ['captioner score predictions.json --references captions.json --json', 'fractions, for programs'],
     ],
   )
-    .argument('<predictions>', 'JSON file of captions to score.')
-    .requiredOption('-r, --references <file>', 'JSON file of the captions that people wrote.')
+    .argument('<predictions>', 'JSON or JSON lines of captions to score.')
+    .requiredOption('-r, --references <file>', 'JSON or JSON lines of the captions that people wrote.')
     .option(
       '--only-predicted',
       'Leave photos without a prediction out, as the COCO evaluation does; else they are an error.',
@@ -37,7 +37,7 @@ export function scoreCommand(): Command {
     .action(
       runCommand(({ options }, file: string) => {
         const { references, json, onlyPredicted } = options as ScoreOptions;
-        const scored = scorePredictions(readJson(file), readJson(references), { onlyPredicted });
+        const scored = scorePredictions(readJsonOrLines(file), readJsonOrLines(references), { onlyPredicted });
         console.log(json ? JSON.stringify(scored.corpus) : table(scored));
         return Promise.resolve();
       }),
@@ -53,5 +53,9 @@ function table({ corpus, images, statistics }: ScoredPredictions): string {
     return `${name.padEnd(8)}${hundred(corpus[name]).padStart(8)}  ${hundred(low)} to ${hundred(high)}`;
   });
   const photos = images.size === 1 ? '1 photo' : `${images.size} photos`;
-  return [`${photos}, scores x 100 with 95 % intervals`, ...rows].join('\n');
+  const note =
+    images.size === 1
+      ? ['CIDEr weighs words by how few of the photos have them: with one photo it is 0, whatever the caption.']
+      : [];
+  return [`${photos}, scores x 100 with 95 % intervals`, ...rows, ...note].join('\n');
 }

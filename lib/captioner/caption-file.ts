@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import type { Caption, CaptionedPhoto } from './captioner.js';
@@ -66,16 +66,18 @@ export function captionRecord({ file, captions, error }: CaptionedPhoto, minConf
 interface Line {
   readonly file: string;
   readonly key: string;
+  readonly stamp?: string;
   readonly error?: { readonly message: string };
 }
 
 /**
  * Captions as JSON lines in a file that only grows: `{"file", "captions": [{"caption", "logProbability", "probability"}], "key"}`, or
- * `{"file", "error", "key"}`. A photo that has captions with the same key is not captioned again, so a run that was stopped or killed is finished
+ * `{"file", "error", "key"}`. A photo that has captions with the same key is not captioned again, unless its file was replaced (`stamp` is its size and time of change), so a run that was stopped or killed is finished
  * by the same call; one that failed is tried again.
  */
 export class CaptionFile {
-  private readonly done = new Set<string>();
+  /** By photo: of which file its captions are; undefined where the line does not say. */
+  private readonly done = new Map<string, string | undefined>();
   private readonly failed = new Map<string, string>();
   private bytes = 0;
   private addedLines = 0;
@@ -124,8 +126,10 @@ export class CaptionFile {
     return this.addedLines;
   }
 
+  /** Whether a photo has captions, and its file is the one that they are of. */
   has(photo: string): boolean {
-    return this.done.has(photo);
+    const captioned = this.done.get(photo);
+    return captioned === undefined ? this.done.has(photo) : captioned === stampOf(photo);
   }
 
   /** Appends what became of a photo. */
@@ -136,9 +140,10 @@ export class CaptionFile {
       if (this.failed.get(file) === error.message) return;
       this.failed.set(file, error.message);
     }
-    this.append({ ...captionRecord(photo, this.minConfidence), key: this.key });
+    const stamp = stampOf(file);
+    this.append({ ...captionRecord(photo, this.minConfidence), ...(stamp !== undefined && { stamp }), key: this.key });
     if (error) return;
-    this.done.add(file);
+    this.done.set(file, stamp);
     this.addedLines++;
   }
 
@@ -190,6 +195,16 @@ export class CaptionFile {
     }
     if (line.key !== this.key) return;
     if (line.error) this.failed.set(line.file, line.error.message);
-    else this.done.add(line.file);
+    else this.done.set(line.file, line.stamp);
+  }
+}
+
+/** Size and time of change of a photo's file, by which another one under its name is told; undefined where there is no such file. */
+function stampOf(file: string): string | undefined {
+  try {
+    const { size, mtimeMs } = statSync(file);
+    return `${size} ${Math.round(mtimeMs)}`;
+  } catch {
+    return undefined;
   }
 }

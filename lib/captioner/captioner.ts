@@ -19,6 +19,9 @@ import { locateEncoder } from '../model/checkpoint/find-encoder.js';
 import { Encoder } from '../model/encoder/encoder.js';
 import { defaultCheckpoint } from './shipped-models.js';
 import { silent, type ProgressReporter } from '../progress.js';
+import { namePhoto, type PhotoSource } from './photo-source.js';
+
+export type { PhotoBytes, PhotoSource } from './photo-source.js';
 
 /** A caption of a photo. */
 export interface Caption {
@@ -36,10 +39,15 @@ export interface Caption {
   readonly words: readonly { readonly word: string; readonly probability: number }[];
 }
 
-/** What became of one photo: its captions, the likeliest first, or the error that kept it from having any. */
-export type CaptionedPhoto =
-  | { readonly file: string; readonly captions: readonly Caption[]; readonly error?: undefined }
-  | { readonly file: string; readonly captions?: undefined; readonly error: CaptionerError };
+/** The result for one photo: its captions, the likeliest first, or none and the error that kept it from having any. */
+export interface CaptionedPhoto {
+  readonly file: string;
+  readonly captions: readonly Caption[];
+  readonly error?: CaptionerError;
+}
+
+/** A result for each photo of a list. */
+export type CaptionedPhotos<Photos extends readonly PhotoSource[]> = { -readonly [K in keyof Photos]: CaptionedPhoto };
 
 export interface CaptionerOptions extends Partial<InferenceConfig> {
   /** Path of the encoder's ONNX file, where it shall not be looked for or downloaded by its name. */
@@ -58,9 +66,6 @@ export interface CaptioningOptions {
   /** Aborting stops before the next batch. */
   readonly signal?: AbortSignal;
 }
-
-/** A photo to caption: a file's path, or a name and the file's bytes. */
-export type PhotoSource = string | { readonly file: string; readonly bytes: Uint8Array };
 
 /** Photos that go through the encoder and the search together. */
 const BATCH = 16;
@@ -130,10 +135,23 @@ export class Captioner {
     }
   }
 
-  /** Captions photos and gives what became of each, in order. */
-  async caption(photos: readonly PhotoSource[], search: Partial<SearchConfig> = {}): Promise<CaptionedPhoto[]> {
+  /**
+   * Captions photos, or a single one.
+   * @returns the result for each, in order. A photo that can't be used is an error in its place.
+   * @throws CaptionerError as {@link captions} does.
+   */
+  async caption<const Photos extends readonly PhotoSource[]>(
+    photos: Photos,
+    search?: Partial<SearchConfig>,
+  ): Promise<CaptionedPhotos<Photos>>;
+  async caption(photo: PhotoSource, search?: Partial<SearchConfig>): Promise<[CaptionedPhoto]>;
+  async caption(
+    photos: readonly PhotoSource[] | PhotoSource,
+    search: Partial<SearchConfig> = {},
+  ): Promise<CaptionedPhoto[]> {
     const all: CaptionedPhoto[] = [];
-    for await (const photo of this.captions(photos, search)) all.push(photo);
+    const list = Array.isArray(photos) ? (photos as readonly PhotoSource[]) : [photos as PhotoSource];
+    for await (const photo of this.captions(list, search)) all.push(photo);
     return all;
   }
 
@@ -151,11 +169,11 @@ export class Captioner {
     const encoder = await this.ready();
     progress.start('Captioning', photos.length, 'photos');
     try {
-      let next = decodeAll(photos.slice(0, BATCH), encoder.inputSize);
+      let next = decodeAll(photos, 0, encoder.inputSize);
       for (let first = 0; first < photos.length; first += BATCH) {
         const decoded = await next;
         // The following photos are decoded while these are captioned.
-        next = decodeAll(photos.slice(first + BATCH, first + 2 * BATCH), encoder.inputSize);
+        next = decodeAll(photos, first + BATCH, encoder.inputSize);
         signal?.throwIfAborted();
         for (const photo of await this.captionDecoded(encoder, decoded, search)) yield photo;
         progress.update(Math.min(photos.length, first + BATCH));
@@ -225,7 +243,9 @@ export class Captioner {
     const pixels = photos.flatMap((photo) => (photo.pixels ? [photo.pixels] : []));
     const features = await encoder.features(pixels);
     const captions = await this.captionFeatures(features, pixels.length, search);
-    return photos.map(({ file, error }) => (error ? { file, error } : { file, captions: captions.shift()! }));
+    return photos.map(({ file, error }) =>
+      error ? { file, captions: [], error } : { file, captions: captions.shift()! },
+    );
   }
 
   /** A caption that a search with this captioner's decoder found, in words. */
@@ -249,12 +269,15 @@ type DecodedPhoto =
   | { readonly file: string; readonly pixels: Uint8Array; readonly error?: undefined }
   | { readonly file: string; readonly pixels?: undefined; readonly error: CaptionerError };
 
-function decodeAll(photos: readonly PhotoSource[], size: number): Promise<DecodedPhoto[]> {
+/** Decodes the photos of a batch. */
+function decodeAll(photos: readonly unknown[], first: number, size: number): Promise<DecodedPhoto[]> {
+  // Lists may have holes.
+  const batch = Array.from(photos.slice(first, first + BATCH));
   return Promise.all(
-    photos.map(async (photo) => {
-      const { file, bytes } = typeof photo === 'string' ? { file: photo, bytes: photo } : photo;
+    batch.map(async (photo, i) => {
+      const { file, read } = namePhoto(photo, first + i + 1);
       try {
-        return { file, pixels: await decodePhoto(bytes, size) };
+        return { file, pixels: await decodePhoto(await read(), size) };
       } catch (error) {
         if (error instanceof CaptionerError) return { file, error };
         throw error;

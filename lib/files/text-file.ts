@@ -34,6 +34,22 @@ export function readJson(file: string, what?: string): unknown {
   }
 }
 
+/**
+ * What is in a file of JSON, or of JSON lines: then a list of what its lines hold.
+ * @throws CaptionerError as {@link readJson}.
+ */
+export function readJsonOrLines(file: string, what?: string): unknown {
+  const lines = readText(file, what)
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== '');
+  if (lines.length < 2) return readJson(file, what);
+  try {
+    return lines.map((line) => JSON.parse(line) as unknown);
+  } catch {
+    return readJson(file, what);
+  }
+}
+
 function named(file: string, what: string | undefined): string {
   return what === undefined ? file : `${what} ${file}`;
 }

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync, type Stats } from 'node:fs';
 import path from 'node:path';
 import { CaptionerError } from '../errors.js';
 import { formatBytes, isNamedLikePhoto, photoFormat, unreadFormat, unreadFormatOfName } from './format.js';
@@ -16,7 +16,7 @@ import { formatBytes, isNamedLikePhoto, photoFormat, unreadFormat, unreadFormatO
 export async function findPhotos(sources: readonly string[]): Promise<string[]> {
   const found = new Set<string>();
   for (const source of sources) {
-    const kind = statSync(source, { throwIfNoEntry: false });
+    const kind = statOf(source);
     const { glob, isDynamicPattern, convertPathToPattern } = await import('tinyglobby');
     if (kind?.isDirectory() || (!kind && isDynamicPattern(source))) {
       const files = await glob(kind ? `${convertPathToPattern(path.resolve(source))}/**` : globPattern(source), {
@@ -36,6 +36,15 @@ export async function findPhotos(sources: readonly string[]): Promise<string[]> 
     }
   }
   return [...found];
+}
+
+/** What is known of a file; nothing where the system can't say, because of a name that is too long, for instance. */
+function statOf(source: string): Stats | undefined {
+  try {
+    return statSync(source, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }
 
 /** Two files of a folder compare by number where they hold numbers: 9.jpg comes before 10.jpg. */

@@ -89,6 +89,16 @@ function readJpeg(bytes: Uint8Array): Jpeg | undefined {
   return { bytes: Buffer.concat([...parts, Uint8Array.of(0xff, 0xd9)]), ...found };
 }
 
+/**
+ * Whether another JPEG follows right behind the end of a JPEG. Those of phones may hold further pictures there, which their own index announces (the
+ * Multi-Picture Format): these don't count.
+ */
+export function holdsSeveralJpegs(bytes: Uint8Array): boolean {
+  if (bytes[0] !== 0xff || bytes[1] !== 0xd8) return false;
+  const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return !data.includes('MPF\0', 0, 'latin1') && data.indexOf(Buffer.from([0xff, 0xd9, 0xff, 0xd8, 0xff])) > 0;
+}
+
 /** Where the entropy-coded data from `at` on end: at a marker that is not a restart marker. */
 function endOfScan(bytes: Uint8Array, at: number): number {
   for (; at < bytes.length - 1; at++) {

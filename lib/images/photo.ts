@@ -156,6 +156,17 @@ export function normalise(
   }
 }
 
+/** What keeps a file from being read, by the codes of POSIX and of Node. */
+const readingProblems: Readonly<Record<string, string>> = {
+  ELOOP: 'its links go round in circles',
+  ENAMETOOLONG: 'its name is too long',
+  ERR_INVALID_ARG_VALUE: 'its name has a character that no file has',
+  EACCES: 'the rights to do so are missing',
+  EPERM: 'the rights to do so are missing',
+  EMFILE: 'too many files are open',
+  EIO: 'the disk fails',
+};
+
 async function readPhotoFile(file: string): Promise<Uint8Array> {
   try {
     const { size } = await stat(file);
@@ -171,7 +182,8 @@ async function readPhotoFile(file: string): Promise<Uint8Array> {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') throw new CaptionerError('not-found', `There is no photo ${file}.`);
     if (code === 'EISDIR') throw new CaptionerError('bad-image', `${file} is a folder, not a photo.`);
-    throw new CaptionerError('bad-image', `${file} can't be read (${message}).`, { cause: error });
+    const reason = readingProblems[code ?? ''] ?? message;
+    throw new CaptionerError('bad-image', `${file} can't be read: ${reason}.`, { cause: error });
   }
 }
 

@@ -17,6 +17,7 @@ const caption = (text: string): Caption => ({
 const captioned = (file: string): CaptionedPhoto => ({ file, captions: [caption(`a photo of ${file}`)] });
 const failed = (file: string, message = 'It is damaged.'): CaptionedPhoto => ({
   file,
+  captions: [],
   error: new CaptionerError('bad-image', message),
 });
 

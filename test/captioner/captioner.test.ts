@@ -26,11 +26,11 @@ describe('the captioner in the box', () => {
 
   it('captions photos with nothing but the package, from files and from bytes', async () => {
     const fromFiles = await captioner.caption(files);
-    expect(fromFiles.map(({ captions }) => captions![0].caption)).to.deep.equal(Object.values(expected));
+    expect(fromFiles.map(({ captions }) => captions[0].caption)).to.deep.equal(Object.values(expected));
     const bytes = fs.readFileSync(files[4]);
     const [raccoon] = await captioner.caption([{ file: 'raccoon', bytes }], { n: 2 });
-    expect(raccoon.captions!.map(({ caption }) => caption)).to.have.length(2);
-    expect(raccoon.captions![0].caption).to.equal(expected['raccoon.jpg']);
+    expect(raccoon.captions.map(({ caption }) => caption)).to.have.length(2);
+    expect(raccoon.captions[0].caption).to.equal(expected['raccoon.jpg']);
   });
 });
 
@@ -110,7 +110,7 @@ describe('the captioner with MobileNetV2 as its encoder', () => {
       console.log('      not checked: the sample photos through MobileNetV2 (set CAPTIONER_MIRROR to where it is)');
       this.skip();
     }
-    const captions = (await captioner.caption(files)).map((photo) => photo.captions![0].caption);
+    const captions = (await captioner.caption(files)).map((photo) => photo.captions[0].caption);
     expect(captions).to.deep.equal(Object.values(expectedOfMobileNet));
   });
 });

@@ -29,11 +29,11 @@ describe('explainPhoto', () => {
     const explained = await explainPhoto(captioner, photo, { n: 2 }, { grid: 3, alternatives: 4 });
     expect(explained.captions).to.deep.equal(captions);
     expect(explained.words.map(({ word }) => word)).to.deep.equal([
-      ...captions![0].words.map(({ word }) => word),
+      ...captions[0].words.map(({ word }) => word),
       '<end>',
     ]);
     for (const [i, { word, probability, alternatives }] of explained.words.entries()) {
-      const searched = captions![0].words[i];
+      const searched = captions[0].words[i];
       if (searched) expect(probability).to.be.closeTo(searched.probability, 1e-5);
       expect(alternatives).to.have.length(4);
       const among = alternatives.find((alternative) => alternative.word === word);
@@ -41,7 +41,7 @@ describe('explainPhoto', () => {
       else expect(alternatives[3].probability).to.be.at.least(probability);
     }
     const product = explained.words.reduce((sofar, { probability }) => sofar * probability, 1);
-    expect(product).to.be.closeTo(captions![0].probability, 1e-5);
+    expect(product).to.be.closeTo(captions[0].probability, 1e-5);
   });
 
   it('shows the search in words, and a map for each word', async () => {

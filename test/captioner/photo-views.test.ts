@@ -116,8 +116,8 @@ describe('views of photos, from extraction to captions', function () {
       const captioner = await Captioner.load(at(`run-${views}`), { encoder: at('cnn.onnx') });
       const features = openFeatures(at(views));
       const stored: Caption[] = [];
-      for await (const { captions } of captioner.captionsOfFeatures(features)) stored.push(captions![0]);
-      const seen = (await captioner.caption(files())).map(({ captions }) => captions![0]);
+      for await (const { captions } of captioner.captionsOfFeatures(features)) stored.push(captions[0]);
+      const seen = (await captioner.caption(files())).map(({ captions }) => captions[0]);
       expect(seen.map(({ caption }) => caption)).to.deep.equal(stored.map(({ caption }) => caption));
       expect(new Set(seen.map(({ caption }) => caption)).size).to.be.above(1);
       seen.forEach(({ logProbability }, i) => expect(logProbability).to.be.closeTo(stored[i].logProbability, 1e-4));
@@ -237,7 +237,7 @@ describe('a checkpoint of several views', function () {
 
   const captionBy = async (views: PhotoViews) => {
     const [{ captions }] = await captioners.get(views)!.caption([{ file: 'photo', bytes: photo }]);
-    return captions![0];
+    return captions[0];
   };
 
   it('explains the caption that it writes', async () => {

@@ -75,7 +75,7 @@ describe('calibrateConfidence', function () {
     const captioner = await Captioner.load(folder);
     const [captioned] = await captioner.caption([photo], { n: 3 });
     await captioner.release();
-    const confidences = captioned.captions!.map(({ confidence }) => confidence!);
+    const confidences = captioned.captions.map(({ confidence }) => confidence!);
     for (const confidence of confidences) expect(confidence).to.be.within(0, 1);
     const between = (Math.max(...confidences) + Math.min(...confidences)) / 2;
     const { captions } = captionRecord(captioned, between) as { captions: { caption: string | null }[] };
@@ -87,7 +87,7 @@ describe('calibrateConfidence', function () {
     expect(json[0]).to.have.all.keys('caption', 'confidence', 'reason');
     expect(json[0].caption).to.equal(null);
     expect(json[0].reason).to.match(/^confidence 0\.\d\d is below 1$/);
-    expect(given.stdout).to.contain(captioned.captions![0].caption);
+    expect(given.stdout).to.contain(captioned.captions[0].caption);
   });
 
   it('refuses captions that are all good, few photos, and an uncalibrated captioner', async () => {

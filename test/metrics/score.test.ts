@@ -31,6 +31,35 @@ describe('scorePredictions', () => {
     ).to.equal(1);
   });
 
+  it('takes what captioner caption writes, rows, objects and lists', () => {
+    const references = { 'a.jpg': ['a dog runs'], 'b.jpg': ['two men ride bikes'] };
+    const wanted = scorePredictions({ 'a.jpg': 'a dog', 'b.jpg': 'two men' }, references).corpus;
+    const written = [
+      {
+        file: 'photos/a.jpg',
+        captions: [
+          { caption: 'a dog', probability: 0.5 },
+          { caption: 'a cat', probability: 0.1 },
+        ],
+      },
+      { file: 'photos/b.jpg', captions: [{ caption: 'two men', probability: 0.5 }] },
+    ];
+    expect(scorePredictions(written, references).corpus).to.deep.equal(wanted);
+    expect(scorePredictions(['a dog', 'two men'], Object.values(references)).corpus).to.deep.equal(wanted);
+    const rows = [
+      { file: 'a.jpg', captions: ['a dog runs'] },
+      { file: 'b.jpg', caption: 'two men ride bikes' },
+    ];
+    expect(scorePredictions(written, rows).corpus).to.deep.equal(wanted);
+    const failed = { file: 'c.jpg', error: { code: 'bad-image', message: 'c.jpg is empty.' } };
+    expect(scorePredictions([...written, failed], references).corpus).to.deep.equal(wanted);
+  });
+
+  it("knows COCO's photos by the number in their names", () => {
+    const written = [{ file: 'val2014/COCO_val2014_000000000001.jpg', captions: [{ caption: 'A dog runs.' }] }];
+    expect([...scorePredictions(written, coco, { onlyPredicted: true }).images.keys()]).to.deep.equal(['1']);
+  });
+
   it('scores an empty caption', () => {
     expect(scorePredictions([predictions[0], { image_id: 1, caption: '' }], coco).images.get('1')!.CIDEr).to.equal(0);
   });

@@ -76,7 +76,7 @@ describe('the notebooks', () => {
       );
       for (const { file, captions } of captioned) {
         const remedy = `${name} is of another captioner than checkpoints/default: npm run notebooks brings it up to date`;
-        expect(shown.includes(captions![0].caption), `${path.basename(file)}: ${remedy}`).to.equal(true);
+        expect(shown.includes(captions[0].caption), `${path.basename(file)}: ${remedy}`).to.equal(true);
       }
     }
   });

@@ -45,7 +45,7 @@ describe('POST /caption', function () {
   /** What the library itself says of a photo, as the service would answer it. */
   const expected = async (bytes: Buffer, search = {}) => {
     const [{ captions }] = await captioner.caption([{ file: 'photo', bytes }], search);
-    return answered(captions!);
+    return answered(captions);
   };
   const answered = (captions: readonly Caption[]) =>
     captions.map(({ caption, probability, logProbability, words }) => ({

@@ -89,7 +89,7 @@ describe('the page, in Chromium', function () {
     );
   };
   const expected = async (...files: string[]) =>
-    (await captioner.caption(files, { n: 3 })).map((photo) => photo.captions![0].caption);
+    (await captioner.caption(files, { n: 3 })).map((photo) => photo.captions[0].caption);
   /** Gives the page a file as if it came from the clipboard or from another window. */
   const hand = (page: Page, event: 'paste' | 'drop', file: string) =>
     page.evaluate(
@@ -185,7 +185,7 @@ describe('the page, in Chromium', function () {
     expect(await page.locator('[name=n]').inputValue()).to.equal('5');
     await page.click('#history button');
     const [again] = await captions(page, 1);
-    expect(again).to.equal((await captioner.caption([red], { n: 5 }))[0].captions![0].caption);
+    expect(again).to.equal((await captioner.caption([red], { n: 5 }))[0].captions[0].caption);
     await page.locator('.word').first().focus();
     await page.waitForSelector('.closer li');
     await page.click('#forget');

@@ -39,7 +39,7 @@ describe('CaptionPool', function () {
     const captioner = await Captioner.load(checkpoint);
     const found = await captioner.caption(photos.map((bytes) => ({ file: 'photo', bytes })));
     await captioner.release();
-    return found.map(({ captions }) => captions![0].caption);
+    return found.map(({ captions }) => captions[0].caption);
   }
 
   const start = async (options: Partial<PoolOptions> = {}): Promise<CaptionPool> => {
@@ -91,7 +91,7 @@ describe('CaptionPool', function () {
       const [{ captions }] = await captioner.caption([{ file: 'photo', bytes: photos[0] }]);
       await captioner.release();
       if (found instanceof ServiceError) throw found;
-      expect(found[0].logProbability).to.be.closeTo(captions![0].logProbability, 1e-4);
+      expect(found[0].logProbability).to.be.closeTo(captions[0].logProbability, 1e-4);
       logs.push(found[0].logProbability);
       await some.close();
     }

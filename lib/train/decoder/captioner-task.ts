@@ -21,18 +21,22 @@ export class CaptionerTask extends DecoderTask<BatchPlan> {
   readonly batchesPerEpoch: number;
   /** Lengths that captions are padded to. */
   private readonly buckets: readonly number[];
+  /** Captions of a batch: the buffers of a step have a row for each, so no more than there are. */
+  private readonly rows: number;
   private readonly training: TrainingStep<Batch>;
   private readonly sampling: ScheduledSampling;
 
   constructor(parts: DecoderTaskParts) {
     const { config, data, network } = parts;
     const { training } = config;
-    super(parts, training);
+    const examples = data.photos.flatMap((photo) => examplesOf(photo, training.maxLength));
+    const rows = Math.min(training.batchSize, examples.length);
+    super(parts, { ...training, batchSize: rows });
+    this.rows = rows;
     this.epochs = training.epochs;
     this.batchesPerEpoch = batchesPerEpoch(data.photos, training);
-    const examples = data.photos.flatMap((photo) => examplesOf(photo, training.maxLength));
     this.buckets = bucketLengths(examples.map(({ targets }) => targets.length));
-    this.training = new TrainingStep(network.decoder, storedFeatures, this.optimizer, training);
+    this.training = new TrainingStep(network.decoder, storedFeatures, this.optimizer, { ...training, batchSize: rows });
     this.sampling = new ScheduledSampling(network.decoder);
   }
 
@@ -44,11 +48,11 @@ export class CaptionerTask extends DecoderTask<BatchPlan> {
 
   async step(plan: BatchPlan, step: number): Promise<StepResult> {
     const { data, config } = this.parts;
-    const { batchSize, scheduledSampling, seed } = config.training;
+    const { scheduledSampling, seed } = config.training;
     const steps = this.epochs * this.batchesPerEpoch;
     const learningRate = learningRateAt(step, steps, config.training);
     const share = (scheduledSampling * step) / steps;
-    const read = readBatch(plan, data.features, batchSize);
+    const read = readBatch(plan, data.features, this.rows);
     const batch = await this.sampling.mix(read, share, new Random(seed, step, 4));
     return { ...(await this.training.learn(batch, step, learningRate)), learningRate, count: batch.words };
   }

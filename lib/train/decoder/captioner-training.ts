@@ -13,9 +13,10 @@ import {
 import { Decoder } from '../../model/decoder/decoder.js';
 import { exportDecoder } from '../../model/decoder/export-decoder.js';
 import { Random } from '../../random.js';
+import type { WordVectors } from '../../text/vectors.js';
 import { Vocabulary } from '../../text/vocabulary.js';
 import { datasetCounts, encodeCaptions, reportGaps, withFeatures, type StoredData } from '../batches/caption-data.js';
-import { buildVocabulary, tokenizeData, type TokenizedData } from '../batches/tokenize-dataset.js';
+import { buildVocabulary, refuseUnknownWords, tokenizeData, type TokenizedData } from '../batches/tokenize-dataset.js';
 import { checkUnchanged } from '../loop/run-folder.js';
 import { openRun, type RunOptions, type TrainingOutcome, type TrainingRun } from '../loop/training-run.js';
 import { CaptionerTask } from './captioner-task.js';
@@ -85,11 +86,23 @@ async function prepareData(
     { tokenized, vocabulary, decoder: wanted, trained, validatePhotos },
     { warn, progress },
   );
+  const { vectors } = captions;
+  if (!vectors)
+    refuseUnknownWords(tokenized, vocabulary, { given: trained || options.vocabulary instanceof Vocabulary });
+  else if (vectors.missing.length > 0.5 * (vocabulary.size - Vocabulary.SPECIALS))
+    warn(foreignVectors(vectors, wanted.vectors, vocabulary));
   if (past) checkEncoder(past.config, features.encoder, 'The features');
   return {
     data: withFeatures(captions, features, training.randomViewShare),
     decoder: { ...wanted, embeddingSize: captions.vectors?.dimension ?? wanted.embeddingSize },
   };
+}
+
+/** A warning that word vectors are of another language than the captions. */
+function foreignVectors({ missing }: WordVectors, source: string, vocabulary: Vocabulary): string {
+  const share = Math.round((100 * missing.length) / (vocabulary.size - Vocabulary.SPECIALS));
+  const language = source === 'wink' ? ': its words are English' : '';
+  return `${share} % of the vocabulary's words have no vector in ${source}${language}. Choose --embeddings scratch, or --vectors of the language of the captions.`;
 }
 
 /** The vocabulary of the past run, the given one, or one built from the captions. */
