@@ -35,7 +35,7 @@ describe('tokenize', () => {
     // unicode
     'A café, naïve Ünïcode': 'a café naïve ünïcode',
     'cafe\u0301': 'café',
-    '😀 happy :) dog;dog ® A & B': 'happy dog dog a b',
+    '😀 happy :) dog;dog ® A & B': '😀 happy dog dog a b',
     'no\u00a0break': 'no break',
     // names of JavaScript's own
     'constructor __proto__': 'constructor proto',
@@ -46,7 +46,7 @@ describe('tokenize', () => {
     });
   }
 
-  for (const caption of ['', ' ', ' . ', '...', '-', '--', '"\' !?', '\n\t', '😀', "'"]) {
+  for (const caption of ['', ' ', ' . ', '...', '-', '--', '"\' !?', '\n\t', "'"]) {
     it(`${JSON.stringify(caption)} has no words`, () => {
       expect(tokenize(caption)).to.deep.equal([]);
     });
