@@ -18,6 +18,8 @@ export interface AnsweredCaption {
   readonly p: number;
   /** ln p */
   readonly logProbability: number;
+  /** The calibrated probability that the caption is good; absent or null for a captioner that is not calibrated. */
+  readonly confidence?: number | null;
   readonly tokens: readonly AnsweredWord[];
 }
 

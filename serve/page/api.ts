@@ -1,7 +1,9 @@
 /** Calls of the service. Every failure becomes an Error whose message is a sentence for people. */
 
 import type { AnsweredExplanation, AnsweredLine, AnsweredPhoto, PlainError, Readiness } from '../answers.js';
+import { askForKey } from './key-dialog.js';
 import type { SearchFields } from './options.js';
+import { keep, recall } from './storage.js';
 
 /** A photo to send. */
 export interface Photo {
@@ -13,11 +15,9 @@ export interface Photo {
 
 const keyName = 'captioner-key';
 
-/** The service wants a key that it has not been shown. */
-export class KeyNeeded extends Error {}
-
-export function rememberKey(key: string): void {
-  sessionStorage.setItem(keyName, key);
+/** Whether a key has been given. */
+export function hasKey(): boolean {
+  return recall('sessionStorage', keyName) !== undefined;
 }
 
 /** Whether the service captions, why not, and how much it takes at a time. */
@@ -25,7 +25,7 @@ export async function readiness(): Promise<Pick<Readiness, 'status' | 'error'> &
   try {
     return (await (await fetch('readyz')).json()) as Readiness;
   } catch {
-    return { status: 'not-ready', error: { code: 'unreachable', message: 'The service can not be reached.' } };
+    return { status: 'not-ready', error: { code: 'unreachable', message: 'The service cannot be reached.' } };
   }
 }
 
@@ -34,13 +34,14 @@ export async function sampleNames(): Promise<string[]> {
   return reply?.ok ? ((await reply.json()) as string[]) : [];
 }
 
-/** Captions photos in one request and calls `onPhoto` for each as it comes. */
+/** Captions photos in one request and calls `onPhoto` for each as its captions arrive. */
 export async function caption(
   photos: readonly Photo[],
   search: SearchFields,
   onPhoto: (index: number, result: AnsweredPhoto) => void,
+  signal: AbortSignal,
 ): Promise<void> {
-  const { body } = await post('caption', formOf(photos, search), 'application/x-ndjson');
+  const { body } = await post('caption', formOf(photos, search), 'application/x-ndjson', signal);
   if (!body) return;
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
@@ -57,8 +58,8 @@ export async function caption(
 }
 
 /** The captions of a photo and how the first of them came about. */
-export async function explain(photo: Photo, search: SearchFields): Promise<AnsweredExplanation> {
-  const reply = await post('explain', formOf([photo], search), 'application/json');
+export async function explain(photo: Photo, search: SearchFields, signal: AbortSignal): Promise<AnsweredExplanation> {
+  const reply = await post('explain', formOf([photo], search), 'application/json', signal);
   return (await reply.json()) as AnsweredExplanation;
 }
 
@@ -69,20 +70,24 @@ function formOf(photos: readonly Photo[], search: SearchFields): FormData {
   return form;
 }
 
-async function post(path: string, body: FormData, accept: string): Promise<Response> {
-  const key = sessionStorage.getItem(keyName);
-  let reply;
-  try {
-    reply = await fetch(path, {
-      method: 'POST',
-      body,
-      headers: { accept, ...(key && { authorization: `Bearer ${key}` }) },
+/** Posts a form. Asks for a key, and posts again, for as long as the service wants another one. */
+async function post(path: string, body: FormData, accept: string, signal: AbortSignal): Promise<Response> {
+  for (;;) {
+    const key = recall('sessionStorage', keyName);
+    const headers = { accept, ...(key && { authorization: `Bearer ${key}` }) };
+    const reply = await fetch(path, { method: 'POST', body, headers, signal }).catch((error: unknown) => {
+      if (signal.aborted) throw error;
+      throw new Error('The service cannot be reached. Check that it is running, then try again.');
     });
-  } catch {
-    throw new Error('The service can not be reached. Is it still running?');
+    if (reply.ok) return reply;
+    if (reply.status === 401) {
+      const given = await askForKey(key !== undefined);
+      if (given) {
+        keep('sessionStorage', keyName, given);
+        continue;
+      }
+    }
+    const { error } = (await reply.json().catch(() => ({}))) as { readonly error?: PlainError };
+    throw new Error(error?.message ?? `The service answered with status ${reply.status}.`);
   }
-  if (reply.ok) return reply;
-  const { error } = (await reply.json().catch(() => ({}))) as { readonly error?: PlainError };
-  const message = error?.message ?? `The service answered ${reply.status}.`;
-  throw reply.status === 401 ? new KeyNeeded(message) : new Error(message);
 }

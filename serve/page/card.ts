@@ -1,46 +1,51 @@
-/** A photo on the page, with what the captioner says of it. */
+/** A photo on the page with its captions. */
 
-import type { AnsweredCaption, AnsweredExplanation } from '../answers.js';
-import { explain, type Photo } from './api.js';
-import { bar, ranking } from './bars.js';
-import { make, percent, sentenceOf } from './dom.js';
+import type { AnsweredCaption } from '../answers.js';
+import type { Photo } from './api.js';
+import { bar } from './bar.js';
+import { copyButton } from './clipboard.js';
+import { showCode } from './code-dialog.js';
+import { confidenceBadge } from './confidence.js';
+import { make, seconds, sentenceOf } from './dom.js';
+import { Explanation } from './explanation.js';
 import type { SearchFields } from './options.js';
+import { searchView } from './search-view.js';
 import { spotlight } from './spotlight.js';
-import { drawTree } from './tree.js';
+import { CaptionWords } from './words.js';
 
 /** The captions of a photo, or an error. */
 export type Result =
   | { readonly captions: readonly AnsweredCaption[]; readonly error?: undefined }
-  | { readonly captions?: undefined; readonly error: { readonly message: string } };
+  | { readonly captions?: undefined; readonly error: { readonly code?: string; readonly message: string } };
 
-const invitation = 'Point at a word to see what else it could have been, and where it comes from.';
+/** Things to do with a card that concern the whole page. */
+export interface CardActions {
+  close(card: Card): void;
+  retry(card: Card): void;
+}
 
-/** An explanation of each search method. */
-const ways: Readonly<Record<string, string>> = {
-  beam: 'Beam search writes several captions at the same time, word by word, and goes on with the likeliest beginnings.',
-  diverse:
-    'Groups of beams write captions at the same time, word by word; each avoids the words that the groups before it have chosen for the same place.',
-  sample: 'Each word was drawn by its probability, and each caption without regard to the others.',
-  stochastic: 'Beginnings were drawn by their probabilities, word by word, no two of them alike.',
-};
+const invitation = 'Pick a word to see what else it could have been and which part of the photo it comes from.';
 
 export class Card {
   readonly element: HTMLElement;
-  words: HTMLButtonElement[] = [];
+  result: Result | undefined;
+  /** Time from sending the photo to its captions; undefined for remembered ones. */
+  milliseconds: number | undefined;
+  private words: CaptionWords | undefined;
   /** Index of the word that is looked at. */
   private looked: number | undefined;
-  private explaining: Promise<AnsweredExplanation> | undefined;
-  private explained = false;
+  private explanation: Explanation;
+  private details: HTMLDetailsElement | undefined;
   private readonly canvas = make('canvas', { 'aria-hidden': 'true' });
   private readonly closer = make('div', { class: 'closer', 'aria-live': 'polite' });
   private readonly picture: HTMLElement;
-  private readonly top: HTMLElement;
-  private readonly content: HTMLElement;
+  private readonly answer = make('div', { class: 'answer' });
 
   constructor(
     readonly photo: Photo,
-    private readonly search: SearchFields,
-    onClose: (card: Card) => void,
+    /** The options of its captions. */
+    public search: SearchFields,
+    private readonly actions: CardActions,
   ) {
     const image = photo.url ? make('img', { src: photo.url, alt: photo.name }) : make('span');
     const frame = make('div', { class: 'frame' }, image, this.canvas);
@@ -50,193 +55,162 @@ export class Card {
       });
     }
     this.picture = make('div', { class: 'picture' }, frame);
-    this.top = this.heading(onClose);
-    this.content = make(
-      'div',
-      { class: 'said' },
-      this.top,
-      make('div', { class: 'waiting' }),
-      make('div', { class: 'waiting short' }),
-    );
-    this.element = make(
-      'article',
-      { class: photo.url ? 'photo' : 'photo bare', 'aria-label': photo.name, 'aria-busy': 'true' },
-      this.picture,
-      this.content,
-    );
+    const said = make('div', { class: 'said' }, this.heading(), this.answer);
+    const properties = { class: photo.url ? 'photo' : 'photo bare', 'aria-label': photo.name, tabindex: -1 };
+    this.element = make('article', properties, this.picture, said);
     this.element.addEventListener('keydown', (event) => {
       if (event.key === 'Escape') this.lookAway();
     });
+    this.explanation = new Explanation(photo, search);
+    this.wait(search);
   }
 
-  show({ captions, error }: Result): void {
+  /** Whether its captions are on their way. */
+  get busy(): boolean {
+    return this.element.hasAttribute('aria-busy');
+  }
+
+  /** Shows that captions are on their way. Former captions stay until then. */
+  wait(search: SearchFields): void {
+    this.search = search;
+    this.lookAway();
+    this.explanation.cancel();
+    this.explanation = new Explanation(this.photo, search);
+    this.element.setAttribute('aria-busy', 'true');
+    this.answer.inert = true;
+    this.details?.remove();
+    if (!this.result?.captions)
+      this.answer.replaceChildren(make('div', { class: 'waiting' }), make('div', { class: 'waiting short' }));
+  }
+
+  show(result: Result, milliseconds?: number): void {
+    this.result = result;
+    this.milliseconds = milliseconds;
     this.element.removeAttribute('aria-busy');
+    this.answer.inert = false;
+    const { captions, error } = result;
     if (error) {
-      this.content.replaceChildren(this.top, make('p', { class: 'failed', role: 'alert' }, error.message));
+      this.answer.replaceChildren(
+        make('p', { class: 'failed', role: 'alert' }, error.message),
+        make('div', {}, this.retryButton()),
+      );
       return;
     }
-    this.content.replaceChildren(
-      this.top,
-      this.wordButtons(captions[0]),
-      ...(captions.length > 1 ? [ranking(captions, this.search)] : []),
+    const [best, ...others] = captions;
+    this.words = new CaptionWords(best, {
+      immediate: () => this.explanation.loaded,
+      look: (index) => void this.look(index),
+      lookAway: () => {
+        this.lookAway();
+      },
+    });
+    this.answer.replaceChildren(
+      best.tokens.length > 0 ? this.words.element : make('p', { class: 'hint' }, 'The caption has no words.'),
+      this.facts(best),
+      ...(others.length > 0 ? [this.otherCaptions(others)] : []),
       this.closer,
     );
     this.lookAway();
-    this.element.append(this.searchDetails());
+    this.details = searchView(this.search.method, this.explanation);
+    this.element.append(this.details);
   }
 
-  private heading(onClose: (card: Card) => void): HTMLElement {
+  /** Moves the focus to the caption. */
+  focus(): void {
+    this.words?.focus();
+  }
+
+  /** Frees what belongs to the card alone. */
+  release(): void {
+    this.explanation.cancel();
+    this.element.remove();
+    if (this.photo.url) URL.revokeObjectURL(this.photo.url);
+  }
+
+  retryButton(): HTMLButtonElement {
+    const retry = (): void => {
+      this.actions.retry(this);
+      this.element.focus();
+    };
+    return make('button', { type: 'button', class: 'retry', click: retry }, 'Try again');
+  }
+
+  closeButton(): HTMLButtonElement {
+    const close = (): void => {
+      this.actions.close(this);
+    };
+    const label = `Close ${this.photo.name}`;
+    return make('button', { class: 'quiet close', type: 'button', 'aria-label': label, click: close }, '✕');
+  }
+
+  private heading(): HTMLElement {
     const { name } = this.photo;
-    const close = make(
-      'button',
-      {
-        class: 'quiet close',
-        type: 'button',
-        'aria-label': `Close ${name}`,
-        click: () => {
-          onClose(this);
-        },
-      },
-      '✕',
-    );
-    return make('div', { class: 'top' }, make('p', { class: 'name', title: name }, name), close);
+    return make('div', { class: 'top' }, make('p', { class: 'name', title: name }, name), this.closeButton());
   }
 
-  /** The caption, each word a button; arrow keys move from word to word. */
-  private wordButtons({ caption, tokens }: AnsweredCaption): HTMLElement {
-    this.words = tokens.map(({ word, p }, i) => {
-      const look = (): void => void this.look(i);
-      return make(
-        'button',
-        {
-          class: 'word',
-          type: 'button',
-          p,
-          'aria-pressed': 'false',
-          'aria-label': `${word}, ${percent(p)}`,
-          tabindex: i === 0 ? 0 : -1,
-          click: look,
-          focus: look,
-          mouseenter: look,
-        },
-        word,
-      );
-    });
-    const group = make(
+  /** A line with the confidence, the time and things to do with the caption. */
+  private facts({ caption, confidence }: AnsweredCaption): HTMLElement {
+    const code = (): void => {
+      showCode(this.photo.name, this.search);
+    };
+    const time = this.milliseconds === undefined ? [] : [make('span', { class: 'time' }, seconds(this.milliseconds))];
+    return make(
       'div',
-      { class: 'words', role: 'toolbar', 'aria-label': `${caption}. Arrow keys go from word to word.` },
-      ...this.words,
+      { class: 'facts' },
+      ...confidenceBadge(confidence),
+      ...time,
+      copyButton('Copy the caption', () => caption),
+      make('button', { type: 'button', class: 'quiet small', title: 'Show this request as code', click: code }, 'Code'),
     );
-    group.addEventListener('keydown', (event) => {
-      const at = this.words.findIndex((word) => word === document.activeElement);
-      const to = new Map([
-        ['ArrowRight', at + 1],
-        ['ArrowLeft', at - 1],
-        ['Home', 0],
-        ['End', this.words.length - 1],
-      ]).get(event.key);
-      const next = to === undefined ? undefined : this.words[to];
-      if (!next) return;
-      event.preventDefault();
-      for (const word of this.words) word.tabIndex = word === next ? 0 : -1;
-      next.focus();
-    });
-    group.addEventListener('mouseleave', () => {
-      if (!group.contains(document.activeElement)) this.lookAway();
-    });
-    group.addEventListener('focusout', ({ relatedTarget }) => {
-      if (!(relatedTarget instanceof Node && group.contains(relatedTarget))) this.lookAway();
-    });
-    return group;
+  }
+
+  private otherCaptions(captions: readonly AnsweredCaption[]): HTMLElement {
+    return make(
+      'ol',
+      { class: 'others', role: 'list', 'aria-label': 'Other captions' },
+      ...captions.map(({ caption, confidence }) => {
+        const copy = copyButton(`Copy “${caption}”`, () => caption);
+        return make('li', {}, make('span', {}, caption || '(no words)'), ...confidenceBadge(confidence), copy);
+      }),
+    );
   }
 
   /** Shows a word's alternatives and where on the photo it comes from. */
   private async look(index: number): Promise<void> {
     this.press(index);
-    if (!this.explained) this.closer.replaceChildren('Looking closer …');
-    let explanation;
+    const { explanation } = this;
+    if (!explanation.loaded) this.closer.replaceChildren('Looking closer …');
     try {
-      explanation = await this.explanation();
+      const { words, occlusion } = await explanation.get();
+      if (this.looked !== index || this.explanation !== explanation) return; // another word or caption by now
+      const { word, alternatives } = words[index];
+      const place = spotlight(this.canvas, occlusion.drops[index]);
+      this.picture.classList.toggle('lit', place !== undefined);
+      const where = place ? `comes mostly from the ${place} of the photo.` : 'comes from no single part of the photo.';
+      this.closer.classList.add('used');
+      this.closer.replaceChildren(
+        make('p', {}, make('strong', {}, word), ` ${where}`),
+        make(
+          'ul',
+          { 'aria-label': `Alternatives to ${word}` },
+          ...alternatives.map((other) => bar(other, other.word === word)),
+        ),
+      );
     } catch (error) {
       if (this.looked === index) this.closer.replaceChildren(make('span', { class: 'failed' }, sentenceOf(error)));
-      return;
     }
-    if (this.looked !== index) return; // another word by now
-    const { word, alternatives } = explanation.words[index];
-    const place = spotlight(this.canvas, explanation.occlusion.drops[index]);
-    this.picture.classList.toggle('lit', place !== undefined);
-    const where = place ? `comes mostly from the ${place} of the photo.` : 'comes from no single part of the photo.';
-    this.closer.classList.add('used');
-    this.closer.replaceChildren(
-      make('p', {}, make('strong', {}, word), ` ${where}`),
-      make(
-        'ul',
-        { 'aria-label': `Instead of ${word}` },
-        ...alternatives.map((other) => bar(other, other.word === word)),
-      ),
-    );
   }
 
-  /** Shows the photo as a whole again. */
+  /** Shows the photo as a whole again. An explanation that only a word needed is given up. */
   private lookAway(): void {
     this.press(undefined);
+    if (!this.details?.open) this.explanation.cancel();
     this.picture.classList.remove('lit');
     this.closer.replaceChildren(invitation);
   }
 
   private press(index: number | undefined): void {
     this.looked = index;
-    this.words.forEach((word, i) => {
-      word.setAttribute('aria-pressed', String(i === index));
-    });
-  }
-
-  /** The explanation, asked for when it is first needed and again after a failure. */
-  private explanation(): Promise<AnsweredExplanation> {
-    this.explaining ??= explain(this.photo, this.search).then(
-      (explanation) => {
-        this.explained = true;
-        return explanation;
-      },
-      (error: unknown) => {
-        this.explaining = undefined;
-        throw error;
-      },
-    );
-    return this.explaining;
-  }
-
-  private searchDetails(): HTMLElement {
-    const body = make('div', {}, make('p', { class: 'hint' }, 'Looking closer …'));
-    const details = make('details', { class: 'search' }, make('summary', {}, 'How it was found'), body);
-    let drawn = false;
-    const draw = async (): Promise<void> => {
-      if (!details.open || drawn) return;
-      try {
-        const { search, words } = await this.explanation();
-        drawn = true;
-        const tree = drawTree(
-          search,
-          words.map(({ word }) => word),
-        );
-        body.replaceChildren(
-          make('p', { class: 'hint' }, `${ways[this.search.method] ?? ways.beam} A dot is an end.`),
-          make(
-            'div',
-            {
-              class: 'scroller',
-              tabindex: 0,
-              role: 'region',
-              'aria-label': 'The search; it can be scrolled sideways',
-            },
-            tree,
-          ),
-        );
-      } catch (error) {
-        body.replaceChildren(make('p', { class: 'failed' }, sentenceOf(error)));
-      }
-    };
-    details.addEventListener('toggle', () => void draw());
-    return details;
+    this.words?.press(index);
   }
 }

@@ -42,7 +42,7 @@ export function byId<Kind extends HTMLElement>(id: string, kind: new () => Kind)
 
 export function drawingOn(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   const context = canvas.getContext('2d');
-  if (!context) throw new Error('This browser can not draw.');
+  if (!context) throw new Error('This browser cannot draw.');
   return context;
 }
 
@@ -52,12 +52,17 @@ export function jpegOf(canvas: HTMLCanvasElement, quality: number): Promise<Blob
     canvas.toBlob(
       (blob) => {
         if (blob) resolve(blob);
-        else reject(new Error('This browser can not make the photo smaller.'));
+        else reject(new Error('This browser cannot make the photo smaller.'));
       },
       'image/jpeg',
       quality,
     );
   });
+}
+
+/** 420 -> "0.4 s" */
+export function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
 /** The message of an error. */

@@ -8,6 +8,7 @@ export interface RememberedPhoto {
   readonly thumbnail: Blob;
   readonly captions: readonly AnsweredCaption[];
   readonly options: SearchFields;
+  readonly id?: IDBValidKey;
 }
 
 /** Number of photos that are kept. */
@@ -21,7 +22,7 @@ function open(): Promise<IDBDatabase> {
       resolve(request.result);
     };
     request.onerror = () => {
-      reject(request.error ?? new Error('The history can not be opened.'));
+      reject(request.error ?? new Error('The history cannot be opened.'));
     };
   });
 }
@@ -39,7 +40,7 @@ async function store<Result>(
         resolve(request?.result);
       };
       transaction.onerror = transaction.onabort = () => {
-        reject(transaction.error ?? new Error('The history can not be written.'));
+        reject(transaction.error ?? new Error('The history cannot be written.'));
       };
     });
     return await finished.finally(() => {
@@ -50,13 +51,20 @@ async function store<Result>(
   }
 }
 
-export async function remember(photo: RememberedPhoto): Promise<void> {
-  await store('readwrite', (photos) => photos.add({ ...photo, when: Date.now() }));
+/**
+ * Remembers a photo and its captions.
+ * @param id of the same photo with former captions, which are replaced
+ * @returns its id, if the browser keeps it
+ */
+export async function remember(photo: RememberedPhoto, id?: IDBValidKey): Promise<IDBValidKey | undefined> {
+  const entry = { ...photo, when: Date.now(), ...(id !== undefined && { id }) };
+  const kept = await store('readwrite', (photos) => photos.put(entry));
   const keys = (await store('readonly', (photos) => photos.getAllKeys())) ?? [];
   await store('readwrite', (photos) => {
     for (const key of keys.slice(0, Math.max(0, keys.length - most))) photos.delete(key);
     return undefined;
   });
+  return kept;
 }
 
 /** The remembered photos, the last first. */
@@ -65,6 +73,6 @@ export async function remembered(): Promise<RememberedPhoto[]> {
   return (photos ?? []).reverse();
 }
 
-export async function forgetAll(): Promise<void> {
+export async function clearHistory(): Promise<void> {
   await store('readwrite', (photos) => photos.clear());
 }

@@ -8,7 +8,7 @@ const side = 1024;
 /** Longest side of what is remembered. */
 const thumbnailSide = 480;
 
-/** A photo to send. A file that the browser can not read is sent as it is: the service reads more formats and says what is wrong. */
+/** A photo to send. A file that the browser cannot read is sent as it is: the service reads more formats and says what is wrong. */
 export async function takeIn(file: File): Promise<Photo> {
   const name = file.name || 'photo';
   let bitmap;

@@ -2,11 +2,15 @@
 
 import type { Readiness } from '../answers.js';
 import { byId } from './dom.js';
+import { keep, recall } from './storage.js';
 
 /** Options of the search, as fields of a form. */
 export type SearchFields = Readonly<Record<string, string>>;
 
-const key = 'captioner-options';
+const storageName = 'captioner-options';
+
+/** Time without a change before the options count as settled, in milliseconds: a slider moves through many values. */
+const settling = 400;
 
 /** Options of which the first may not exceed the second: whichever was changed takes the other along. */
 const pairs = [
@@ -22,7 +26,13 @@ function fields(): Map<string, HTMLInputElement | HTMLSelectElement> {
   return new Map(all.map((field) => [field.name, field]));
 }
 
-export function setUpOptions(): void {
+/** @param onChange called when the options have changed and settled */
+export function setUpOptions(onChange: () => void): void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const changed = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(onChange, settling);
+  };
   const known = fields();
   for (const [name, value] of Object.entries(saved())) {
     const field = known.get(name);
@@ -33,10 +43,14 @@ export function setUpOptions(): void {
     keepInOrder(event.target);
     update();
   });
+  form().addEventListener('change', changed);
   form().addEventListener('submit', (event) => {
     event.preventDefault();
   });
-  form().addEventListener('reset', () => setTimeout(update)); // the event comes before the reset
+  form().addEventListener('reset', () => {
+    setTimeout(update); // the event comes before the reset
+    changed();
+  });
   update();
 }
 
@@ -44,6 +58,17 @@ export function setUpOptions(): void {
 export function readOptions(): SearchFields {
   const given = [...new FormData(form())].map(([name, value]) => [name, String(value)]);
   return Object.fromEntries(given.filter(([, value]) => value.trim() !== '')) as SearchFields;
+}
+
+/** The options that differ from the service's defaults. The number of captions is always among them: the page asks for more than one. */
+export function changedOptions(options: SearchFields): SearchFields {
+  const known = fields();
+  const isDefault = (name: string, value: string): boolean => {
+    const field = known.get(name);
+    if (field instanceof HTMLSelectElement) return field.querySelector('[selected]')?.getAttribute('value') === value;
+    return name !== 'n' && field?.defaultValue === value;
+  };
+  return Object.fromEntries(Object.entries(options).filter(([name, value]) => !isDefault(name, value)));
 }
 
 /** Keeps the options within what the service allows. */
@@ -78,12 +103,13 @@ function update(): void {
     const output = label.querySelector('output');
     if (output) output.value = (field.value === '0' && output.dataset.zero) || field.value;
   }
-  localStorage.setItem(key, JSON.stringify(Object.fromEntries([...known].map(([name, { value }]) => [name, value]))));
+  const values = Object.fromEntries([...known].map(([name, { value }]) => [name, value]));
+  keep('localStorage', storageName, JSON.stringify(values));
 }
 
 function saved(): Record<string, string> {
   try {
-    return JSON.parse(localStorage.getItem(key) ?? '{}') as Record<string, string>;
+    return JSON.parse(recall('localStorage', storageName) ?? '{}') as Record<string, string>;
   } catch {
     return {};
   }

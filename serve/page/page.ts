@@ -1,96 +1,44 @@
-/** The page: photos come in by any way, captions come out. */
+/** The page: photos come in, captions come out. */
 
-import type { AnsweredCaption } from '../answers.js';
-import { caption, KeyNeeded, readiness, rememberKey, sampleNames, type Photo } from './api.js';
+import { readiness, sampleNames } from './api.js';
 import { setUpCamera } from './camera.js';
-import { Card, type Result } from './card.js';
-import { byId, make, sentenceOf } from './dom.js';
-import { forgetAll, remember, remembered, type RememberedPhoto } from './history.js';
+import type { Card } from './card.js';
+import { setUpCodeDialog } from './code-dialog.js';
+import { byId, make } from './dom.js';
+import { clearHistory, remember, remembered, type RememberedPhoto } from './history.js';
 import { filesOf, takeIn, thumbnail } from './intake.js';
-import { limitOptions, readOptions, setUpOptions, type SearchFields } from './options.js';
+import { limitOptions, setUpOptions } from './options.js';
+import { Results } from './results.js';
+import { keep, recall } from './storage.js';
 
-/** Photos of one request: few, so that the first captions come soon. */
-const together = 8;
-
-let maxFiles = together;
-
-const results = byId('results', HTMLElement);
 const files = byId('files', HTMLInputElement);
 
-/** Captions photos, each in a card of its own, the first on top. */
+/** Ids of cards in the history, so that new captions of a photo replace its former ones. */
+const historyIds = new WeakMap<Card, IDBValidKey>();
+
+const results = new Results({ announce, captioned: (card) => void addToHistory(card) });
+
 async function captionFiles(given: readonly File[]): Promise<void> {
   if (given.length === 0) return;
   document.body.classList.add('used');
-  const options = readOptions();
-  const photos = await Promise.all(given.map(takeIn));
-  const cards = photos.map((photo) => new Card(photo, options, close));
-  results.prepend(...cards.map(({ element }) => element));
-  cards[0].element.scrollIntoView({ behavior: 'smooth', block: 'nearest' });
-  announce(given.length === 1 ? `Captioning ${photos[0].name}.` : `Captioning ${given.length} photos.`);
-  const step = Math.min(together, maxFiles);
-  for (let first = 0; first < cards.length; first += step)
-    await captionCards(cards.slice(first, first + step), options);
-}
-
-async function captionCards(cards: readonly Card[], options: SearchFields): Promise<void> {
-  const open = new Set(cards);
-  const show = (card: Card, result: Result): void => {
-    open.delete(card);
-    card.show(result);
-    const { name } = card.photo;
-    announce(result.error ? `${name}: ${result.error.message}` : `${name}: ${result.captions[0].caption}`);
-    if (result.captions) void keep(card.photo, result.captions, options);
-  };
-  try {
-    await withKey(() =>
-      caption(
-        cards.map(({ photo }) => photo),
-        options,
-        (index, result) => {
-          show(cards[index], result);
-        },
-      ),
-    );
-    for (const card of open) show(card, { error: { message: 'The answer was cut short. Try again.' } });
-  } catch (error) {
-    for (const card of open) show(card, { error: { message: sentenceOf(error) } });
-  }
-}
-
-/** Asks for a key when the service wants one, and tries again. */
-async function withKey(action: () => Promise<void>): Promise<void> {
-  try {
-    await action();
-  } catch (error) {
-    if (!(error instanceof KeyNeeded)) throw error;
-    const dialog = byId('key-dialog', HTMLDialogElement);
-    dialog.returnValue = '';
-    dialog.showModal();
-    await new Promise((resolve) => {
-      dialog.addEventListener('close', resolve, { once: true });
-    });
-    if (dialog.returnValue !== 'ok') throw error;
-    rememberKey(byId('key', HTMLInputElement).value.trim());
-    await action();
-  }
-}
-
-function close(card: Card): void {
-  const next = card.element.nextElementSibling ?? results;
-  card.element.remove();
-  if (card.photo.url) URL.revokeObjectURL(card.photo.url);
-  const button = next.querySelector('.close');
-  (button instanceof HTMLElement ? button : results).focus();
-  announce(`${card.photo.name} closed.`);
+  await results.caption(await Promise.all(given.map(takeIn)));
 }
 
 function announce(text: string): void {
   byId('live', HTMLElement).textContent = text;
 }
 
-async function keep(photo: Photo, captions: readonly AnsweredCaption[], options: SearchFields): Promise<void> {
-  if (!photo.url) return;
-  await remember({ name: photo.name, thumbnail: await thumbnail(photo.blob), captions, options });
+async function addToHistory(card: Card): Promise<void> {
+  const { photo, result, search } = card;
+  if (!photo.url || !result?.captions) return;
+  const entry = {
+    name: photo.name,
+    thumbnail: await thumbnail(photo.blob),
+    captions: result.captions,
+    options: search,
+  };
+  const id = await remember(entry, historyIds.get(card));
+  if (id !== undefined) historyIds.set(card, id);
   await showHistory();
 }
 
@@ -116,19 +64,16 @@ async function showHistory(): Promise<void> {
 }
 
 /** Shows a remembered photo and its captions without asking again. */
-function showAgain({ name, thumbnail: blob, captions, options }: RememberedPhoto): void {
+function showAgain({ id, name, thumbnail: blob, captions, options }: RememberedPhoto): void {
   document.body.classList.add('used');
-  const card = new Card({ name, blob, url: URL.createObjectURL(blob) }, options, close);
-  card.show({ captions });
-  results.prepend(card.element);
-  card.element.scrollIntoView({ behavior: 'smooth', block: 'nearest' });
-  card.words[0]?.focus({ preventScroll: true });
+  const card = results.show({ name, blob, url: URL.createObjectURL(blob) }, options, { captions });
+  if (id !== undefined) historyIds.set(card, id);
 }
 
-async function forget(): Promise<void> {
-  await forgetAll();
+async function clearAll(): Promise<void> {
+  await clearHistory();
   await showHistory();
-  announce('All is forgotten.');
+  announce('The history is empty.');
   files.focus();
 }
 
@@ -181,16 +126,16 @@ function setUpDropAndPaste(): void {
 function setUpTheme(): void {
   const themes = ['system', 'light', 'dark'];
   const button = byId('theme', HTMLButtonElement);
-  let theme = localStorage.getItem('captioner-theme') ?? 'system';
+  let theme = recall('localStorage', 'captioner-theme') ?? 'system';
   const show = (): void => {
     if (theme === 'system') delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
-    button.title = `Colours: ${theme === 'system' ? 'as the system' : theme}`;
+    button.title = `Colours: ${theme === 'system' ? 'same as the system' : theme}`;
     button.setAttribute('aria-label', button.title);
   };
   button.addEventListener('click', () => {
     theme = themes[(themes.indexOf(theme) + 1) % themes.length];
-    localStorage.setItem('captioner-theme', theme);
+    keep('localStorage', 'captioner-theme', theme);
     show();
   });
   show();
@@ -200,7 +145,7 @@ function setUpTheme(): void {
 async function watchReadiness(): Promise<void> {
   const { status, error, limits } = await readiness();
   if (limits) {
-    maxFiles = limits.maxFiles;
+    results.maxFiles = limits.maxFiles;
     limitOptions(limits);
   }
   const notice = byId('notice', HTMLElement);
@@ -211,10 +156,13 @@ async function watchReadiness(): Promise<void> {
 }
 
 setUpTheme();
-setUpOptions();
+setUpOptions(() => {
+  results.optionsChanged();
+});
+setUpCodeDialog();
 setUpDropAndPaste();
 setUpCamera((file) => void captionFiles([file]));
-byId('forget', HTMLButtonElement).addEventListener('click', () => void forget());
+byId('clear', HTMLButtonElement).addEventListener('click', () => void clearAll());
 void watchReadiness();
 void setUpSamples();
 void showHistory();

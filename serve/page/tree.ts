@@ -1,4 +1,4 @@
-/** Draws a search as a tree, from left to right: what it kept, and what it dropped at the end of a way. */
+/** Draws a search as a tree, from left to right: the prefixes that it kept, and where it dropped one. */
 
 import type { AnsweredCandidate } from '../answers.js';
 import { makeSvg, percent } from './dom.js';
@@ -26,7 +26,7 @@ export function drawTree(search: readonly (readonly AnsweredCandidate[])[], word
   const children = byParent(shown);
   const best = new Set(longestWay(words, 0, byParent(search.flat())));
 
-  // Ends of ways get a line each, from top to bottom; every other node stands in the middle of its children.
+  // Each leaf gets a line, from top to bottom. Every other node stands in the middle of its children.
   let lines = 0;
   const place = (node: Place): void => {
     const below = children.get(node.id) ?? [];
@@ -69,10 +69,10 @@ export function drawTree(search: readonly (readonly AnsweredCandidate[])[], word
       height,
       viewBox: `0 0 ${width} ${height}`,
       role: 'img',
-      'aria-label': `A search of ${search.length} steps: ${shown.length} beginnings were kept and ${finished} captions finished. The best: ${words.slice(0, -1).join(' ')}.`,
+      'aria-label': `A search of ${search.length} steps kept ${shown.length} prefixes and finished ${finished} captions. The best: ${words.slice(0, -1).join(' ')}.`,
     },
     ...paths,
-    ...bestPaths, // over the others
+    ...bestPaths, // above the others
     makeSvg('circle', { cx: margin, cy: y(root.y), r: 4 }),
     ...nodes,
   );

@@ -1,13 +1,26 @@
+import { execFile } from 'node:child_process';
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { parse } from 'csv-parse/sync';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { Captioner, resolveSearch, describeOptions, SearchConfig } from '../../lib/index.js';
+import { Captioner, confidenceWord, describeOptions, resolveSearch, SearchConfig } from '../../lib/index.js';
+import type { AnsweredPhoto } from '../../serve/answers.js';
+import { confidenceWord as pageWord } from '../../serve/page/confidence.js';
 import { colouredPhoto } from '../fixtures/tiny-captioner.js';
 import { startBrowser } from './browser.js';
 import { tinyService, type TinyService } from './tiny-service.js';
+
+/** A violation as axe reports it. */
+interface Violation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string }[];
+}
 
 /** The service serves what the build made of the page's sources: a test of an older build would say nothing. */
 function requireFreshBuild(): void {
@@ -59,7 +72,10 @@ describe('the page, in Chromium', function () {
   });
 
   /** A new visitor. Whatever the page complains about, or asks of another server, is a fault. */
-  const visit = async (options: BrowserContextOptions = {}): Promise<Page> => {
+  const visit = async (
+    options: BrowserContextOptions = {},
+    prepare: (page: Page) => Promise<unknown> = () => Promise.resolve(),
+  ): Promise<Page> => {
     const context = await browser!.newContext({ viewport: { width: 1100, height: 800 }, ...options });
     const page = await context.newPage();
     page.on('pageerror', (error) => faults.push(error.message));
@@ -70,9 +86,10 @@ describe('the page, in Chromium', function () {
     page.on('request', (request) => {
       if (!request.url().startsWith(url) && !/^(blob|data):/.test(request.url())) faults.push(request.url());
     });
-    await page.goto(url);
-    await page.waitForSelector('#samples button');
     pages.push(page);
+    await prepare(page);
+    await page.goto(url);
+    if (options.javaScriptEnabled !== false) await page.waitForSelector('#samples button');
     return page;
   };
   const captions = async (page: Page, count: number): Promise<string[]> => {
@@ -112,7 +129,7 @@ describe('the page, in Chromium', function () {
     const [first, bad, last] = await captions(page, 3);
     expect([first, last]).to.deep.equal(await expected(red, blue));
     expect(bad).to.match(/not a photo/);
-    expect(await page.locator('.photo').nth(0).locator('.ranked li').count()).to.equal(3);
+    expect(await page.locator('.photo').nth(0).locator('.others li').count()).to.equal(2);
     expect(await page.locator('.photo').nth(1).getAttribute('aria-label')).to.equal('package.json');
     expect(await page.locator('#live').textContent()).to.match(/^blue\.png: /);
   });
@@ -176,7 +193,7 @@ describe('the page, in Chromium', function () {
     expect(await page.locator('[name=beam]').inputValue()).to.equal('5');
     await page.setInputFiles('#files', red);
     await captions(page, 1);
-    expect(await page.locator('.ranked li').count()).to.equal(5);
+    expect(await page.locator('.others li').count()).to.equal(4);
     await page.click('#theme');
     await page.click('#theme');
     await page.waitForSelector('#history li');
@@ -188,7 +205,7 @@ describe('the page, in Chromium', function () {
     expect(again).to.equal((await captioner.caption([red], { n: 5 }))[0].captions[0].caption);
     await page.locator('.word').first().focus();
     await page.waitForSelector('.closer li');
-    await page.click('#forget');
+    await page.click('#clear');
     await page.waitForSelector('#earlier', { state: 'hidden' });
     await page.reload();
     await page.waitForSelector('#samples button');
@@ -249,11 +266,12 @@ describe('the page, in Chromium', function () {
       const [{ captions: wanted }] = await captioner.caption([red], search);
       expect(caption).to.equal(wanted![0].caption);
       const card = page.locator('.photo').first();
-      expect(await card.locator('.ranked span').allTextContents()).to.deep.equal(wanted!.map((each) => each.caption));
+      const others = wanted!.slice(1).map((each) => each.caption);
+      expect(await card.locator('.others li > span').allTextContents()).to.deep.equal(others);
       await card.locator('.search summary').click();
       await card.locator('.tree').waitFor();
       expect(await card.locator('.tree .best text').allTextContents()).to.deep.equal(caption.split(' '));
-      hints.add(await card.locator('.search .hint').textContent());
+      hints.add(await card.locator('.search .hint').first().textContent());
     }
     expect(hints.size).to.equal(3);
   });
@@ -310,16 +328,25 @@ describe('the page, in Chromium', function () {
     expect(scroll).to.equal(inner);
     expect(inner).to.equal(360);
     expect(small).to.deep.equal([]);
+    expect(await page.locator('#drop').innerText()).to.not.match(/drop|paste/i);
+    // The tree shows on which side there is more of it.
+    expect(await page.locator('.scrolled').getAttribute('class')).to.equal('scrolled after');
+    expect(await page.locator('.more').isVisible()).to.equal(true);
+    await page.locator('.scroller').evaluate((element) => (element.scrollLeft = element.scrollWidth));
+    await page.waitForSelector('.scrolled.before:not(.after)');
+    await page.setInputFiles('#files', [red, blue]);
+    await captions(page, 4);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).to.equal(360);
   });
 
   it('can be used by keyboard alone, in an order that makes sense', async () => {
     const page = await visit();
     await page.setInputFiles('#files', red);
     await captions(page, 1);
-    await page.locator('#forget').waitFor(); // what is kept in the history comes a moment later
+    await page.locator('#clear').waitFor(); // what is kept in the history comes a moment later
     await page.locator('.skip').focus();
     const stops: string[] = [];
-    for (let i = 0; i < 24; i++) {
+    for (let i = 0; i < 30; i++) {
       if (i > 0) await page.keyboard.press('Tab');
       stops.push(
         await page.evaluate(() => {
@@ -328,7 +355,19 @@ describe('the page, in Chromium', function () {
         }),
       );
     }
-    const order = ['skip', 'API', 'theme', 'files', 'camera', 'quiet close', 'word', 'How it was found', 'forget'];
+    const order = [
+      'skip',
+      'API',
+      'theme',
+      'files',
+      'camera',
+      'json',
+      'csv',
+      'quiet close',
+      'word',
+      'How it was found',
+      'clear',
+    ];
     const places = order.map((stop) => stops.indexOf(stop));
     expect(places, stops.join(', ')).to.not.include(-1);
     expect(places).to.deep.equal([...places].sort((a, b) => a - b));
@@ -361,7 +400,13 @@ describe('the page, in Chromium', function () {
     const page = await visit();
     await page.route('**/caption', (route) => route.abort());
     await page.setInputFiles('#files', red);
-    expect(await captions(page, 1)).to.deep.equal(['The service can not be reached. Is it still running?']);
+    expect(await captions(page, 1)).to.deep.equal([
+      'The service cannot be reached. Check that it is running, then try again.',
+    ]);
+    await page.unroute('**/caption');
+    await page.click('.retry');
+    await page.waitForSelector('.word');
+    expect(await captions(page, 1)).to.deep.equal(await expected(red));
     await page.route('**/readyz', (route) =>
       route.fulfill({
         status: 503,
@@ -384,6 +429,9 @@ describe('the page, in Chromium', function () {
       await page.goto(url);
       await page.setInputFiles('#files', red);
       await page.waitForSelector('#key-dialog[open]');
+      await page.fill('#key', 'wrong');
+      await page.keyboard.press('Enter');
+      await page.waitForSelector('#key-rejected:visible');
       await page.fill('#key', 'open-sesame');
       await page.keyboard.press('Enter');
       expect(await captions(page, 1)).to.deep.equal(await expected(red));
@@ -392,4 +440,230 @@ describe('the page, in Chromium', function () {
       await keyed.close();
     }
   });
+
+  it('explains a word that the pointer rests on, and none that it passes over', async () => {
+    const page = await visit({}, (each) => each.clock.install());
+    let explanations = 0;
+    page.on('request', (request) => {
+      if (request.url().endsWith('/explain')) explanations++;
+    });
+    await page.setInputFiles('#files', red);
+    await captions(page, 1);
+    await page.clock.pauseAt(Date.now() + 3_600_000);
+    const words = await page.locator('.word').all();
+    for (const word of [...words, ...words]) {
+      await word.hover();
+      await page.clock.runFor(200);
+      await page.mouse.move(0, 0);
+    }
+    await page.clock.runFor(1000);
+    expect(explanations).to.equal(0);
+    await words[0].hover();
+    await page.clock.runFor(300);
+    await page.waitForSelector('.closer li');
+    expect(explanations).to.equal(1);
+  });
+
+  it('captions again when options change: at once, or when asked where there are many photos', async () => {
+    const page = await visit();
+    await page.setInputFiles('#files', red);
+    const [before] = await captions(page, 1);
+    await page.waitForSelector('#history li');
+    await page.click('.options > summary');
+    await page.click('.options details > summary');
+    const [first] = before.split(' ');
+    await page.fill('[name=forbid]', first);
+    await page.locator('[name=n]').fill('2');
+    await page.waitForFunction(() => document.querySelectorAll('.others li').length === 1);
+    const [{ captions: wanted }] = await captioner.caption([red], { n: 2, forbid: [first] });
+    expect(await captions(page, 1)).to.deep.equal([wanted![0].caption]);
+    await page.waitForFunction((text) => document.querySelector('#history')!.textContent === text, wanted![0].caption);
+
+    await page.setInputFiles('#files', Array<string>(8).fill(blue));
+    await captions(page, 9);
+    let requests = 0;
+    page.on('request', (request) => {
+      if (request.url().endsWith('/caption')) requests++;
+    });
+    await page.locator('[name=n]').fill('1');
+    await page.waitForSelector('#again:visible');
+    expect(requests).to.equal(0);
+    expect(await page.locator('#again').textContent()).to.equal('Caption 9 photos again');
+    await page.click('#again');
+    await page.waitForFunction(() => document.querySelectorAll('.others').length === 0);
+    expect(await page.locator('#stale').isVisible()).to.equal(false);
+    expect(requests).to.equal(2);
+  });
+
+  it('is a table from four photos on, whose captions can be copied and downloaded', async () => {
+    const page = await visit({ permissions: ['clipboard-read', 'clipboard-write'] });
+    await page.setInputFiles('#files', [red, blue, 'package.json', red]);
+    const texts = await captions(page, 4);
+    expect(await page.locator('.line').count()).to.equal(4);
+    expect(await page.locator('.photo:visible').count()).to.equal(0);
+    await page.click('.toggle >> nth=1');
+    expect(await page.locator('.photo:visible').getAttribute('aria-label')).to.equal('blue.png');
+    await page.click('.line >> nth=0 >> text=Copy');
+    await page.waitForSelector('text=Copied');
+    expect(await page.evaluate(() => navigator.clipboard.readText())).to.equal(texts[0]);
+
+    const downloaded = async (button: string): Promise<string> => {
+      const [file] = await Promise.all([page.waitForEvent('download'), page.click(button)]);
+      return fs.readFileSync(await file.path(), 'utf8');
+    };
+    const { images } = JSON.parse(await downloaded('#json')) as { images: AnsweredPhoto[] };
+    expect(images.map(({ name }) => name)).to.deep.equal(['red.jpg', 'blue.png', 'package.json', 'red.jpg']);
+    expect(images[0].captions!.map(({ caption }) => caption))
+      .to.have.length(3)
+      .and.include(texts[0]);
+    expect(images[2].error!.message).to.equal(texts[2]);
+    const rows = parse(await downloaded('#csv'), { bom: true, columns: true }) as Record<string, string>[];
+    expect(rows).to.have.length(10);
+    expect(rows[0]).to.include({ photo: 'red.jpg', rank: '1', caption: texts[0], error: '' });
+    expect(Number(rows[0].probability)).to.equal(images[0].captions![0].p);
+    expect(rows[6]).to.include({ photo: 'package.json', caption: '', error: texts[2] });
+
+    await page.click('.line >> nth=2 >> .close');
+    expect(await page.locator('.photo:visible').count()).to.equal(3);
+  });
+
+  it('copies where the browser offers no clipboard', async () => {
+    const page = await visit({}, (each) =>
+      each.addInitScript(() => {
+        Object.defineProperty(navigator, 'clipboard', { value: undefined });
+      }),
+    );
+    await page.setInputFiles('#files', red);
+    const [caption] = await captions(page, 1);
+    await page.click('.facts >> text=Copy');
+    await page.waitForSelector('text=Copied');
+    await page.click('.options > summary');
+    await page.click('.options details > summary');
+    await page.locator('[name=forbid]').focus();
+    await page.keyboard.press('Control+V');
+    expect(await page.locator('[name=forbid]').inputValue()).to.equal(caption);
+  });
+
+  it('shows code that makes the same request', async () => {
+    const page = await visit();
+    const name = `a "b", it's.jpg`;
+    fs.copyFileSync(red, path.join(folder, name));
+    await page.click('.options > summary');
+    await page.click('.options details > summary');
+    await page.selectOption('[name=method]', 'sample');
+    await page.fill('[name=forbid]', 'stone, apple');
+    await page.setInputFiles('#files', path.join(folder, name));
+    const [caption] = await captions(page, 1);
+    await page.click('.facts >> text=Code');
+    const programs = {
+      curl: (code: string) => ['bash', '-c', code],
+      TypeScript: (code: string) => {
+        fs.writeFileSync(path.join(folder, 'call.mts'), code);
+        return [
+          process.execPath,
+          '--import',
+          pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href,
+          'call.mts',
+        ];
+      },
+      Python: (code: string) => ['python3', '-c', code],
+    };
+    for (const [language, command] of Object.entries(programs)) {
+      await page.check(`input[value=${language}]`);
+      const [program, ...args] = command((await page.locator('#code').textContent())!);
+      const run = await promisify(execFile)(program, args, { cwd: folder }).catch((error: unknown) => {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+        console.log(`      not checked: the code in ${language} (there is no ${program})`);
+      });
+      if (run) expect(run.stdout, language).to.include(caption);
+    }
+  });
+
+  it('says in words how sure a caption is, and nothing where that is unknown', async () => {
+    const unknown = await visit();
+    await unknown.setInputFiles('#files', red);
+    await captions(unknown, 1);
+    expect(await unknown.locator('.confidence').count()).to.equal(0);
+    const page = await visit({}, (each) =>
+      each.addInitScript(() => {
+        const parse = JSON.parse.bind(JSON);
+        JSON.parse = (text: string) => {
+          const value = parse(text) as { captions?: { confidence?: number }[] };
+          value.captions?.forEach((each, i) => (each.confidence = [0.9, 0.4, 0.1][i]));
+          return value;
+        };
+      }),
+    );
+    await page.setInputFiles('#files', red);
+    await captions(page, 1);
+    expect(await page.locator('.confidence').allTextContents()).to.deep.equal(['sure', 'unsure', 'guess']);
+    for (let confidence = 0; confidence <= 1; confidence += 0.05) {
+      expect(pageWord(confidence), String(confidence)).to.equal(confidenceWord(confidence));
+    }
+  });
+
+  it('works where the browser stores nothing, or its storage is full', async () => {
+    const blocked = await visit({}, (each) =>
+      each.addInitScript(() => {
+        for (const name of ['localStorage', 'sessionStorage', 'indexedDB']) {
+          const get = () => {
+            throw new DOMException('Access is denied.', 'SecurityError');
+          };
+          Object.defineProperty(window, name, { get });
+        }
+      }),
+    );
+    const full = await visit({}, (each) =>
+      each.addInitScript(() => {
+        Storage.prototype.setItem = () => {
+          throw new DOMException('The quota is exceeded.', 'QuotaExceededError');
+        };
+      }),
+    );
+    for (const page of [blocked, full]) {
+      await page.click('#theme');
+      expect(await page.locator('html').getAttribute('data-theme')).to.equal('light');
+      await page.setInputFiles('#files', red);
+      expect(await captions(page, 1)).to.deep.equal(await expected(red));
+    }
+  });
+
+  it('says that it needs JavaScript where there is none', async () => {
+    const page = await visit({ javaScriptEnabled: false });
+    expect(await page.locator('main').innerText()).to.match(/^This page needs JavaScript\./);
+    expect(await page.locator('#drop').isVisible()).to.equal(false);
+  });
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    it(`has no violations that axe finds, in ${colorScheme} colours`, async () => {
+      const source = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+      const page = await visit({ colorScheme, reducedMotion: 'reduce' });
+      const check = async (state: string): Promise<void> => {
+        await page.evaluate(source);
+        const found = await page.evaluate(async () => {
+          const { axe } = window as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
+          const { violations } = await axe.run();
+          return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+        });
+        expect(found, `${state}, ${colorScheme}`).to.deep.equal([]);
+      };
+      await page.click('.options > summary');
+      await check('with options');
+      await page.setInputFiles('#files', [red, 'package.json']);
+      await captions(page, 2);
+      await page.click('.word');
+      await page.waitForSelector('.closer li');
+      await page.waitForSelector('#history li');
+      await check('with captions');
+      await page.click('.facts >> text=Code');
+      await check('with code');
+      await page.click('#code-close');
+      await page.setInputFiles('#files', [red, blue]);
+      await captions(page, 4);
+      await page.click('.toggle >> nth=0');
+      await page.click('.search:visible summary');
+      await page.waitForSelector('.tree');
+      await check('with a table');
+    });
+  }
 });
