@@ -3,7 +3,6 @@
  * @param keepLines leaves line breaks and tabs as they are.
  */
 export function printable(text: string, { keepLines = false } = {}): string {
-  // eslint-disable-next-line no-control-regex -- these are what it is about
   return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (character) => {
     if (keepLines && (character === '\n' || character === '\t')) return character;
     const escape = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }[character];

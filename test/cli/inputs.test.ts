@@ -34,7 +34,6 @@ describe('what people give to captioner', function () {
     const shown = caption(names.map((name) => at(name)));
     expect(shown.code).to.equal(0);
     expect(shown.stdout).to.contain('red\\u001b[31m.jpg: ').and.contain('two\\nlines.jpg: ');
-    // eslint-disable-next-line no-control-regex -- this is what it is about
     expect(shown.stdout + shown.stderr).to.not.match(/\u001b/);
     const missing = caption([at('no\u001b[2J\nsuch.jpg')]);
     expect(missing.code).to.equal(1);
