@@ -1,11 +1,11 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { createRequire } from 'node:module';
+import { projectFolder } from '../lib/files/package.js';
 import { KernelClient } from './client.js';
 import type { Cell, Notebook } from './notebook.js';
 
 /** The project's folder, from `jupyter/` as from `dist/jupyter/`. */
-export const root = path.dirname(createRequire(import.meta.url).resolve('captioner/package.json'));
+export const root = projectFolder;
 const kernelspec = path.join(root, 'jupyter', 'kernels', 'captioner');
 
 /** A cell that failed, and how. */

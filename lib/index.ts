@@ -59,6 +59,7 @@ export { shapesDataset, type ShapesOptions } from './data/datasets/shapes.js';
 export { summarise, type DatasetSummary, type PhotoCounts } from './data/datasets/summary.js';
 export {
   openFeatures,
+  readRows,
   readSkipped,
   viewsOf,
   type EncoderIdentity,
@@ -71,6 +72,7 @@ export {
   type ExtractionRequest,
   type PhotoEncoder,
 } from './data/features/extraction.js';
+export { featureStatistics, type FeatureStatistics } from './data/features/statistics.js';
 export { photoFeatures } from './data/features/photo-features.js';
 export { mergeFeatures, type MergeReport, type MergeRequest } from './data/features/merge.js';
 export { isInShard, lackingShards, parseShard, shardPath, type Shard } from './data/features/shard.js';
@@ -119,4 +121,5 @@ export { alarmThresholds, type Check } from './metrics/checks.js';
 export { referenceFit, type ReferenceFit } from './metrics/perplexity.js';
 export { reportCaptions, type CaptionReport, type EvaluatedPhoto } from './metrics/report.js';
 export { modelCard, type TestReport } from './publish/card.js';
-export { lessonPreset, openLesson, openSamples, projectFolder, type LessonData, type Preset } from './lesson.js';
+export { lessonPreset, openLesson, openSamples, type LessonData, type Preset } from './lesson.js';
+export { libraryVersion, projectFolder } from './files/package.js';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
+import { projectFolder } from './files/package.js';
 import { Captioner } from './captioner/captioner.js';
 import { openDataset } from './data/datasets/datasets.js';
 import { extractFeatures, type PhotoEncoder } from './data/features/extraction.js';
@@ -29,9 +29,6 @@ export interface LessonData {
   };
   readonly vocabulary: { readonly minCount: number };
 }
-
-/** The project's folder, wherever the notebook lies. */
-export const projectFolder = path.dirname(createRequire(import.meta.url).resolve('captioner/package.json'));
 
 /** The preset that `CAPTIONER_PRESET` names; else `flickr8k` where the data set is there, else `tiny`. */
 export async function lessonPreset(): Promise<Preset> {

@@ -8,6 +8,8 @@ export {
   type ExportedGraph,
 } from './backend/index.js';
 export { Decoder, type DecoderOptions, type DecoderState, type DropoutMasks } from './model/decoder/decoder.js';
+export { weightsOf } from './model/variables.js';
+export { DecoderSession } from './search/decoder-session.js';
 export { exportDecoder } from './model/decoder/export-decoder.js';
 export { describeEncoder, readEncoder, type EncoderSource } from './model/encoder/encoder-source.js';
 export { exportEncoder } from './model/encoder/export-encoder.js';

@@ -4,9 +4,8 @@ import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { randomUUID } from 'node:crypto';
-import { createRequire } from 'node:module';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { CaptionerError } from '../lib/index.js';
+import { CaptionerError, libraryVersion } from '../lib/index.js';
 import type { Keys, ServiceConfig } from './config.js';
 import { plainError, ServiceError, statusOfCode } from './errors.js';
 import { clientOf, requireKey } from './keys.js';
@@ -200,11 +199,15 @@ async function readBodies(app: FastifyInstance, { limits }: Service): Promise<vo
 }
 
 async function document(app: FastifyInstance, { page }: ServiceConfig): Promise<void> {
-  const { version } = createRequire(import.meta.url)('captioner/package.json') as { version: string };
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'captioner', description: 'Captions photos.', version, license: { name: 'MIT' } },
+      info: {
+        title: 'captioner',
+        description: 'Captions photos.',
+        version: libraryVersion(),
+        license: { name: 'MIT' },
+      },
       components: {
         securitySchemes: {
           bearer: { type: 'http', scheme: 'bearer' },

@@ -14,7 +14,7 @@ import {
   type Checkpoint,
   type ConfidenceCalibration,
 } from '../model/checkpoint/checkpoint.js';
-import { viewsOf, type FeatureStore } from '../data/features/store.js';
+import { readRows, viewsOf, type FeatureStore } from '../data/features/store.js';
 import { locateEncoder } from '../model/checkpoint/find-encoder.js';
 import { Encoder } from '../model/encoder/encoder.js';
 import { defaultCheckpoint } from './shipped-models.js';
@@ -165,7 +165,8 @@ export class Captioner {
     search: Partial<SearchConfig> = {},
     { progress = silent, signal }: CaptioningOptions = {},
   ): AsyncGenerator<CaptionedPhoto> {
-    this.check(search);
+    const resolved = resolveSearch(search);
+    this.check(resolved);
     const encoder = await this.ready();
     progress.start('Captioning', photos.length, 'photos');
     try {
@@ -175,7 +176,7 @@ export class Captioner {
         // The following photos are decoded while these are captioned.
         next = decodeAll(photos, first + BATCH, encoder.inputSize);
         signal?.throwIfAborted();
-        for (const photo of await this.captionDecoded(encoder, decoded, search)) yield photo;
+        for (const photo of await this.captionDecoded(encoder, decoded, resolved)) yield photo;
         progress.update(Math.min(photos.length, first + BATCH));
       }
     } finally {
@@ -193,16 +194,15 @@ export class Captioner {
     { progress = silent, signal }: CaptioningOptions = {},
   ): AsyncGenerator<CaptionedPhoto> {
     checkEncoder(this.checkpoint.config, features.encoder, 'The features');
-    this.check(search);
-    const { ids, dimension } = features;
+    const resolved = resolveSearch(search);
+    this.check(resolved);
+    const { ids } = features;
     progress.start('Captioning', ids.length, 'photos');
     try {
       for (let first = 0; first < ids.length; first += BATCH) {
         signal?.throwIfAborted();
         const batch = ids.slice(first, first + BATCH);
-        const rows = new Float32Array(batch.length * dimension);
-        batch.forEach((id, i) => features.read(id, rows, i * dimension));
-        const captions = await this.captionFeatures(rows, batch.length, search);
+        const captions = await this.captionFeatures(readRows(features, batch), batch.length, resolved);
         for (const [i, file] of batch.entries()) yield { file, captions: captions[i] };
         progress.update(Math.min(ids.length, first + BATCH));
       }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
+import { projectFolder } from '../files/package.js';
 import { CaptionerError } from '../errors.js';
 import { encoderSource, registeredEncoder, type RegisteredEncoder } from '../model/encoder/registry.js';
 
@@ -28,10 +28,9 @@ const shipped: readonly { readonly name: string; readonly encoder?: string }[] =
 
 /** The checkpoints that come with the package, the best one first. */
 export function shippedModels(): ShippedModel[] {
-  const root = path.dirname(createRequire(import.meta.url).resolve('captioner/package.json'));
   return shipped
     .map(({ name, encoder }) => ({
-      ...{ name, folder: path.join(root, 'checkpoints', name) },
+      ...{ name, folder: path.join(projectFolder, 'checkpoints', name) },
       ...(encoder !== undefined && { encoder: registeredEncoder(encoder) }),
     }))
     .filter(({ folder }) => existsSync(folder));

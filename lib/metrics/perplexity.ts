@@ -1,4 +1,4 @@
-import type { FeatureStore } from '../data/features/store.js';
+import { readRows, type FeatureStore } from '../data/features/store.js';
 import { captionLogProbabilities } from '../search/alternatives.js';
 import type { Stepper } from '../search/stepper.js';
 import { Vocabulary } from '../text/vocabulary.js';
@@ -49,8 +49,10 @@ export async function referenceFit<State>(
   for (let first = 0; first < captions.length; first += CAPTIONS) {
     signal?.throwIfAborted();
     const together = captions.slice(first, first + CAPTIONS);
-    const rows = new Float32Array(together.length * features.dimension); // [B, D]
-    together.forEach(({ id }, row) => features.read(id, rows, row * features.dimension));
+    const rows = readRows(
+      features,
+      together.map(({ id }) => id),
+    ); // [B, D]
     const found = await captionLogProbabilities(
       stepper,
       rows,

@@ -1,6 +1,7 @@
 import type { SearchConfig } from '../config.js';
-import type { FeatureStore } from '../data/features/store.js';
+import { readRows, type FeatureStore } from '../data/features/store.js';
 import { searchCaptions } from '../search/search.js';
+import { resolveSearch } from '../search/search-config.js';
 import type { Stepper } from '../search/stepper.js';
 import type { Vocabulary } from '../text/vocabulary.js';
 
@@ -39,12 +40,12 @@ export async function predictCaptions<State>(
   { onProgress, signal }: PredictionOptions = {},
 ): Promise<ConfidentPrediction[]> {
   const predictions: ConfidentPrediction[] = [];
+  const single = resolveSearch({ ...search, n: 1 });
   for (let first = 0; first < photos.length; first += PHOTOS) {
     signal?.throwIfAborted();
     const together = photos.slice(first, first + PHOTOS);
-    const rows = new Float32Array(together.length * features.dimension); // [B, D]
-    together.forEach((id, row) => features.read(id, rows, row * features.dimension));
-    const found = await searchCaptions(stepper, vocabulary, rows, together.length, { ...search, n: 1 });
+    const rows = readRows(features, together); // [B, D]
+    const found = await searchCaptions(stepper, vocabulary, rows, together.length, single);
     together.forEach((id, row) => {
       const { tokens, logProbability, tokenLogProbabilities } = found[row][0];
       const caption = vocabulary.decode(tokens, { unknown: true });

@@ -16,17 +16,23 @@ const readBy: Partial<Record<keyof SearchConfig, readonly Method[]>> = {
   require: ['beam', 'diverse'],
 };
 
+/** Searches that were checked: they are not checked again for each batch of photos. */
+const resolved = new WeakSet<Partial<SearchConfig>>();
+
 /**
  * Checks search options and fills in the defaults. The default beam is as wide as the number of
  * captions requires; in diverse search, each group is as wide as a default beam.
+ * A search that is already resolved is returned as it is.
  *
  * @param widest upper bound of a default beam, as far as n allows.
  * @throws CaptionerError `bad-option` for a wrong value, or options that do not go together.
  */
 export function resolveSearch(search: Partial<SearchConfig>, widest = 1000): SearchConfig {
+  if (resolved.has(search)) return search as SearchConfig;
   const config = parseConfig(SearchConfig, search);
   if (search.beam === undefined) config.beam = beamFor(config, widest);
   checkSearch(config);
+  resolved.add(Object.freeze(config));
   return config;
 }
 
@@ -49,6 +55,7 @@ export function groupsOf({ groups, n }: Pick<SearchConfig, 'groups' | 'n'>): num
  * @throws CaptionerError `bad-option`
  */
 export function checkSearch(config: SearchConfig): void {
+  if (resolved.has(config)) return;
   const { method, beam, n, minLength, maxLength } = config;
   const defaults = SearchConfig.parse({});
   for (const [option, methods] of Object.entries(readBy) as [keyof SearchConfig, readonly Method[]][]) {

@@ -1,16 +1,15 @@
 import { readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
+import { projectFolder } from '../../lib/index.js';
 
 /** The page, whose scripts the build compiles into `dist`, and the photos to try it with. */
 export async function pageRoutes(app: FastifyInstance): Promise<void> {
-  const root = path.dirname(createRequire(import.meta.url).resolve('captioner/package.json'));
-  const samples = path.join(root, 'data', 'samples');
+  const samples = path.join(projectFolder, 'data', 'samples');
   const hidden = { schema: { hide: true }, logLevel: 'warn' as const };
   await app.register(fastifyStatic, {
-    root: [path.join(root, 'serve', 'page', 'static'), path.join(root, 'dist', 'serve', 'page')],
+    root: [path.join(projectFolder, 'serve', 'page', 'static'), path.join(projectFolder, 'dist', 'serve', 'page')],
     cacheControl: false,
     schemaHide: true,
     logLevel: 'warn',

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { CaptionerError } from '../../errors.js';
 import { silent, type ProgressReporter } from '../../progress.js';
 import { FeatureWriter } from './writer.js';
-import { differingField, openFeatures, readSkipped, type FeatureStore } from './store.js';
+import { differingField, openFeatures, readRows, readSkipped, type FeatureStore } from './store.js';
 
 export interface MergeRequest {
   /** Feature stores of the same encoder, views and precision: shards of a data set, or several data sets. */
@@ -48,7 +48,7 @@ export async function mergeFeatures({
   try {
     for (const source of sources) stores.push(openFeatures(source));
     refuseUnlike(sources, stores);
-    const [{ encoder, precision, dimension }] = stores;
+    const [{ encoder, precision }] = stores;
     const writer = FeatureWriter.open(folder, encoder, precision);
     const before = writer.count();
     let complete = false;
@@ -64,9 +64,7 @@ export async function mergeFeatures({
           signal?.throwIfAborted();
           const batch = stored.slice(first, first + batchRows);
           const ids = batch.filter((id) => !writer.has(id));
-          const rows = new Float32Array(ids.length * dimension);
-          ids.forEach((id, i) => store.read(id, rows, i * dimension));
-          if (ids.length) writer.append(ids, rows);
+          if (ids.length) writer.append(ids, readRows(store, ids));
           done += batch.length;
           progress.update(done);
         }

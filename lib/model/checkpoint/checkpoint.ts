@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { z } from 'zod';
 import {
@@ -144,10 +143,6 @@ export function encoderOf(folder: string, { encoder, finetuned }: CheckpointConf
   const own = ownEncoder(folder);
   if (own !== undefined || !finetuned) return own ?? encoder.name;
   throw new CaptionerError('not-found', `There is no ${path.join(folder, encoderFileName)}. ${incomplete}`);
-}
-
-export function libraryVersion(): string {
-  return (createRequire(import.meta.url)('captioner/package.json') as { version: string }).version;
 }
 
 /** Writes a checkpoint folder, all or nothing: a kill at any moment leaves the former one or this one, whole. */

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { CaptionerError } from '../../errors.js';
 import { hashOfFile } from '../../files/checksum.js';
+import { projectFolder } from '../../files/package.js';
 import { encoderOfFile, encoders } from '../encoder/registry.js';
 import { encoderOf, ownEncoder, type CheckpointConfig } from './checkpoint.js';
 
@@ -36,8 +36,7 @@ function unknownEncoder(folder: string, { encoder }: CheckpointConfig): Captione
 
 /** The file with this checksum in a checkpoint that comes with the package. */
 async function shippedEncoder(sha256: string): Promise<string | undefined> {
-  const root = path.dirname(createRequire(import.meta.url).resolve('captioner/package.json'));
-  const shipped = path.join(root, 'checkpoints');
+  const shipped = path.join(projectFolder, 'checkpoints');
   if (!existsSync(shipped)) return undefined;
   for (const name of readdirSync(shipped)) {
     const file = ownEncoder(path.join(shipped, name));

@@ -4,12 +4,8 @@ import type { Manifest } from '../../data/datasets/manifest.js';
 import { featureStatistics } from '../../data/features/statistics.js';
 import { plainIdentity, type FeatureStore } from '../../data/features/store.js';
 import { CaptionerError } from '../../errors.js';
-import {
-  checkEncoder,
-  findCheckpoint,
-  libraryVersion,
-  type CheckpointConfig,
-} from '../../model/checkpoint/checkpoint.js';
+import { libraryVersion } from '../../files/package.js';
+import { checkEncoder, findCheckpoint, type CheckpointConfig } from '../../model/checkpoint/checkpoint.js';
 import { Decoder } from '../../model/decoder/decoder.js';
 import { exportDecoder } from '../../model/decoder/export-decoder.js';
 import { Random } from '../../random.js';

@@ -1,6 +1,7 @@
-import { parseConfig, SearchConfig, type TrainingConfig } from '../../config.js';
+import type { TrainingConfig } from '../../config.js';
 import type { FeatureStore } from '../../data/features/store.js';
 import { DecoderSession } from '../../search/decoder-session.js';
+import { resolveSearch } from '../../search/search-config.js';
 import { predictCaptions } from '../../metrics/predictions.js';
 import { ptbTokenize } from '../../metrics/ptb.js';
 import { CaptionScorer } from '../../metrics/scorer.js';
@@ -68,7 +69,7 @@ export class Validation {
     const session = await DecoderSession.load(graphs, weights);
     try {
       const ids = dev.map(({ id }) => id);
-      const search = parseConfig(SearchConfig, {});
+      const search = resolveSearch({});
       const predictions = await predictCaptions(session, vocabulary, features, ids, search, { signal });
       return { ...this.scorer.score(predictions.map(({ caption }) => ptbTokenize(caption))).corpus };
     } finally {

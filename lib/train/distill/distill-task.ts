@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { compile, type CompiledStep } from '../../backend/index.js';
 import type { PhotoFile } from '../../data/features/photo-file.js';
 import type { FeatureStatistics } from '../../data/features/statistics.js';
-import type { FeatureStore } from '../../data/features/store.js';
+import { readRows, type FeatureStore } from '../../data/features/store.js';
 import { replaceFolder } from '../../files/folder.js';
 import { safetensorsParts } from '../../files/safetensors.js';
 import { decodePhoto, normalise } from '../../images/photo.js';
@@ -52,7 +52,6 @@ export class DistillTask implements TrainingTask<Batch> {
   private readonly run: CompiledStep<Tensors, { loss: tf.Tensor; gradientNorm: tf.Tensor }>;
   private readonly ahead = new Prefetcher<Batch, Uint8Array[]>();
   private readonly pixels: Float32Array;
-  private readonly targets: Float32Array;
   /** Of the current epoch. */
   private batches: readonly Batch[] = [];
   private features?: FeatureStore;
@@ -67,7 +66,6 @@ export class DistillTask implements TrainingTask<Batch> {
     const variables = trainableVariables(network.variables);
     this.optimizer = new Adam(variables, { ...training, optimizer: 'adam' }, run.past?.slots);
     this.pixels = new Float32Array(B * 3 * inputSize ** 2);
-    this.targets = new Float32Array(B * network.dimension);
     this.run = compile((inputs: Tensors) =>
       this.optimizer.minimize(() => distillationLoss(network, inputs, training.cosineWeight), inputs),
     );
@@ -93,11 +91,12 @@ export class DistillTask implements TrainingTask<Batch> {
     for (const next of this.batches.slice(at + 1, at + 3)) this.ahead.begin(next, () => this.decode(next));
     const { mean, std } = imagenet;
     (await decoding).forEach((rgb, i) => normalise(rgb, S, mean, std, this.pixels, i * 3 * S * S));
-    batch.forEach(({ id }, i) => this.features!.read(id, this.targets, i * network.dimension));
+    const ids = batch.map(({ id }) => id);
+    const targets = readRows(this.features!, ids); // [B, D]
     const learningRate = learningRateAt(step, this.epochs * this.batchesPerEpoch, config.training);
     const result = await readScalars(this.run, {
       photos: tf.tensor4d(this.pixels, [B, 3, S, S]),
-      targets: tf.tensor2d(this.targets, [B, network.dimension]),
+      targets: tf.tensor2d(targets, [B, network.dimension]),
       ...this.optimizer.inputs(step + 1, learningRate),
     });
     return { ...result, learningRate, count: B };

@@ -9,7 +9,7 @@ import { featureStatistics } from '../../data/features/statistics.js';
 import { plainIdentity } from '../../data/features/store.js';
 import { CaptionerError } from '../../errors.js';
 import { decodePhoto, normalise } from '../../images/photo.js';
-import { libraryVersion } from '../../model/checkpoint/checkpoint.js';
+import { libraryVersion } from '../../files/package.js';
 import { ConvNet } from '../../model/encoder/convnet.js';
 import { imagenet } from '../../model/encoder/registry.js';
 import { Random } from '../../random.js';

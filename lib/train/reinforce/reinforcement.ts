@@ -1,7 +1,8 @@
 import { useBackend } from '../../backend/index.js';
 import { parseConfig, ReinforcementConfig, type DecoderConfig } from '../../config.js';
 import type { FeatureStore } from '../../data/features/store.js';
-import { checkEncoder, encoderOf, libraryVersion } from '../../model/checkpoint/checkpoint.js';
+import { libraryVersion } from '../../files/package.js';
+import { checkEncoder, encoderOf } from '../../model/checkpoint/checkpoint.js';
 import { Decoder } from '../../model/decoder/decoder.js';
 import { datasetCounts, encodeCaptions, reportGaps, withFeatures, type StoredData } from '../batches/caption-data.js';
 import { tokenizeData } from '../batches/tokenize-dataset.js';
