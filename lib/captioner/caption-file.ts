@@ -14,7 +14,8 @@ import { findCheckpoint, loadCheckpoint } from '../model/checkpoint/checkpoint.j
 import { encodeSafetensors } from '../files/safetensors.js';
 
 /**
- * What captions depend on besides the photo, as twelve hexadecimal digits: the captioners' encoder, words and weights, and the search.
+ * A key of everything that captions depend on besides the photo (encoder, vocabulary and weights of the captioners, and the search), as
+ * twelve hexadecimal digits.
  * @param checkpoints as `Captioner.load` takes them.
  * @throws CaptionerError as `loadCheckpoint` does; `bad-option` of the search.
  */
@@ -94,7 +95,7 @@ export class CaptionFile {
    * Makes the file, or opens it and cuts off a last line that a kill left unfinished.
    * @param key of {@link captionKey}.
    * @param minConfidence captions of less are withheld.
-   * @throws CaptionerError `bad-input`: it can't be written, holds other things, or another process is writing it.
+   * @throws CaptionerError `bad-input`: it cannot be written, holds other things, or another process is writing it.
    */
   static open(place: string, key: string, minConfidence = 0): CaptionFile {
     let unlock: (() => void) | undefined;
@@ -121,7 +122,7 @@ export class CaptionFile {
     return this.done.size;
   }
 
-  /** Of these, how many were added since it was opened. */
+  /** The number of these that were added since it was opened. */
   get added(): number {
     return this.addedLines;
   }

@@ -50,7 +50,7 @@ export interface CaptionedPhoto {
 export type CaptionedPhotos<Photos extends readonly PhotoSource[]> = { -readonly [K in keyof Photos]: CaptionedPhoto };
 
 export interface CaptionerOptions extends Partial<InferenceConfig> {
-  /** Path of the encoder's ONNX file, where it shall not be looked for or downloaded by its name. */
+  /** Path of the encoder's ONNX file, if it should not be found or downloaded by its name. */
   readonly encoder?: string;
   /** Sees the download of an encoder. */
   readonly progress?: ProgressReporter;
@@ -59,9 +59,9 @@ export interface CaptionerOptions extends Partial<InferenceConfig> {
   readonly threads?: number;
 }
 
-/** What many photos are captioned with. */
+/** Options for captioning many photos. */
 export interface CaptioningOptions {
-  /** Told how many photos are done. */
+  /** Receives the number of photos done. */
   readonly progress?: ProgressReporter;
   /** Aborting stops before the next batch. */
   readonly signal?: AbortSignal;
@@ -156,7 +156,7 @@ export class Captioner {
   }
 
   /**
-   * Captions photos batch by batch and gives what became of each, in order, as it comes. A photo that can't be used is an error in
+   * Captions photos batch by batch and yields the result of each, in order. A photo that cannot be used is an error in
    * its place.
    * @throws CaptionerError `bad-option`; `download`, `not-found`, `corrupt` or `mismatch` of the encoder; what `signal` was aborted with.
    */
@@ -223,7 +223,7 @@ export class Captioner {
   }
 
   /**
-   * Refuses a search that this captioner can't make, before there are photos.
+   * Refuses a search that this captioner cannot make, before there are photos.
    * @throws CaptionerError `bad-option`
    */
   check(search: Partial<SearchConfig>): void {

@@ -26,7 +26,7 @@ export interface Explanation {
   readonly captions: readonly Caption[];
   /** Each word of the caption and, last, its `<end>`, with the likeliest words for its place. */
   readonly words: readonly (ProbableWord & { readonly alternatives: readonly ProbableWord[] })[];
-  /** What the search looked at, step by step: see `SearchTrace`. */
+  /** The hypotheses of the search, step by step: see `SearchTrace`. */
   readonly search: readonly (readonly (Omit<TracedCandidate, 'token' | 'logProbability'> & ProbableWord)[])[];
   /** Which part of the photo each of `words` comes from. */
   readonly occlusion: OcclusionMap;

@@ -2,7 +2,7 @@ import { captionLogProbabilities } from '../search/alternatives.js';
 import type { Stepper } from '../search/stepper.js';
 import { CaptionerError } from '../errors.js';
 
-/** What {@link occlusion} needs of an encoder. */
+/** The part of an encoder that {@link occlusion} needs. */
 export interface PhotoFeatures {
   /** Width and height of the photos it takes. */
   readonly inputSize: number;
@@ -17,7 +17,7 @@ export interface OcclusionOptions {
   readonly signal?: AbortSignal;
 }
 
-/** How much each part of a photo matters for each word of a caption. */
+/** The influence of each part of a photo on each word of a caption. */
 export interface OcclusionMap {
   readonly grid: number;
   /**

@@ -1,7 +1,7 @@
 import type { DecoderConfig } from '../config.js';
 import type { Random } from '../random.js';
 
-/** What a decoder's shapes depend on besides its hyperparameters. */
+/** The sizes that a decoder's shapes depend on besides its hyperparameters. */
 export interface DecoderSizes {
   /** Dimensions of a photo's feature vector. */
   readonly featureSize: number;

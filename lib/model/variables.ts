@@ -43,7 +43,7 @@ export function createVariable(
   return tf.tidy(() => tf.variable(tf.tensor(values.slice(), [...shape], 'float32'), trainable, freeName(name)));
 }
 
-/** The variables' numbers of now. */
+/** The current values of variables. */
 export function weightsOf(variables: Variables): Weights {
   return new Map(
     Object.entries(variables).map(([name, variable]) => [
@@ -62,7 +62,7 @@ export function disposeVariables(variables: Variables): void {
   tf.dispose(Object.values(variables));
 }
 
-/** tfjs wants names that no living variable has: a second decoder's are numbered. */
+/** A name that no living tfjs variable has: those of a second decoder are numbered. */
 function freeName(name: string): string {
   const taken = tf.engine().registeredVariables;
   let free = name;
@@ -82,7 +82,7 @@ export function fillEmptyRows(vectors: Float32Array, vocabularySize: number, ran
   const rows = Array.from({ length: vocabularySize }, (_, i) => matrix.subarray(i * E, (i + 1) * E));
   const empty = rows.filter((row) => row.every((x) => x === 0));
   const squares = matrix.reduce((sum, x) => sum + x * x, 0);
-  const deviation = Math.sqrt(squares / ((rows.length - empty.length) * E)) || 0.1;
-  for (const row of empty) for (let k = 0; k < E; k++) row[k] = deviation * random.normal();
+  const standardDeviation = Math.sqrt(squares / ((rows.length - empty.length) * E)) || 0.1;
+  for (const row of empty) for (let k = 0; k < E; k++) row[k] = standardDeviation * random.normal();
   return matrix;
 }

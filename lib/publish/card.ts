@@ -5,7 +5,7 @@ import { byScore } from '../metrics/bootstrap.js';
 import { scoreNames } from '../metrics/statistics.js';
 import { allDatasets, lastDataset, type CheckpointConfig } from '../model/checkpoint/checkpoint.js';
 
-/** What a card says of a metrics.json that `captioner evaluate` wrote. */
+/** The part of a metrics.json by `captioner evaluate` that a card quotes. */
 export const TestReport = z.object({
   split: z.string(),
   photos: z.int(),
@@ -45,13 +45,13 @@ function testTable({ split, photos, beams }: TestReport): string {
   return `## Scores on ${photos} ${split} photos, x 100\n\n${[line(['beam', ...scoreNames]), line(['beam', ...scoreNames].map(() => '---')), ...rows].join('\n')}\n`;
 }
 
-/** What the features are the mean of, where it is more than the photo. */
+/** A sentence part on averaged views, where features are the mean of several. */
 function averaged({ encoder }: CheckpointConfig): string {
   const views = viewsOf(encoder);
   return views === 'one' ? '' : `, the mean over ${viewCounts[views]} views of each photo (\`${views}\`)`;
 }
 
-/** What was learned from besides the photos, where there was more. */
+/** A sentence part on random views, where a phase learned from some. */
 function augmented({ randomViews }: CheckpointConfig['dataset']): string {
   return randomViews === undefined ? '' : `, ${randomViews} random views of them`;
 }
@@ -80,7 +80,7 @@ The decoder then learned from the CIDEr-D of its own captions (self-critical seq
 `;
 }
 
-/** What a known data set, which any phase of its training saw, allows to do with a model. */
+/** The terms of each known data set that any phase of the training saw. */
 function licence(config: CheckpointConfig): string {
   if (!allDatasets(config).some(({ name }) => /flickr8k/i.test(name))) return '';
   return `

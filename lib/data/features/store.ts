@@ -28,11 +28,11 @@ export const storeFiles = {
 /** Who made features: they mean something only to a decoder that was trained on those of the same network and the same views. */
 export interface EncoderIdentity {
   readonly name: string;
-  /** Of the network's file. */
+  /** Checksum of the network's file. */
   readonly sha256: string;
   /** Length of a feature vector. */
   readonly dimension: number;
-  /** Views of a photo that they are the mean of; `one` where it is left out. */
+  /** Views of a photo whose features are averaged; `one` if left out. */
   readonly views?: PhotoViews | undefined;
 }
 
@@ -63,7 +63,7 @@ export interface FeatureStore {
   readonly dimension: number;
   readonly encoder: EncoderIdentity;
   readonly precision: Precision;
-  /** Of the photos, in the order of the rows. */
+  /** Ids of the photos, in the order of the rows. */
   readonly ids: readonly string[];
   /** Ids of random views of these photos, which have rows, too (see `viewId`). */
   readonly randomViews: readonly string[];
@@ -266,7 +266,7 @@ function parseEntry(line: string): IndexEntry | undefined {
   }
 }
 
-/** The photos of a store that could not be decoded. Lines that can't be read, as a kill may leave, are left out. */
+/** The photos of a store that could not be decoded. Lines that cannot be read are left out, as a killed process may leave one. */
 export function readSkipped(folder: string): SkippedPhoto[] {
   const file = path.join(folder, storeFiles.skipped);
   if (!existsSync(file)) return [];

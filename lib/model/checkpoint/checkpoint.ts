@@ -39,7 +39,7 @@ const Dataset = z.strictObject({
 const Trained = z.strictObject({ epochs: z.int(), steps: z.int() });
 const Scores = z.record(z.string(), z.number());
 
-/** How sure a captioner is of its captions, calibrated on photos that it was not trained on. */
+/** The confidence of a captioner in its captions, calibrated on photos that it was not trained on. */
 export const ConfidenceCalibration = z.strictObject({
   /** A caption is good when its CIDEr-D is at least this. */
   threshold: z.number().min(0),
@@ -61,9 +61,9 @@ export const CheckpointConfig = z.strictObject({
   vocabulary: VocabularyConfig,
   vocabularySize: z.int().min(4),
   training: savedConfig(TrainingConfig),
-  /** What it was trained on. */
+  /** The data it was trained on. */
   dataset: Dataset,
-  /** How far it was trained. */
+  /** The extent of the training. */
   trained: Trained,
   /** The trained captioner that its training began with, where it did: of which encoder, how far it was trained, and on what. */
   from: z.strictObject({ encoder: Encoder, trained: Trained, datasets: z.array(Dataset).min(1) }).optional(),
@@ -82,11 +82,11 @@ export const CheckpointConfig = z.strictObject({
 });
 export type CheckpointConfig = z.output<typeof CheckpointConfig>;
 
-/** What the last phase of its training learned from. */
+/** The data of the last phase of its training. */
 export const lastDataset = ({ dataset, finetuned, reinforced }: CheckpointConfig) =>
   (reinforced ?? finetuned)?.dataset ?? dataset;
 
-/** What all phases of its training learned from, each data set once, in their order. */
+/** The data of all phases of its training, each data set once, in their order. */
 export function allDatasets({ from, dataset, finetuned, reinforced }: CheckpointConfig) {
   const phases = [...(from?.datasets ?? []), dataset, finetuned?.dataset, reinforced?.dataset];
   const datasets = phases.filter((phase) => phase !== undefined);
@@ -103,7 +103,7 @@ export interface Checkpoint {
   readonly graphs: ReadonlyMap<string, Uint8Array>;
 }
 
-/** What a training run needs, besides the checkpoint, to go on exactly where it was. */
+/** The state that an exact resume needs besides the checkpoint. */
 export interface ResumeState<S> {
   /** The optimiser's arrays by name. */
   readonly slots: Weights;
@@ -149,7 +149,7 @@ export function encoderOf(folder: string, { encoder, finetuned }: CheckpointConf
 export function saveCheckpoint(folder: string, checkpoint: Checkpoint, options: SaveOptions = {}): void {
   const { config, vocabulary, weights, graphs } = checkpoint;
   if (completeFolder(folder)) {
-    readFolderFile(folder, 'config.json', 'The folder is no checkpoint and is not replaced: choose another one.');
+    readFolderFile(folder, 'config.json', 'The folder is not a checkpoint and is not replaced. Choose another one.');
   }
   const { storage, card, history, encoder, resume } = options;
   const words = Buffer.from(`${JSON.stringify(vocabulary.toJSON())}\n`);
@@ -172,7 +172,7 @@ export function saveCheckpoint(folder: string, checkpoint: Checkpoint, options: 
   });
 }
 
-/** What the header of a safetensors file says of the files beside it: `crc32:vocab.json` and its CRC-32. */
+/** Header entries of a safetensors file for the files beside it: `crc32:vocab.json` and its CRC-32. */
 function checksums(files: Readonly<Record<string, Uint8Array>>): Record<string, string> {
   return Object.fromEntries(Object.entries(files).map(([name, bytes]) => [`crc32:${name}`, checksumOf([bytes])]));
 }
@@ -308,5 +308,5 @@ function checkWeights(config: CheckpointConfig, weights: Weights, file: string):
   }
   const known = new Set(parameters.map(({ name }) => name));
   const stranger = [...weights.keys()].find((name) => !known.has(name));
-  if (stranger !== undefined) throw refuse(`'${stranger}' is no part of such a decoder`);
+  if (stranger !== undefined) throw refuse(`'${stranger}' is not part of such a decoder`);
 }

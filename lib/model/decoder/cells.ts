@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** What a layer remembers: h, and in an LSTM also the cell c. Both [B, H]. */
+/** The state of a layer: h, and in an LSTM also the cell c. Both [B, H]. */
 export interface LayerState {
   readonly h: tf.Tensor2D;
   readonly c?: tf.Tensor2D;

@@ -5,7 +5,7 @@ import { cells, type LayerState } from './cells.js';
 import { decoderParameters, stateNames, type DecoderSizes } from '../parameters.js';
 import { createVariables, disposeVariables, fillEmptyRows, type Variables } from '../variables.js';
 
-/** What the network remembers between words: h0, c0, h1, …, each [B, H]. */
+/** The state of the network between words: h0, c0, h1, …, each [B, H]. */
 export type DecoderState = Record<string, tf.Tensor2D>;
 
 /** Dropout as numbers to multiply by: 0 where a unit is dropped, 1 / (1 - rate) where it stays. None in use. */
@@ -82,7 +82,7 @@ export class Decoder {
     return this.score(x); // [T * B, V]
   }
 
-  /** What the network remembers of the photo before the first word: features [B, D] -> each [B, H]. */
+  /** The state of the network before the first word: features [B, D] -> each [B, H]. */
   initialState(features: tf.Tensor2D, mask?: tf.Tensor2D): DecoderState {
     const { config, variables: v } = this;
     const names = stateNames(config);
@@ -128,7 +128,7 @@ export class Decoder {
     return tf.gather(this.variables.embedding as tf.Tensor2D, tokens); // [N, E]
   }
 
-  /** What a layer's input adds to its gates, x W + b: for all time steps at once. x [N, E or H] -> [N, G * H]. */
+  /** The contribution of a layer's input to its gates, x W + b, for all time steps at once: x [N, E or H] -> [N, G * H]. */
   private contribution(layer: number, x: tf.Tensor2D): tf.Tensor2D {
     const name = `${this.config.cell}${layer}`;
     const W = this.variables[`${name}/kernel`] as tf.Tensor2D; // [E or H, G * H]

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** What batch normalisation gives in training. */
+/** The results of batch normalisation in training. */
 export interface BatchNorm {
   /** Normalised, scaled and shifted: [N, C, H, W]. */
   readonly y: tf.Tensor4D;
@@ -20,7 +20,7 @@ const images = [0, 2, 3];
  *
  * `y` has gradients for `x`, `gamma` and `beta`; the statistics, which a running average takes in, have none. The gradient is
  * written in closed form: then forward and backward each are one number a channel, times x or dy, and sums of those. The
- * variance is the mean square less the square of the mean, as exact as float32 where the mean is no more than some ten deviations.
+ * variance is the mean square less the square of the mean, as exact as float32 where the mean is no more than about ten standard deviations.
  *
  * @param x [N, C, H, W].
  * @param gamma [C].

@@ -23,7 +23,7 @@ interface Block {
 
 /** Keeps batch normalisation's division finite. */
 export const epsilon = 1e-5;
-/** How much of the running mean and variance a step keeps. */
+/** Decay of the running mean and variance. */
 const momentum = 0.98;
 
 /** Stages of residual blocks, each at half the resolution of what comes before. */
@@ -39,7 +39,7 @@ function convNetBlocks({ width, blocks }: Pick<ConvNetConfig, 'width' | 'blocks'
     outputs,
   });
   const plain = (each: Layer): Block => ({ layers: [each], residual: false });
-  // What costs most in a convolutional network are its first layers, at high resolution: the stem goes to a quarter of it at once.
+  // The first layers, at high resolution, cost most in a convolutional network: the stem reduces it to a quarter at once.
   const all = [plain(layer('stem/a', 7, 4, 3, width)), plain(layer('stem/b', 3, 1, width, width))];
   for (let s = 0; s < stages; s++) {
     const inputs = width * 2 ** s;
@@ -139,7 +139,7 @@ export class ConvNet {
         );
         const convolved = convolve(x, kernel as tf.Tensor4D, stride);
         const now = tf.moments(convolved, [0, 2, 3]); // [C] each
-        // What one unit of the convolution's output is worth.
+        // The scale of one unit of the convolution's output.
         const factor = tf.mul(scale, tf.rsqrt(tf.add(variance, epsilon))); // [C]
         const offset = tf.sub(shift, tf.mul(mean, factor)); // [C]
         scale.assign(tf.mul(factor, tf.sqrt(tf.add(now.variance, epsilon))));
@@ -212,7 +212,7 @@ export class ConvNet {
 }
 
 interface ConvNetOutput {
-  /** What is averaged over all places: [N, 8 W, S / 32, S / 32]. */
+  /** The map that is averaged over all places: [N, 8 W, S / 32, S / 32]. */
   readonly map: tf.Tensor4D;
   /** [N, D] */
   readonly features: tf.Tensor2D;

@@ -18,17 +18,17 @@ export interface HeadlessNetwork {
   readonly dimension: number;
   /** S */
   readonly inputSize: number;
-  /** How many photos it takes at a time: any number, as it was made to; any number, since its 1 was changed; or 1. */
+  /** Photos per run: any number, as exported; any number, since its 1 was changed; or 1. */
   readonly batch: 'any' | 'freed' | 'one';
 }
 
-/** What may stand between a classifier's last matrix and its output. */
+/** Operators that may follow a classifier's last matrix. */
 const afterHead = new Set([
   ...['Softmax', 'LogSoftmax', 'Sigmoid'],
   ...['Flatten', 'Reshape', 'Squeeze', 'Unsqueeze', 'Identity', 'Dropout', 'Cast'],
 ]);
 
-/** What may stand between pooled features and the pooling they come from. */
+/** Operators that may stand between the pooling and the pooled features. */
 const afterPooling = new Set([
   ...['Flatten', 'Reshape', 'Squeeze', 'Unsqueeze', 'Identity', 'Dropout', 'Cast', 'Transpose'],
   ...['Relu', 'Clip', 'HardSwish', 'HardSigmoid', 'LeakyRelu', 'Elu', 'Tanh', 'BatchNormalization', 'Gemm', 'MatMul'],
@@ -52,7 +52,7 @@ const usualInputSize = 224;
  * @param bytes an .onnx file.
  * @param file its name, for messages.
  * @param free whether a network for one photo at a time is changed to take any number (see `freeBatch`).
- * @throws CaptionerError `corrupt`: it is no ONNX model. `unsupported`: it is no classifier of photos that this can read; the
+ * @throws CaptionerError `corrupt`: it is not an ONNX model. `unsupported`: it is not a photo classifier that can be read; the
  *   message says what was looked for.
  */
 export function detachHead(bytes: Uint8Array, file: string, free = true): HeadlessNetwork {
@@ -136,7 +136,7 @@ function readModel(bytes: Uint8Array, file: string): ReturnType<typeof decodeMod
   }
 }
 
-/** The input of photos: the only one that is no weight. */
+/** The input of photos: the only one that is not a weight. */
 function photoInput(graph: GraphReader, refuse: (reason: string) => CaptionerError) {
   const inputs = graph.inputs;
   if (inputs.length !== 1) {

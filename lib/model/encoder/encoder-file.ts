@@ -4,12 +4,12 @@ import { CaptionerError } from '../../errors.js';
 const Triple = z.tuple([z.number(), z.number(), z.number()]);
 
 /**
- * What an encoder's ONNX file says of itself. A file that says this needs no head cut off, nothing found out and no registry: its
+ * The metadata of an encoder's ONNX file. A file that says this needs no head cut off, nothing found out and no registry: its
  * input is `input` [N, 3, inputSize, inputSize] for any N, its output `features` [N, dimension], and where `map` says so, the map
  * before pooling, `map` [N, C, h, w].
  */
 export const EncoderMetadata = z.object({
-  /** What features say they come from. */
+  /** The name recorded with features. */
   name: z.string().min(1),
   /** Width and height of its photos. */
   inputSize: z.int().min(1),
@@ -41,7 +41,7 @@ export function writeEncoderMetadata(bytes: Uint8Array, metadata: z.input<typeof
 }
 
 /**
- * What an encoder's file says of itself; undefined where it says nothing. Only the outermost fields of the file are looked at, a
+ * Reads the metadata of an encoder's file; undefined where it has none. Only the outermost fields of the file are looked at, a
  * dozen or so: that takes no time, and no library.
  *
  * @param file its name, for messages.
@@ -71,7 +71,7 @@ interface Field {
   readonly id: number;
   /** Tag and content. */
   readonly whole: Uint8Array;
-  /** Of a field with a length, what is in it. */
+  /** The content of a field with a length. */
   readonly content?: Uint8Array;
 }
 

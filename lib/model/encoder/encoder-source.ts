@@ -35,7 +35,7 @@ export async function readEncoder(nameOrPath: string, options: FetchOptions = {}
   return describeEncoder(embedExternalData(bytes, file), file);
 }
 
-/** What is known of an encoder's bytes. @throws CaptionerError `corrupt`: what the file says of itself is nonsense. */
+/** The description of an encoder's bytes. @throws CaptionerError `corrupt`: the metadata of the file are invalid. */
 export function describeEncoder(bytes: Uint8Array, file: string): EncoderSource {
   const sha256 = sha256OfBytes(bytes);
   const registered = encoderOfFile(sha256);

@@ -23,7 +23,7 @@ export interface EncoderOptions {
    * hold what passes between layers, and take less memory. Default: that of `ExtractionConfig`.
    */
   readonly batchSize?: number;
-  /** What the features of a photo are the mean of: see `viewsOfPhoto`. Default: `one`, the photo alone. */
+  /** Views of a photo whose features are averaged: see `viewsOfPhoto`. Default: `one`, the photo alone. */
   readonly views?: PhotoViews;
   /** For networks that aren't in the registry and were not trained with ImageNet's mean and deviation. */
   readonly normalisation?: Normalisation;
@@ -36,7 +36,7 @@ export class Encoder {
 
   private constructor(
     readonly identity: EncoderIdentity,
-    /** What the features of a photo are the mean of. */
+    /** Views of a photo whose features are averaged. */
     readonly views: PhotoViews,
     /** Width and height of what the network sees, in pixels. */
     private readonly size: number,
@@ -51,8 +51,8 @@ export class Encoder {
    * Loads an encoder of the registry by name, downloading it where it isn't yet, or any ONNX file by its path: an encoder that
    * says of itself that it is one (see `EncoderMetadata`), or a classifier, whose head is detached (see `detachHead`).
    *
-   * @throws CaptionerError `bad-option`: no such name. `not-found`: no such file. `download`: it can't be fetched.
-   *   `corrupt`: the file is damaged. `unsupported`: it is no photo classifier that can be used.
+   * @throws CaptionerError `bad-option`: no such name. `not-found`: no such file. `download`: it cannot be fetched.
+   *   `corrupt`: the file is damaged. `unsupported`: it is not a usable photo classifier.
    */
   static async load(nameOrPath: string, options: EncoderOptions = {}): Promise<Encoder> {
     return await Encoder.open(await readEncoder(nameOrPath, options), options);

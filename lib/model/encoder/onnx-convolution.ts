@@ -6,7 +6,7 @@ import type { OnnxNode } from './onnx-node.js';
  * TensorFlow.js can only do channels last is done so in between.
  */
 
-/** How a window moves over a map: [down, across] each; padding is [[above, below], [left, right]]. */
+/** The movement of a window over a map: [down, across] each; padding is [[above, below], [left, right]]. */
 interface Window {
   readonly kernel: readonly [number, number];
   readonly strides: [number, number];
@@ -62,7 +62,7 @@ export function averagePool(x: tf.Tensor4D, node: OnnxNode): tf.Tensor4D {
   const means = isPadded ? pool(x) : channelsLast(x, (last) => tf.avgPool(last, [...kernel], strides, 'valid'));
   if (!isPadded || (node.int('count_include_pad', 0) === 1 && node.int('ceil_mode', 0) === 0)) return means;
   if (node.int('count_include_pad', 0) === 1) throw node.refusal('counts padding, and has ceil_mode');
-  // The mean over what is no padding: TensorFlow.js' own gradient of that is another one.
+  // The mean excludes padding; the gradient of TensorFlow.js' own pooling does not.
   return tf.div(means, pool(tf.ones([1, 1, x.shape[2], x.shape[3]])));
 }
 
@@ -93,7 +93,7 @@ function windowOf(node: OnnxNode, x: tf.Tensor4D, kernel: readonly [number, numb
   return { kernel, strides: [strides[0], strides[1]], pads: [pads[0], pads[1]] };
 }
 
-/** What TensorFlow.js can pad itself is left to it (the same on all sides of squares); other padding is put around the map. */
+/** Pads a map. Equal padding on all sides is left to TensorFlow.js; other padding is put around the map. */
 function padded(x: tf.Tensor4D, window: Window, value: number): { map: tf.Tensor4D; pad: number | 'valid' } {
   const { kernel, strides, pads } = window;
   const sizes = pads.flat();

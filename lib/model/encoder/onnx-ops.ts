@@ -5,10 +5,10 @@ import type { OnnxNode } from './onnx-node.js';
 /** Integers that shapes are computed from: known when a graph is traced. At most one axis, so it does not matter which. */
 export type Integers = readonly number[];
 
-/** What flows between nodes. */
+/** A value that flows between nodes. */
 export type Value = tf.Tensor | Integers;
 
-/** How the numbers of a weight lie in a TensorFlow.js variable: in this shape, then with the axes in this order. */
+/** The layout of a weight in a TensorFlow.js variable: its shape, then the order of the axes. */
 export interface Layout {
   readonly shape: readonly number[];
   readonly order: readonly number[];

@@ -3,7 +3,7 @@ import { nearest } from '../../config.js';
 import type { EncoderIdentity } from '../../data/features/store.js';
 import { fetchFile, sourceOf, type FetchOptions, type FileSource, type PublishedFile } from '../../files/mirror.js';
 
-/** How photos are normalised for an encoder: (x / 255 - mean) / std for red, green and blue. */
+/** The normalisation of photos for an encoder: (x / 255 - mean) / std for red, green and blue. */
 export interface Normalisation {
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
@@ -128,7 +128,7 @@ export function isSameNetwork(a: EncoderIdentity, b: EncoderIdentity): boolean {
  * The path of an encoder's verified file, downloaded where it isn't on this machine yet.
  * A mirror may have it as a classifier, `models/mobilenetv2-7.onnx`, or headless, `models/mobilenetv2-features.onnx`.
  *
- * @throws CaptionerError `download` when it can't be had.
+ * @throws CaptionerError `download` when it cannot be fetched.
  */
 export async function encoderFile(encoder: RegisteredEncoder, options: FetchOptions = {}): Promise<string> {
   return await fetchFile(filesOf(encoder), options);

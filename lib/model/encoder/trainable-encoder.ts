@@ -22,7 +22,7 @@ export interface TrainableEncoderOptions {
   readonly layers?: number;
   /** For networks that neither the registry nor their file knows it of. */
   readonly normalisation?: Normalisation;
-  /** Values of variables to go on from, by name, in place of the file's. */
+  /** Values of variables to resume from, by name, in place of the file's. */
   readonly weights?: ReadonlyMap<string, { readonly data: Float32Array }>;
 }
 
@@ -33,7 +33,7 @@ export interface TrainableEncoderOptions {
 export class TrainableEncoder {
   /** Every weight by the name of its value in the file, in TensorFlow.js' layout; those that are `trainable` are for the optimiser. */
   readonly variables: Variables;
-  /** What was learned before in `variables`' place: the layout of each. */
+  /** The layout of each of `variables`. */
   readonly layouts: ReadonlyMap<string, Layout>;
   /** The network without its head: an ONNX file. */
   readonly model: Uint8Array;

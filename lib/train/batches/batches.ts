@@ -11,13 +11,13 @@ export interface EncodedPhoto {
 
 /** One caption to learn: inputs are `<start>` and all words but the last of `targets`. */
 export interface Example {
-  /** Whose features are read: a photo, or a random view of one. */
+  /** The row of features to read: a photo, or a random view of one. */
   readonly photo: string;
   /** The caption's words and `<end>`; a caption that was cut has no `<end>`. */
   readonly targets: readonly number[];
 }
 
-/** Which examples go together, and how many words T they are padded to. */
+/** The examples of a batch, and the number of words T that they are padded to. */
 export interface BatchPlan {
   readonly length: number;
   /** At most B examples. */
@@ -28,9 +28,9 @@ export interface BatchPlan {
 export interface CaptionBatch {
   /** T */
   readonly length: number;
-  /** What the decoder reads, [T, B]. */
+  /** Words that the decoder reads, [T, B]. */
   readonly tokens: Int32Array;
-  /** What it should write, [T * B]. */
+  /** Words that it should write, [T * B]. */
   readonly targets: Int32Array;
   /** 1 / words at words, 0 at padding, [T * B]: the weights of the mean per word. */
   readonly weights: Float32Array;
@@ -54,7 +54,7 @@ export function examplesOf({ id, captions }: EncodedPhoto, maxLength: number): E
 
 /**
  * At most `most` lengths to pad captions to, chosen so that padding all `lengths` to the next of them takes the least padding.
- * Ascending; the last is the greatest of `lengths`. (Each length is a graph to compile; each padded word is work for nothing.)
+ * Ascending; the last is the greatest of `lengths`. (Each length is a graph to compile; each padded word is wasted work.)
  */
 export function bucketLengths(lengths: Iterable<number>, most = 6): number[] {
   const counts = new Map<number, number>();
@@ -82,7 +82,7 @@ export function bucketLengths(lengths: Iterable<number>, most = 6): number[] {
 
 /**
  * The batches of an epoch: which captions, in which order. Depends on the seed and the number of the epoch alone, so a resumed run
- * finds the same. Captions of like length go together; those left over when all buckets are filled share the last batches, so
+ * finds the same. Captions of similar length go together; those left over when all buckets are filled share the last batches, so
  * that their number is always the number of examples / `batchSize`, rounded up.
  */
 export function planEpoch(
@@ -109,7 +109,7 @@ export function planBatches(examples: readonly Example[], buckets: readonly numb
   }));
 }
 
-/** Puts things of like length together, at most `most` of them, in their order. Those left over share the last groups. */
+/** Groups items of similar length, at most `most` in a group, in their order. Items left over share the last groups. */
 export function groupByLength<T>(
   all: readonly T[],
   lengthOf: (item: T) => number,
@@ -134,7 +134,7 @@ export function groupByLength<T>(
   return groups;
 }
 
-/** Batches in a plan of so many examples. */
+/** Number of batches in an epoch. */
 export function batchesPerEpoch(
   photos: readonly EncodedPhoto[],
   config: Pick<TrainingConfig, 'batchSize' | 'captions'>,
@@ -143,14 +143,14 @@ export function batchesPerEpoch(
   return Math.ceil(captions / config.batchSize);
 }
 
-/** Fills a plan's arrays; rows without an example are padding all through. */
+/** Reads the batch of a plan; rows without an example are padding. */
 export function readBatch(plan: BatchPlan, store: FeatureStore, batchSize: number): Batch {
   const ids = plan.examples.map(({ photo }) => photo);
   const features = readRows(store, ids, batchSize); // [B, D]
   return { ...fillCaptions(plan.examples, plan.length, batchSize), features };
 }
 
-/** Captions as B columns of T words; where there is no example, or none any more, all is padding. */
+/** Captions as B columns of T words, padded after their ends and where there is no example. */
 export function fillCaptions(examples: readonly (Example | undefined)[], T: number, B: number): CaptionBatch {
   const batch = {
     length: T,

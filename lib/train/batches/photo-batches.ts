@@ -55,7 +55,7 @@ export class PhotoReader {
 
   /**
    * @param rows captions of a batch, P * K.
-   * @param skip told of a photo that can't be decoded: its captions are left out.
+   * @param skip receives a photo that cannot be decoded; its captions are left out.
    */
   constructor(
     private readonly inputSize: number,

@@ -1,8 +1,8 @@
-/** Work that is begun before it is needed: the next photos are decoded while a step runs. */
+/** Work that begins before its result is needed: the next photos are decoded while a step runs. */
 export class Prefetcher<Key, Value> {
   private readonly begun = new Map<Key, Promise<Value>>();
 
-  /** Begins what {@link take} will ask for. An error in it is met when it is taken, not before. */
+  /** Begins what {@link take} will ask for. An error surfaces when the result is taken. */
   begin(key: Key, work: () => Promise<Value>): void {
     if (this.begun.has(key)) return;
     const coming = work();
@@ -10,14 +10,14 @@ export class Prefetcher<Key, Value> {
     this.begun.set(key, coming);
   }
 
-  /** Gives what was begun, once; what was not is begun now. */
+  /** Takes the result, once; begins the work now if it was not begun. */
   take(key: Key, work: () => Promise<Value>): Promise<Value> {
     const value = this.begun.get(key) ?? work();
     this.begun.delete(key);
     return value;
   }
 
-  /** Waits until nothing is at work any more. */
+  /** Waits until all work has ended. */
   async close(): Promise<void> {
     await Promise.allSettled(this.begun.values());
     this.begun.clear();

@@ -4,7 +4,7 @@ import { parseViewId, viewId } from '../../data/features/random-views.js';
 import { Random } from '../../random.js';
 import type { BatchPlan, EncodedPhoto } from './batches.js';
 
-/** Data augmentation on stored features: in place of a photo's row, now and then that of a random view of it. */
+/** Data augmentation on stored features: a photo's row is sometimes replaced by that of a random view. */
 export class RandomViews {
   /** Numbers of the views that photos have, in ascending order. */
   private readonly numbers: ReadonlyMap<string, readonly number[]>;
@@ -19,12 +19,12 @@ export class RandomViews {
     for (const { photo, number } of features.randomViews.map((id) => parseViewId(id)!)) {
       if (share > 0) numbers.get(photo)?.push(number);
     }
-    // What is drawn shall not depend on the order in which a store was written.
+    // Draws must not depend on the order in which a store was written.
     for (const some of numbers.values()) some.sort((a, b) => a - b);
     this.numbers = numbers;
   }
 
-  /** Views that can be drawn. */
+  /** Number of views that can be drawn. */
   get count(): number {
     return [...this.numbers.values()].reduce((sum, { length }) => sum + length, 0);
   }
@@ -36,7 +36,7 @@ export class RandomViews {
     return viewId(photo, numbers[random.integer(numbers.length)]);
   }
 
-  /** The batches of an epoch with a row for each caption, drawn anew in each epoch; depends on the seed and the number of the epoch alone. */
+  /** The batches of an epoch with a row for each caption, drawn again in each epoch; depends on the seed and the number of the epoch alone. */
   drawAll(plans: readonly BatchPlan[], epoch: number, { seed }: Pick<TrainingConfig, 'seed'>): BatchPlan[] {
     const random = new Random(seed, epoch, 5);
     return plans.map(({ length, examples }) => ({

@@ -8,7 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
  * where s is the label smoothing (Szegedy et al. 2016): the target has probability 1 - s, and s is spread over all words.
  * With w_n = 1 / (number of words) at words and 0 at padding, L is the mean per word, and exp L (for s = 0) the perplexity.
  *
- * Of the [N, V] arrays, which are large, one is made going forward (the softmax) and three going back.
+ * [N, V] arrays are large: the forward pass makes one (the softmax), the backward pass three.
  *
  * @param logits z, [N, V].
  * @param targets [N] int32.

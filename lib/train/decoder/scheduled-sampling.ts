@@ -7,13 +7,13 @@ import type { Batch } from '../batches/batches.js';
 import type { Tensors } from '../loop/scalar-step.js';
 import { captionTensors, storedFeatures } from './training-step.js';
 
-/** Words are drawn as the decoder has them. */
+/** Words are sampled from the decoder's own probabilities. */
 const unshaped = { temperature: 1, topK: 0, topP: 1 };
 
 /**
- * Scheduled sampling (Bengio et al. 2015, https://arxiv.org/abs/1506.03099): some of people's words that a decoder is fed are replaced by
- * words that it draws itself, so that it learns to go on from its own mistakes. All are drawn at once, each after people's words up to
- * there (Mihaylova and Martins 2019, https://arxiv.org/abs/1906.07651), which costs one pass more and not one for each word.
+ * Scheduled sampling (Bengio et al. 2015, https://arxiv.org/abs/1506.03099): some of the reference words that a decoder reads are
+ * replaced by words sampled from the decoder, so that it learns to continue after its own mistakes. All are sampled at once, each after the
+ * reference words before it (Mihaylova and Martins 2019, https://arxiv.org/abs/1906.07651), which costs one additional pass instead of one for each word.
  */
 export class ScheduledSampling {
   private readonly run: CompiledStep<Tensors, { logits: tf.Tensor }>;
@@ -43,7 +43,7 @@ export class ScheduledSampling {
       const V = this.decoder.sizes.vocabularySize;
       const tokens = batch.tokens.slice();
       for (const i of replaced) {
-        // What follows word t - 1 of a caption is scored in its row of the step before.
+        // The logits of word t are in the row of word t - 1.
         const drawn = sampleWord(values.subarray((i - B) * V, (i - B + 1) * V), unshaped, random.uniform(), true);
         tokens[i] = drawn ?? tokens[i];
       }

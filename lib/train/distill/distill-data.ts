@@ -10,13 +10,13 @@ import { drawView } from '../../images/view.js';
 import type { ProgressReporter } from '../../progress.js';
 import { Random } from '../../random.js';
 
-/** Photos to learn from and photos to measure by. */
+/** Photos to learn from, and photos to measure by. */
 export interface DistillationPhotos {
   readonly train: readonly PhotoFile[];
   readonly dev: readonly PhotoFile[];
 }
 
-/** Without a split, one photo in so many is for measuring. */
+/** Without dev photos, one photo in this many is held out. */
 const heldOut = 20;
 
 /**
@@ -38,7 +38,7 @@ export function distillationPhotos(manifests: readonly Manifest[]): Distillation
   return { train, dev };
 }
 
-/** The teacher's features of views of photos, in a feature store a round of views, computed when a round is first asked for. */
+/** The teacher's features of views of photos: a feature store for each round of views, computed when the round is first needed. */
 export class TeacherViews {
   private readonly stores = new Map<string, FeatureStore>();
 
@@ -54,7 +54,7 @@ export class TeacherViews {
     },
   ) {}
 
-  /** The train photos as epoch `epoch` sees them; those that can't be decoded are left out. */
+  /** The train photos as epoch `epoch` sees them; those that cannot be decoded are left out. */
   async round(epoch: number): Promise<{ photos: readonly PhotoFile[]; features: FeatureStore }> {
     const { minArea, colour, seed } = this.config;
     const round = epoch % this.config.viewRounds;

@@ -52,7 +52,7 @@ export class DistillTask implements TrainingTask<Batch> {
   private readonly run: CompiledStep<Tensors, { loss: tf.Tensor; gradientNorm: tf.Tensor }>;
   private readonly ahead = new Prefetcher<Batch, Uint8Array[]>();
   private readonly pixels: Float32Array;
-  /** Of the current epoch. */
+  /** Batches of the current epoch. */
   private batches: readonly Batch[] = [];
   private features?: FeatureStore;
 

@@ -3,12 +3,12 @@ import type { FeatureStore } from '../../data/features/store.js';
 import { CaptionerError } from '../../errors.js';
 import { decodePhoto } from '../../images/photo.js';
 
-/** Photos that are decoded at a time. */
+/** Photos decoded at a time. */
 const together = 16;
 
 /**
- * Features of photos, kept in memory: for an encoder that will be another one after the next epoch.
- * @param skip told of a photo that can't be decoded; it has no features.
+ * Computes features of photos in memory, for an encoder that changes with the next epoch.
+ * @param skip receives a photo that cannot be decoded; it has no features.
  */
 export async function featuresOf(
   photos: readonly { readonly id: string; readonly file: string }[],
@@ -33,7 +33,7 @@ export async function featuresOf(
   for (let first = 0; first < photos.length; first += together) {
     const some = await next;
     next = decodeSome(first + together);
-    next.catch(() => undefined); // met when it is awaited
+    next.catch(() => undefined); // the error surfaces where it is awaited
     signal?.throwIfAborted();
     const decoded = some.flatMap(({ id, pixels }) => (pixels ? [{ id, pixels }] : []));
     for (const { id, reason } of some) if (reason !== undefined) skip(id, reason);

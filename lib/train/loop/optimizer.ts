@@ -5,28 +5,28 @@ import type { Weights } from '../../files/safetensors.js';
 import { createVariable, disposeVariables, type Variables } from '../../model/variables.js';
 
 export type OptimizerConfig = Pick<TrainingConfig, 'optimizer' | 'clipNorm' | 'weightDecay'> & {
-  /** How much of the average of gradients a step keeps. Default 0.9. */
+  /** Decay of the average of gradients. Default 0.9. */
   readonly beta1?: number;
-  /** How much of the average of squared gradients a step keeps. Default 0.999. */
+  /** Decay of the average of squared gradients. Default 0.999. */
   readonly beta2?: number;
-  /** Keeps the division finite. Default 1e-8. */
+  /** Term that keeps the division finite. Default 1e-8. */
   readonly epsilon?: number;
-  /** Share of the learning rate that a weight learns at, by its name. Default: 1 for all. */
+  /** Factor on the learning rate of a weight, by its name. Default: 1 for all. */
   readonly share?: (name: string) => number;
   /** Variables that follow those trained, by the same names, as moving averages: each step leaves `averageDecay` of them. */
   readonly averages?: Variables;
   readonly averageDecay?: number;
 };
 
-/** What changes from step to step, as numbers that the step takes as inputs (a compiled step would freeze them). */
+/** The numbers that change from step to step. They are inputs of the step, because a compiled step would freeze them. */
 export interface OptimizerScalars {
   /** The learning rate with both bias corrections. */
   readonly stepSize: number;
   /** Epsilon with the second bias correction. */
   readonly epsilon: number;
-  /** What weight decay leaves of a weight. */
+  /** Factor that weight decay leaves of a weight. */
   readonly keep: number;
-  /** How far an average goes towards its weight. */
+  /** Share of the way that an average moves towards its weight. */
   readonly follow: number;
 }
 
@@ -49,9 +49,9 @@ export class Adam {
   private readonly beta2: number;
 
   /**
-   * @param variables what is trained, by name.
-   * @param slots to go on from, by name; zeros otherwise.
-   * @throws CaptionerError `mismatch`: slots that are not those of the variables.
+   * @param variables to be trained, by name.
+   * @param slots to resume from, by name; zeros otherwise.
+   * @throws CaptionerError `mismatch`: slots of other variables.
    */
   constructor(
     readonly variables: Variables,
@@ -102,7 +102,7 @@ export class Adam {
   /**
    * Computes a loss and changes the variables by one step of its gradients.
    *
-   * @param scalars of {@link inputs}; other tensors among them are not looked at.
+   * @param scalars of {@link inputs}; other tensors among them are ignored.
    * @returns the loss, and the global norm of its gradients before clipping.
    */
   minimize(

@@ -1,7 +1,7 @@
 import { CaptionerError } from '../../errors.js';
 import type { ProgressReporter } from '../../progress.js';
 
-/** What one step did. */
+/** The result of a step. */
 export interface StepResult {
   /** Mean per word, per photo, or per caption. */
   readonly loss: number;
@@ -12,9 +12,9 @@ export interface StepResult {
   readonly count: number;
 }
 
-/** What is trained. The trainer knows only this much of it. */
+/** A task to be trained, as the trainer sees it. */
 export interface TrainingTask<Batch> {
-  /** What a step's loss is the mean over, and what its speed is counted in. */
+  /** The unit that a step's loss is the mean over, and that its speed is measured in. */
   readonly unit: 'tokens' | 'photos' | 'captions';
   readonly epochs: number;
   readonly batchesPerEpoch: number;
@@ -24,13 +24,13 @@ export interface TrainingTask<Batch> {
   step(batch: Batch, step: number): Promise<StepResult>;
   /** Scores after an epoch, by name. */
   validate(signal?: AbortSignal): Promise<Readonly<Record<string, number>>>;
-  /** What is to become as large as possible, from an epoch's scores and its training loss. */
+  /** The number to maximise, from an epoch's scores and its training loss. */
   goal(scores: Readonly<Record<string, number>>, loss: number): number;
-  /** Writes down all that is needed to go on from `state`; `best`: also as the best so far. */
+  /** Saves everything needed to resume from `state`; with `best`, also as the best checkpoint so far. */
   save(state: TrainerState, best: boolean): void;
 }
 
-/** Where a run is: with the task's own arrays, all that it needs to go on exactly. JSON. */
+/** The progress of a run. With the task's own arrays, it is all that an exact resume needs. JSON. */
 export interface TrainerState {
   /** Steps done. */
   step: number;
@@ -42,7 +42,7 @@ export interface TrainerState {
   lossSum: number;
   /** Words, photos or captions of the current epoch. */
   count: number;
-  /** Of the last step. */
+  /** Learning rate of the last step. */
   learningRate: number;
   /** Time spent on the run's steps and validation. */
   seconds: number;
@@ -119,32 +119,32 @@ export const freshState = (): TrainerState => ({
   bestScores: {},
 });
 
-/** Runs a task to its end, or until it gets no better, or until it is stopped. After Karpathy's minGPT: a loop and callbacks. */
+/** Runs a task until it ends, stops improving, or is stopped: a loop and callbacks, after Karpathy's minGPT. */
 export class Trainer<Batch> {
   private readonly now: () => number;
   private clock = 0;
   private saved = 0;
-  /** Beside the progress bar: what the last window of steps was like. */
+  /** Text beside the progress bar: loss and speed of the last window of steps. */
   private note = '';
   private window = { steps: 0, lossSum: 0, count: 0, normSum: 0, milliseconds: 0 };
 
   constructor(
     private readonly task: TrainingTask<Batch>,
     private readonly options: TrainerOptions,
-    /** Changes as the run goes on. */
+    /** The progress of the run, updated in place. */
     readonly state: TrainerState = freshState(),
   ) {
     this.now = options.now ?? (() => performance.now());
   }
 
-  /** Whether nothing is left to do: all epochs are done, or the last ones brought nothing. */
+  /** Whether training has ended: all epochs are done, or the last ones brought no improvement. */
   get finished(): boolean {
     const { patience } = this.options;
     return this.state.epoch >= this.task.epochs || (patience > 0 && this.state.epochsSinceBest >= patience);
   }
 
   /**
-   * @throws CaptionerError `interrupted` after saving, when the signal was aborted; `numeric` when the loss is no number any more: then
+   * @throws CaptionerError `interrupted` after saving, when the signal was aborted; `numeric` when the loss is not finite: then
    *   nothing is saved, and the last checkpoint stays.
    */
   async run(): Promise<TrainerState> {
@@ -174,7 +174,7 @@ export class Trainer<Batch> {
     const { task, state, options } = this;
     const planning = task.plan(state.epoch);
     const plan = await planning;
-    // A plan that takes long shows a progress of its own.
+    // A plan that takes long shows its own progress.
     if (planning instanceof Promise) this.showProgress();
     while (state.batch < plan.length) {
       options.signal?.throwIfAborted();
@@ -195,8 +195,8 @@ export class Trainer<Batch> {
       throw new CaptionerError(
         'numeric',
         `Step ${state.step + 1}: ${Number.isFinite(loss) ? `the gradients' norm is ${gradientNorm}` : `the loss is ${loss}`}. The last ` +
-          'checkpoint was not touched. Try a lower learning rate, a longer warm-up or a smaller clip norm, and look for features that ' +
-          'are no numbers.',
+          'checkpoint was not touched. Try a lower learning rate, a longer warm-up or a smaller clip norm, and check the features for ' +
+          'values that are not finite.',
       );
     }
     state.step++;
@@ -267,7 +267,7 @@ export class Trainer<Batch> {
     this.saved = this.now();
   }
 
-  /** Adds the time since the last call to the run's. */
+  /** Adds the time since the last call to that of the run. */
   private tick(): number {
     const time = this.now();
     this.state.seconds += (time - this.clock) / 1000;

@@ -3,8 +3,8 @@ import { Vocabulary } from '../../text/vocabulary.js';
 import type { EncodedPhoto } from '../batches/batches.js';
 
 /**
- * What a caption of a train photo is worth: its CIDEr-D against the captions that people wrote of the photo, words and rarity as
- * in the train captions. A caption's end counts as a word: else nothing would be lost by stopping in the middle of a sentence.
+ * The reward of a caption of a train photo: its CIDEr-D against the captions that people wrote of the photo, with document frequencies
+ * from the train captions. The end of a caption counts as a word, so that stopping in the middle of a sentence costs something.
  */
 export class CaptionReward {
   private readonly scorer: CiderScorer;
@@ -30,8 +30,8 @@ export class CaptionReward {
 }
 
 /**
- * How much more each reward is than the mean of the other rewards of its photo (Luo 2020, "A better variant of self-critical sequence
- * training"): a baseline that depends on the photo and not on the caption, so that the gradient's mean stays what it is.
+ * The difference of each reward from the mean of the other rewards of its photo (Luo 2020, "A better variant of self-critical sequence
+ * training"): a baseline that depends on the photo and not on the caption, so that the gradient stays unbiased.
  *
  * @param rewards of `samples` captions (2 or more) of each photo, one photo after the other.
  */
