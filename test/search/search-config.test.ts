@@ -6,6 +6,14 @@ import { CaptionerError } from '../../lib/errors.js';
 import { Vocabulary } from '../../lib/text/vocabulary.js';
 
 describe('resolveSearch', () => {
+  it('returns a resolved search as it is, which cannot change any more', () => {
+    const search = resolveSearch({ method: 'diverse', n: 4 });
+    expect(resolveSearch(search)).to.equal(search);
+    expect(() => Object.assign(search, { beam: 0 })).to.throw(TypeError);
+    // A search that was derived from it is checked again.
+    expect(() => resolveSearch({ ...search, beam: 3 })).to.throw(/A beam of 3/);
+  });
+
   it('is the default search where nothing is asked for', () => {
     expect(resolveSearch({})).to.deep.equal(SearchConfig.parse({}));
   });
