@@ -7,6 +7,6 @@ const captioner = await Captioner.load();
 for await (const { file, captions, error } of captioner.captions(
   photos.length > 0 ? photos : ['data/samples/cat.jpg'],
 )) {
-  console.log(`${file}: ${captions?.[0].caption ?? error?.message}`);
+  console.log(`${file}: ${captions[0]?.caption ?? error?.message}`);
 }
 await captioner.release();
