@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'numeric' // NaN or infinity where a number is required
   | 'impure-step' // a compiled step depends on a value that is not an input
   | 'unsupported' // an operator, data type or backend is not available
+  | 'timeout' // it takes longer than allowed
   | 'interrupted'; // the user asked to stop
 
 /** The project's only error class: a code, and a message that says what happened and what to do. */

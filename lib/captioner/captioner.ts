@@ -6,6 +6,7 @@ import { searchCaptions, searchRules } from '../search/search.js';
 import { probability, type Hypothesis } from '../search/stepper.js';
 import { CaptionerError } from '../errors.js';
 import { decodePhoto } from '../images/photo.js';
+import { Budget, defaultMaxPixels, type PhotoLimits } from '../images/photo-limits.js';
 import {
   checkEncoder,
   encoderOf,
@@ -52,6 +53,8 @@ export type CaptionedPhotos<Photos extends readonly PhotoSource[]> = { -readonly
 export interface CaptionerOptions extends Partial<InferenceConfig> {
   /** Path of the encoder's ONNX file, if it should not be found or downloaded by its name. */
   readonly encoder?: string;
+  /** Limits on the photos to caption. */
+  readonly limits?: PhotoLimits;
   /** Sees the download of an encoder. */
   readonly progress?: ProgressReporter;
   readonly signal?: AbortSignal;
@@ -59,12 +62,19 @@ export interface CaptionerOptions extends Partial<InferenceConfig> {
   readonly threads?: number;
 }
 
+/** A part of captioning: reading files into pixels, the encoder, the search with the decoder. */
+export type CaptioningStage = 'decode' | 'encode' | 'search';
+
 /** Options for captioning many photos. */
 export interface CaptioningOptions {
   /** Receives the number of photos done. */
   readonly progress?: ProgressReporter;
   /** Aborting stops before the next batch. */
   readonly signal?: AbortSignal;
+  /** Time, as `performance.now()` tells it, after which photos and searches are given up. Default: never. */
+  readonly deadline?: number;
+  /** Sees how long each stage of a batch takes. */
+  readonly onStage?: (stage: CaptioningStage, seconds: number) => void;
 }
 
 /** Photos that go through the encoder and the search together. */
@@ -80,6 +90,8 @@ const BATCH = 16;
  */
 export class Captioner {
   private encoder?: Promise<Encoder>;
+  /** Pixels in memory at the same time. */
+  private readonly budget: Budget;
 
   private constructor(
     /** The checkpoint, or the first of an ensemble. */
@@ -87,8 +99,11 @@ export class Captioner {
     /** One decoder, or several as one. */
     readonly decoder: CaptionDecoder,
     private readonly loadEncoder: () => Promise<Encoder>,
+    private readonly limits: PhotoLimits = {},
     private readonly calibration?: ConfidenceCalibration,
-  ) {}
+  ) {
+    this.budget = new Budget(limits.maxPixelsInFlight ?? defaultMaxPixels);
+  }
 
   /**
    * Loads the decoder; the encoder follows with the first photo.
@@ -113,7 +128,7 @@ export class Captioner {
       return encoder;
     };
     const calibration = checkpoints.length === 1 ? config.confidence : undefined;
-    return new Captioner(checkpoints[0], decoder, loadEncoder, calibration);
+    return new Captioner(checkpoints[0], decoder, loadEncoder, options.limits, calibration);
   }
 
   /** Whether captions have a confidence. */
@@ -143,40 +158,49 @@ export class Captioner {
   async caption<const Photos extends readonly PhotoSource[]>(
     photos: Photos,
     search?: Partial<SearchConfig>,
+    options?: CaptioningOptions,
   ): Promise<CaptionedPhotos<Photos>>;
-  async caption(photo: PhotoSource, search?: Partial<SearchConfig>): Promise<[CaptionedPhoto]>;
+  async caption(
+    photo: PhotoSource,
+    search?: Partial<SearchConfig>,
+    options?: CaptioningOptions,
+  ): Promise<[CaptionedPhoto]>;
   async caption(
     photos: readonly PhotoSource[] | PhotoSource,
     search: Partial<SearchConfig> = {},
+    options: CaptioningOptions = {},
   ): Promise<CaptionedPhoto[]> {
     const all: CaptionedPhoto[] = [];
     const list = Array.isArray(photos) ? (photos as readonly PhotoSource[]) : [photos as PhotoSource];
-    for await (const photo of this.captions(list, search)) all.push(photo);
+    for await (const photo of this.captions(list, search, options)) all.push(photo);
     return all;
   }
 
   /**
    * Captions photos batch by batch and yields the result of each, in order. A photo that cannot be used is an error in
    * its place.
-   * @throws CaptionerError `bad-option`; `download`, `not-found`, `corrupt` or `mismatch` of the encoder; what `signal` was aborted with.
+   * @throws CaptionerError `bad-option`; `download`, `not-found`, `corrupt` or `mismatch` of the encoder; `timeout` of the search; the
+   *   reason of an abort.
    */
   async *captions(
     photos: readonly PhotoSource[],
     search: Partial<SearchConfig> = {},
-    { progress = silent, signal }: CaptioningOptions = {},
+    options: CaptioningOptions = {},
   ): AsyncGenerator<CaptionedPhoto> {
+    const { progress = silent, signal } = options;
     const resolved = resolveSearch(search);
     this.check(resolved);
     const encoder = await this.ready();
+    const decode = (first: number) => this.decodeAll(photos, first, options);
     progress.start('Captioning', photos.length, 'photos');
     try {
-      let next = decodeAll(photos, 0, encoder.inputSize);
+      let next = decode(0);
       for (let first = 0; first < photos.length; first += BATCH) {
         const decoded = await next;
         // The following photos are decoded while these are captioned.
-        next = decodeAll(photos, first + BATCH, encoder.inputSize);
+        next = decode(first + BATCH);
         signal?.throwIfAborted();
-        for (const photo of await this.captionDecoded(encoder, decoded, resolved)) yield photo;
+        for (const photo of await this.captionDecoded(encoder, decoded, resolved, options)) yield photo;
         progress.update(Math.min(photos.length, first + BATCH));
       }
     } finally {
@@ -211,14 +235,15 @@ export class Captioner {
     }
   }
 
-  /** Captions of features [rows, D] that the encoder gave, for each row the likeliest first. */
+  /** Captions of features [rows, D] from the encoder, for each row the likeliest first. @throws CaptionerError `timeout` */
   async captionFeatures(
     features: Float32Array,
     rows: number,
     search: Partial<SearchConfig> = {},
+    { deadline }: Pick<CaptioningOptions, 'deadline'> = {},
   ): Promise<Caption[][]> {
     const { vocabulary } = this.checkpoint;
-    const found = await searchCaptions(this.decoder, vocabulary, features, rows, resolveSearch(search));
+    const found = await searchCaptions(this.decoder, vocabulary, features, rows, resolveSearch(search), { deadline });
     return found.map((hypotheses) => hypotheses.map((hypothesis) => this.describe(hypothesis)));
   }
 
@@ -235,14 +260,54 @@ export class Captioner {
     await Promise.all([this.encoder?.then((encoder) => encoder.release()), this.decoder.release()]);
   }
 
+  /**
+   * Reads a photo as pixels for the encoder, within the captioner's limits.
+   * @param deadline time, as `performance.now()` tells it, after which it is given up.
+   * @throws CaptionerError as `decodePhoto` and {@link ready} do.
+   */
+  async decode(photo: string | Uint8Array, deadline?: number): Promise<Uint8Array> {
+    const { inputSize } = await this.ready();
+    return decodePhoto(photo, inputSize, { ...this.limits, budget: this.budget, deadline });
+  }
+
+  /** Decodes the photos of a batch. */
+  private async decodeAll(
+    photos: readonly unknown[],
+    first: number,
+    { deadline, onStage }: CaptioningOptions,
+  ): Promise<DecodedPhoto[]> {
+    // Lists may have holes.
+    const batch = Array.from(photos.slice(first, first + BATCH));
+    if (batch.length === 0) return [];
+    const start = performance.now();
+    const decoded = await Promise.all(
+      batch.map(async (photo, i) => {
+        const { file, read } = namePhoto(photo, first + i + 1);
+        try {
+          return { file, pixels: await this.decode(await read(), deadline) };
+        } catch (error) {
+          if (error instanceof CaptionerError) return { file, error };
+          throw error;
+        }
+      }),
+    );
+    onStage?.('decode', (performance.now() - start) / 1000);
+    return decoded;
+  }
+
   private async captionDecoded(
     encoder: Encoder,
     photos: readonly DecodedPhoto[],
     search: Partial<SearchConfig>,
+    options: CaptioningOptions,
   ): Promise<CaptionedPhoto[]> {
     const pixels = photos.flatMap((photo) => (photo.pixels ? [photo.pixels] : []));
+    const start = performance.now();
     const features = await encoder.features(pixels);
-    const captions = await this.captionFeatures(features, pixels.length, search);
+    const encoded = performance.now();
+    const captions = await this.captionFeatures(features, pixels.length, search, options);
+    options.onStage?.('encode', (encoded - start) / 1000);
+    options.onStage?.('search', (performance.now() - encoded) / 1000);
     return photos.map(({ file, error }) =>
       error ? { file, captions: [], error } : { file, captions: captions.shift()! },
     );
@@ -268,20 +333,3 @@ export class Captioner {
 type DecodedPhoto =
   | { readonly file: string; readonly pixels: Uint8Array; readonly error?: undefined }
   | { readonly file: string; readonly pixels?: undefined; readonly error: CaptionerError };
-
-/** Decodes the photos of a batch. */
-function decodeAll(photos: readonly unknown[], first: number, size: number): Promise<DecodedPhoto[]> {
-  // Lists may have holes.
-  const batch = Array.from(photos.slice(first, first + BATCH));
-  return Promise.all(
-    batch.map(async (photo, i) => {
-      const { file, read } = namePhoto(photo, first + i + 1);
-      try {
-        return { file, pixels: await decodePhoto(await read(), size) };
-      } catch (error) {
-        if (error instanceof CaptionerError) return { file, error };
-        throw error;
-      }
-    }),
-  );
-}

@@ -4,12 +4,11 @@ import { alternatives } from '../search/alternatives.js';
 import { resolveSearch } from '../search/search-config.js';
 import { tracedSearch } from '../search/search.js';
 import type { TracedCandidate } from '../search/observer.js';
-import { decodePhoto } from '../images/photo.js';
 import { occlusion, type OcclusionMap, type OcclusionOptions } from './occlusion.js';
 
 export interface ExplainOptions extends OcclusionOptions {
-  /** Photos of more pixels are refused. Default: `defaultMaxPixels`. */
-  readonly maxPixels?: number;
+  /** Time, as `performance.now()` tells it, after which the explanation is given up. Default: never. */
+  readonly deadline?: number;
   /** Words to give for each place of the caption. Default 5. */
   readonly alternatives?: number;
 }
@@ -37,7 +36,7 @@ export interface Explanation {
  * of the photo each word comes from.
  *
  * @param photo a file's path, or the bytes of a file.
- * @throws CaptionerError as `decodePhoto`, `Captioner.ready` and `occlusion` do.
+ * @throws CaptionerError as `decodePhoto`, `Captioner.ready` and `occlusion` do; `timeout` at the deadline.
  */
 export async function explainPhoto(
   captioner: Captioner,
@@ -48,10 +47,10 @@ export async function explainPhoto(
   const { vocabulary } = captioner.checkpoint;
   captioner.check(search);
   const encoder = await captioner.ready();
-  const pixels = await decodePhoto(photo, encoder.inputSize, options);
+  const pixels = await captioner.decode(photo, options.deadline);
   const features = await encoder.features([pixels]);
   const config = resolveSearch(search);
-  const [{ captions, trace }] = await tracedSearch(captioner.decoder, vocabulary, features, 1, config);
+  const [{ captions, trace }] = await tracedSearch(captioner.decoder, vocabulary, features, 1, config, options);
   const { tokens } = captions[0];
   const [words] = await alternatives(captioner.decoder, features, [tokens], options.alternatives ?? 5);
   const inWords = ({ token, logProbability }: { token: number; logProbability: number }) => ({

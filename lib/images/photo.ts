@@ -5,19 +5,20 @@ import { decodeBmp } from './bmp.js';
 import { photoFormat, photoFormats, unreadFormat, unreadFormatOfName, type PhotoFormat } from './format.js';
 import { decodeHeic } from './heic.js';
 import { mendJpeg } from './jpeg.js';
+import { countedPixels, defaultMaxPixels, type Budget, type PhotoHeader, type PhotoLimits } from './photo-limits.js';
 import type { RawPhoto } from './raw-photo.js';
 import { applyGamma, needsRange, ownGamma, scaleToBytes } from './sample-range.js';
 import { pixelsOf, recolour, type View } from './view.js';
 
-export interface PhotoOptions {
-  /** Photos of more pixels are refused before they are decoded: a file of a few kB can ask for gigabytes. */
-  readonly maxPixels?: number;
-  /** The part to take, and its colours; the whole photo where it is left out. */
+export interface PhotoOptions extends Pick<PhotoLimits, 'maxPixels' | 'maxBufferedPixels'> {
+  /** Pixels that all photos with this budget may have in memory: a photo waits until there is room for it. */
+  readonly budget?: Budget;
+  /** Time, as `performance.now()` tells it, after which decoding is given up. Default: never. */
+  readonly deadline?: number;
+  /** Part of the photo to take, and its colours. Default: the whole photo. */
   readonly view?: View;
 }
 
-/** 134 megapixels: more than any phone's or camera's frame, and at most 400 MB when decoded as a whole. */
-export const defaultMaxPixels = 2 ** 27;
 type SharpLibrary = (typeof import('sharp'))['default'];
 
 const maxFileBytes = 256 * 2 ** 20;
@@ -37,11 +38,12 @@ const maxFileBytes = 256 * 2 ** 20;
  * @param size width and height of the square, in pixels.
  * @returns RGB bytes, [size, size, 3].
  * @throws CaptionerError `not-found`: there is no such file. `bad-image`: it is empty, cut short, damaged, not a photo, or too large.
+ *   `timeout`: it takes too long.
  */
 export async function decodePhoto(
   source: string | Uint8Array,
   size: number,
-  { maxPixels = defaultMaxPixels, view }: PhotoOptions = {},
+  options: PhotoOptions = {},
 ): Promise<Uint8Array> {
   const name = typeof source === 'string' ? source : 'The file';
   const bytes = typeof source === 'string' ? await readPhotoFile(source) : source;
@@ -54,18 +56,43 @@ export async function decodePhoto(
     throw new CaptionerError('bad-image', `${name} is ${unread.kind}, which is not read. ${unread.remedy}`);
   }
   if (!format) throw new CaptionerError('bad-image', `${name} is not a photo: ${photoFormats}.`);
-  try {
-    return await squash(bytes, format, size, maxPixels, view);
-  } catch (error) {
-    throw explain(error as Error, name, format, maxPixels);
-  }
+  const { maxPixels = defaultMaxPixels, maxBufferedPixels = maxPixels, budget } = options;
+  const most = isRaw(format) ? maxBufferedPixels : maxPixels;
+  const refuse = (error: unknown): never => {
+    throw explain(error as Error, name, format, most);
+  };
+  const header = isRaw(format) ? undefined : await headerOf(bytes, format).catch(refuse);
+  // The size of a HEIC or BMP is known when it is decoded.
+  const pixels = header ? countedPixels(header, name, options) : maxBufferedPixels;
+  const square = () => squash(bytes, format, size, { ...options, maxPixels: most });
+  return await (budget ? budget.run(pixels, square) : square()).catch(refuse);
+}
+
+/** Whether a format is decoded to raw pixels before sharp resizes them. */
+function isRaw(format: PhotoFormat): boolean {
+  return format === 'heic' || format === 'bmp';
+}
+
+async function headerOf(bytes: Uint8Array, format: PhotoFormat): Promise<PhotoHeader> {
+  const sharp = await loadSharp();
+  const header = await sharp(bytes, { limitInputPixels: false }).metadata();
+  return { ...header, inMemory: format === 'png' && ownGamma(bytes) !== undefined };
 }
 
 /** Decodes a file of a known format. */
-async function squash(bytes: Uint8Array, format: PhotoFormat, size: number, maxPixels: number, view?: View) {
+async function squash(
+  bytes: Uint8Array,
+  format: PhotoFormat,
+  size: number,
+  { maxPixels = defaultMaxPixels, deadline = Infinity, view }: PhotoOptions,
+): Promise<Uint8Array> {
   const sharp = await loadSharp();
-  const open = (data: Uint8Array, options: SharpOptions = {}) =>
-    sharp(data, { failOn: 'error', limitInputPixels: maxPixels, autoOrient: true, ...options });
+  const seconds = Math.ceil((deadline - performance.now()) / 1000);
+  if (seconds <= 0) throw new Error('timeout');
+  const open = (data: Uint8Array, options: SharpOptions = {}) => {
+    const photo = sharp(data, { failOn: 'error', limitInputPixels: maxPixels, autoOrient: true, ...options });
+    return seconds <= 3600 ? photo.timeout({ seconds }) : photo;
+  };
   const openRaw = ({ data, width, height, channels }: RawPhoto) => sharp(data, { raw: { width, height, channels } });
   if (format === 'heic') return await resize(openRaw(await decodeHeic(bytes, maxPixels)), size, view);
   if (format === 'bmp') return await resize(openRaw(decodeBmp(bytes, maxPixels)), size, view);
@@ -112,6 +139,11 @@ const unreadKind = /are not read|samples out of range|bad labq format|no known r
 
 function explain(error: Error, name: string, format: PhotoFormat, maxPixels: number): CaptionerError {
   const reason = error.message.trim().split('\n')[0];
+  if (reason.startsWith('timeout')) {
+    return new CaptionerError('timeout', `${name} takes too long to decode: make it smaller, or a JPEG.`, {
+      cause: error,
+    });
+  }
   const sentence = reason.includes('pixel limit')
     ? `${name} has too many pixels: more than ${maxPixels.toLocaleString('en')} are not decoded.`
     : unreadKind.test(reason)

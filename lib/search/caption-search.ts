@@ -1,3 +1,4 @@
+import { CaptionerError } from '../errors.js';
 import { Vocabulary } from '../text/vocabulary.js';
 import { lengthNormalized, unwritable, type Hypothesis, type Stepper } from './stepper.js';
 import { topOf, topWords, type NextWord } from './top-words.js';
@@ -60,12 +61,15 @@ export function emptyPrefix(): Prefix {
  *
  * @param features [searches, D] row-major, one row per photo.
  * @param searches one per photo, not yet started.
+ * @param deadline time, as `performance.now()` tells it, after which the search gives up. Default: never.
  * @returns the captions of each photo.
+ * @throws CaptionerError `timeout` at the deadline.
  */
 export async function runBatch<State>(
   stepper: Stepper<State>,
   features: Float32Array,
   searches: readonly CaptionSearch[],
+  deadline = Infinity,
 ): Promise<Hypothesis[][]> {
   if (searches.length === 0) return [];
   const topK = searches.reduce((most, search) => Math.max(most, search.topK ?? Infinity), 0);
@@ -77,6 +81,12 @@ export async function runBatch<State>(
     });
     let unfinished = searches;
     while (unfinished.length > 0) {
+      if (performance.now() > deadline) {
+        throw new CaptionerError(
+          'timeout',
+          'The search takes too long: use a narrower beam, a lower maxLength, or require fewer words.',
+        );
+      }
       const live = unfinished.flatMap((photo) => photo.live);
       if (live.length !== rows || live.some(({ row }, i) => row !== i)) {
         const gathered = stepper.gather(

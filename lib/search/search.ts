@@ -23,6 +23,14 @@ import { StochasticBeamSearch } from './stochastic-beam.js';
 import type { CandidateObserver, SearchObserver, TracedSearch } from './observer.js';
 import { traced } from './trace.js';
 
+/** How a search is run, beside what it searches for. */
+export interface SearchRun {
+  /** Sees each step of the search. */
+  readonly observe?: SearchObserver;
+  /** Time, as `performance.now()` tells it, after which the search gives up. Default: never. */
+  readonly deadline?: number;
+}
+
 /**
  * Searches for captions as a config describes. Commands, service, evaluation and notebooks all use
  * it.
@@ -35,7 +43,7 @@ import { traced } from './trace.js';
  * @returns for each photo at most n captions, best first.
  * @throws CaptionerError `bad-option` for options that do not go together and for unknown words;
  * `mismatch` for another decoder's vocabulary; `numeric` if the decoder's probabilities are not
- * numbers.
+ * numbers; `timeout` at the deadline.
  */
 export async function searchCaptions<State>(
   stepper: Stepper<State>,
@@ -43,7 +51,7 @@ export async function searchCaptions<State>(
   features: Float32Array,
   rows: number,
   config: SearchConfig,
-  observe?: SearchObserver,
+  { observe, deadline }: SearchRun = {},
 ): Promise<Hypothesis[][]> {
   if (vocabulary.size !== stepper.vocabularySize) {
     throw new CaptionerError(
@@ -58,7 +66,7 @@ export async function searchCaptions<State>(
     const random = () => randomOf(config.seed, features.subarray(photo * width, (photo + 1) * width));
     return photoSearch(config, rules, random, seen);
   });
-  const found = await runBatch(stepper, features, searches);
+  const found = await runBatch(stepper, features, searches, deadline);
   if (found.every(({ length }) => length > 0)) return found;
   throw new CaptionerError(
     'bad-option',
@@ -76,9 +84,10 @@ export async function tracedSearch<State>(
   features: Float32Array,
   rows: number,
   config: SearchConfig,
+  { deadline }: Pick<SearchRun, 'deadline'> = {},
 ): Promise<TracedSearch[]> {
   return traced(rows, 2 * config.beam, (observe) =>
-    searchCaptions(stepper, vocabulary, features, rows, config, observe),
+    searchCaptions(stepper, vocabulary, features, rows, config, { observe, deadline }),
   );
 }
 
