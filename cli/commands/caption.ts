@@ -129,7 +129,8 @@ export function captionCommand(): Command {
       }
       if (failed === 0) return 0;
       if (count > 1) run.warn(`captioner: ${failed} of ${count} photos could not be captioned`);
-      return failed === count ? 1 : 2;
+      // A command that resumes may have only photos left that it can not caption.
+      return failed === count && !file?.size ? 1 : 2;
     }),
   );
 }
