@@ -1,82 +1,154 @@
-/** What the service answers, as JSON. The page reads these types, too: so this file imports nothing. */
+import { z } from 'zod';
 
-/** An error as it is answered, and as it goes from process to process. */
-export interface PlainError {
-  readonly code: string;
-  readonly message: string;
-}
+/** Schemas of the answers: they are checked against them, the documentation shows them, and the page has its types from them. */
 
-/** A word and its probability given the photo and the words before it, in [0, 1]. */
-export interface AnsweredWord {
-  readonly word: string;
-  readonly p: number;
-}
+const probability = (of: string) => z.number().min(0).max(1).describe(of);
 
-/** A caption, with the probability of the whole and of its words. */
-export interface AnsweredCaption {
-  readonly caption: string;
-  readonly p: number;
-  /** ln p */
-  readonly logProbability: number;
-  /** The calibrated probability that the caption is good; absent or null for a captioner that is not calibrated. */
-  readonly confidence?: number | null;
-  readonly tokens: readonly AnsweredWord[];
-}
+/** An error, as it is answered and as it goes from process to process. */
+export const PlainError = z
+  .object({
+    code: z
+      .string()
+      .describe('Kind of the error, for programs.')
+      .meta({ examples: ['bad-image'] }),
+    message: z
+      .string()
+      .describe('What happened and what to do, for people.')
+      .meta({ examples: ['The file is damaged or cut short.'] }),
+  })
+  .meta({ id: 'ErrorDetails' });
+export type PlainError = Readonly<z.output<typeof PlainError>>;
 
-/** What became of one photo. */
+/** The answer to a request that failed. */
+export const Failure = z.object({ error: PlainError }).meta({ id: 'Failure' });
+
+const Word = {
+  word: z
+    .string()
+    .describe('The word.')
+    .meta({ examples: ['dog'] }),
+  p: probability('Probability of the word given the photo and the words before it.'),
+};
+
+/** A word with its probability. */
+export const AnsweredWord = z.object(Word).meta({ id: 'Word' });
+export type AnsweredWord = Readonly<z.output<typeof AnsweredWord>>;
+
+/** A caption with its probability and that of each word. */
+export const AnsweredCaption = z
+  .object({
+    caption: z
+      .string()
+      .describe('The caption.')
+      .meta({ examples: ['a dog runs through the grass'] }),
+    p: probability('Probability of the whole caption given the photo.'),
+    logProbability: z.number().describe('Natural logarithm of p.'),
+    confidence: probability('Probability that the caption is good; null for a captioner that is not calibrated.')
+      .nullable()
+      .optional(),
+    tokens: z.array(AnsweredWord).readonly().describe('The words of the caption.'),
+  })
+  .meta({ id: 'Caption' });
+export type AnsweredCaption = Readonly<z.output<typeof AnsweredCaption>>;
+
+const name = z
+  .string()
+  .optional()
+  .describe('Name of the file, where the client gave one.')
+  .meta({ examples: ['dog.jpg'] });
+const captions = z.array(AnsweredCaption).readonly().describe('The captions, the likeliest first.');
+/** The captions of a photo. */
+export const CaptionedPhoto = z.object({ name, captions }).meta({ id: 'CaptionedPhoto' });
+
+/** A photo of several that has no captions. */
+export const FailedPhoto = z.object({ name, error: PlainError }).meta({ id: 'FailedPhoto' });
+
+/** The result of one photo. */
 export type AnsweredPhoto =
-  | { readonly name?: string; readonly captions: readonly AnsweredCaption[]; readonly error?: undefined }
-  | { readonly name?: string; readonly captions?: undefined; readonly error: PlainError };
+  | Readonly<z.output<typeof CaptionedPhoto> & { error?: undefined }>
+  | Readonly<z.output<typeof FailedPhoto> & { captions?: undefined }>;
 
-/** What became of a photo of several, as a line or an event. */
+/** The results of several photos. */
+export const CaptionedPhotos = z
+  .object({ images: z.array(z.union([CaptionedPhoto, FailedPhoto])).describe('A result for each photo, in order.') })
+  .meta({ id: 'CaptionedPhotos' });
+
+/** The result of a photo of several, as a line or an event. */
 export type AnsweredLine = AnsweredPhoto & { readonly index: number };
 
-/** A beginning of a caption that the search looked at. */
-export interface AnsweredCandidate extends AnsweredWord {
-  /** Unique within the search. */
-  readonly id: number;
-  /** The id of the beginning that it continues; 0 is the empty one. */
-  readonly parent: number;
-  /** What it was ranked by. */
-  readonly score: number;
-  /** Whether it went on. */
-  readonly kept: boolean;
-  /** Whether the caption ends here. */
-  readonly finished: boolean;
-}
+/** A prefix of a caption that the search considered. */
+export const AnsweredCandidate = z
+  .object({
+    ...Word,
+    id: z.int().describe('Number of the prefix, unique within the search.'),
+    parent: z.int().describe('Number of the prefix that it continues; 0 is the empty one.'),
+    score: z.number().describe('Length-normalised log-probability that it was ranked by.'),
+    kept: z.boolean().describe('Whether the search continued it, or kept it as a caption.'),
+    finished: z.boolean().describe('Whether the caption ends here.'),
+  })
+  .meta({ id: 'Candidate' });
+export type AnsweredCandidate = Readonly<z.output<typeof AnsweredCandidate>>;
+
+const explainedWord = z
+  .object({ ...Word, alternatives: z.array(AnsweredWord).readonly().describe('Likeliest words for this place.') })
+  .meta({ id: 'ExplainedWord' });
 
 /** The captions of a photo, and how the first of them came about. */
-export interface AnsweredExplanation {
-  readonly captions: readonly AnsweredCaption[];
-  /** The words of the first caption and, last, its `<end>`. */
-  readonly words: readonly (AnsweredWord & { readonly alternatives: readonly AnsweredWord[] })[];
-  /** Step by step. */
-  readonly search: readonly (readonly AnsweredCandidate[])[];
-  /** For each of `words` a map of rows and columns: by how much its ln p drops when that part of the photo is hidden. */
-  readonly occlusion: { readonly grid: number; readonly drops: readonly (readonly (readonly number[])[])[] };
-}
+export const AnsweredExplanation = z
+  .object({
+    captions,
+    words: z.array(explainedWord).readonly().describe('Words of the first caption and, last, its <end>.'),
+    search: z.array(z.array(AnsweredCandidate).readonly()).readonly().describe('Steps of the search.'),
+    occlusion: z.object({
+      grid: z.int().describe('Places along each side of the photo.'),
+      drops: z
+        .array(z.array(z.array(z.number()).readonly()).readonly())
+        .readonly()
+        .describe(
+          'For each of words a map of rows and columns: by how much its ln p drops when that part of the photo is hidden.',
+        ),
+    }),
+  })
+  .meta({ id: 'Explanation' });
+export type AnsweredExplanation = Readonly<z.output<typeof AnsweredExplanation>>;
 
-/** What a client may know of the captioner. */
-export interface AnsweredModel {
-  /** Of its weights and words: the same for the same captioner. */
-  readonly fingerprint: string;
-  readonly encoder: string;
-  readonly dataset: string;
-  readonly words: number;
-}
+/** The public facts about the captioner. */
+export const AnsweredModel = z
+  .object({
+    fingerprint: z.string().describe('Checksum of weights and words: the same for the same captioner.'),
+    encoder: z.string().describe('Name of the encoder.'),
+    dataset: z.string().describe('Data set that the captioner was trained on.'),
+    words: z.int().describe('Words that it knows.'),
+  })
+  .meta({ id: 'Model' });
+export type AnsweredModel = Readonly<z.output<typeof AnsweredModel>>;
 
-/** Whether the service captions, why not, and how much it takes at a time. */
-export interface Readiness {
-  readonly status: 'ready' | 'not-ready';
-  readonly error?: PlainError;
-  readonly model?: AnsweredModel;
-  /** Processes that caption. */
-  readonly workers: number;
-  readonly limits: {
-    readonly maxFiles: number;
-    readonly maxFileMegabytes: number;
-    readonly maxRequestMegabytes: number;
-    readonly maxBeam: number;
-  };
-  readonly needsKey: boolean;
-}
+/** Whether the service captions, why not, and its limits. */
+export const Readiness = z
+  .object({
+    status: z.enum(['ready', 'not-ready']),
+    error: PlainError.optional(),
+    model: AnsweredModel.optional(),
+    workers: z.int().describe('Processes that caption.'),
+    limits: z.object({
+      maxFiles: z.int().describe('Photos in a request.'),
+      maxFileMegabytes: z.number().describe('Size of a photo.'),
+      maxRequestMegabytes: z.number().describe('Size of a request.'),
+      maxBeam: z.int().describe('Widest beam, and most captions for a photo.'),
+      maxLength: z.int().describe('Longest caption, in words.'),
+    }),
+    needsKey: z.boolean().describe('Whether captioning needs a key.'),
+  })
+  .meta({ id: 'Readiness' });
+export type Readiness = Readonly<z.output<typeof Readiness>>;
+
+/** The answer to a reload of the checkpoint. */
+export const Reloaded = z.object({ status: z.literal('reloaded'), model: AnsweredModel }).meta({ id: 'Reloaded' });
+
+/** A sign of life. */
+export const Health = z.object({ status: z.literal('ok') }).meta({ id: 'Health' });
+
+/** The captions of a photo in the shape of Hugging Face's image-to-text task. */
+export const GeneratedTexts = z
+  .array(z.object({ generated_text: z.string().describe('A caption.') }).meta({ id: 'GeneratedText' }))
+  .describe('The captions of the photo, the likeliest first.');

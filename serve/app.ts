@@ -1,89 +1,69 @@
+import compress from '@fastify/compress';
+import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import multipart from '@fastify/multipart';
-import rateLimit from '@fastify/rate-limit';
-import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
 import { randomUUID } from 'node:crypto';
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { CaptionerError, libraryVersion } from '../lib/index.js';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { serializerCompiler } from 'fastify-type-provider-zod';
+import { parseConfig, type ConfigSchema, type PhotoLimits } from '../lib/index.js';
+import { limitConnections, trustedProxies, type TrustedProxies } from './addresses.js';
 import type { Keys, ServiceConfig } from './config.js';
-import { plainError, ServiceError, statusOfCode } from './errors.js';
-import { clientOf, requireKey } from './keys.js';
+import { handleClientError, handleErrors, requestIdOf, sendError, traceOf } from './failures.js';
 import { Metrics } from './metrics.js';
+import { documentRoutes } from './openapi.js';
 import { CaptionPool, type PoolObserver } from './pool/pool.js';
+import { RateLimit } from './rate-limit.js';
 import { captionRoute } from './routes/caption.js';
 import { explainRoute } from './routes/explain.js';
 import { healthRoutes } from './routes/health.js';
+import { imageToTextRoute } from './routes/image-to-text.js';
 import { pageRoutes } from './routes/page.js';
+import { searchFields } from './search-options.js';
 import type { Service } from './service.js';
 import { UploadBudget } from './uploads.js';
 
 const megabyte = 2 ** 20;
 
+/** Connections of all clients together. */
+const maxConnections = 1024;
+
 export interface AppOptions {
   readonly config: ServiceConfig;
   readonly keys?: Keys;
-  /** Folder of the checkpoint; the one that comes with the package where it is left out. */
+  /** Folder of the checkpoint. Default: the default model. */
   readonly checkpoint?: string;
-  /** ONNX file of its encoder, where it shall not be found by its name. */
+  /** ONNX file of its encoder. Default: found by its name. */
   readonly encoder?: string;
   /** Sees what the workers do, besides the metrics. */
   readonly observer?: Partial<PoolObserver>;
-  /** Where the log goes; standard output where it is left out. */
+  /** Destination of the log. Default: standard output. */
   readonly logTo?: { write(line: string): void };
 }
 
-/** A service that does not listen yet. Closing it finishes what was accepted. */
+/** A service that does not listen yet. Closing it finishes accepted requests. */
 export interface App {
   readonly server: FastifyInstance;
   readonly pool: CaptionPool;
+  /** Tells load balancers and clients that the service is about to stop: /readyz fails, and each answer ends its connection. */
+  drain(): void;
 }
 
 /** Puts the service together: pool, limits, routes, headers, documentation. */
 export async function buildApp({ config, keys = { clients: [] }, ...options }: AppOptions): Promise<App> {
-  const app = Fastify({
-    logger: config.logLevel !== 'silent' && { level: config.logLevel, ...(options.logTo && { stream: options.logTo }) },
-    genReqId: () => randomUUID(),
-    trustProxy: config.trustProxy,
-    // Bodies are read by the routes, which know what may be in them.
-    bodyLimit: Math.floor(config.maxRequestMegabytes * megabyte),
-    requestTimeout: config.uploadTimeout * 1000,
-    http: { connectionsCheckingInterval: Math.min(5000, config.uploadTimeout * 500) },
-    forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: 200 },
-  });
-  app.server.maxConnections = 1024;
-  // Node would take the smaller of the two for the headers, whichever it is.
-  app.server.headersTimeout = app.server.requestTimeout;
-  // Schemas are for the documentation.
-  app.setValidatorCompiler(() => () => true);
-  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
-
+  const trusted = trustedProxies(config.trustProxy);
+  const app = createServer(config, trusted, options.logTo);
   const metrics = new Metrics(true);
   const budget = new UploadBudget(config.maxUploadMegabytes * megabyte);
   const pool = new CaptionPool({
     ...options,
     ...config,
-    maxPixels: Math.round(config.maxMegapixels * 1e6),
-    observer: {
-      batchStarted: (photos, worker) => {
-        metrics.batchStarted(photos);
-        options.observer?.batchStarted?.(photos, worker);
-      },
-      batchDone: (seconds, stages) => {
-        metrics.batchDone(seconds, stages);
-        options.observer?.batchDone?.(seconds, stages);
-      },
-      trouble: (error) => {
-        metrics.trouble();
-        app.log.error({ err: error }, 'trouble in the pool');
-        options.observer?.trouble?.(error);
-      },
-    },
+    limits: photoLimits(config),
+    uploadBytes: config.maxUploadMegabytes * megabyte,
+    observer: observe(app, metrics, options.observer),
   });
   metrics.watch(pool, budget);
   app.addHook('onClose', () => pool.close());
-  endConnections(app);
+  const draining = endConnections(app);
 
   const service: Service = {
     config,
@@ -91,81 +71,110 @@ export async function buildApp({ config, keys = { clients: [] }, ...options }: A
     pool,
     budget,
     metrics,
+    rateLimit: new RateLimit(config.rateLimit, keys.clients),
+    searchFields: searchFields(config),
     limits: {
       files: config.maxFiles,
       fileBytes: Math.floor(config.maxFileMegabytes * megabyte),
       requestBytes: Math.floor(config.maxRequestMegabytes * megabyte),
     },
-    guarded: {
-      config: { rateLimit: config.rateLimit > 0 && { max: config.rateLimit, timeWindow: '1 minute' } },
-      onRequest: (request, _reply, done) => {
-        if (keys.clients.length > 0) requireKey(request, keys.clients);
-        done();
-      },
-    },
+    stopping: draining.begun,
   };
-
   handleErrors(app);
-  app.addHook('onRequest', async (request, reply) => {
-    void reply.header('x-request-id', request.id);
-    return Promise.resolve();
-  });
-  app.addHook('onResponse', async (request, reply) => {
-    const route = request.routeOptions.url ?? 'unknown';
-    metrics.request(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
-    return Promise.resolve();
-  });
-  await app.register(helmet, {
-    contentSecurityPolicy: { useDefaults: false, directives: contentPolicy },
-    frameguard: { action: 'deny' },
-    hsts: false, // whoever puts TLS before it decides
-  });
-  app.addHook('onRequest', async (_request, reply) => {
-    void reply.header('permissions-policy', 'camera=(self), microphone=(), geolocation=()');
-    return Promise.resolve();
-  });
-  await app.register(rateLimit, {
-    global: false,
-    keyGenerator: (request) => clientOf(request, keys.clients),
-    errorResponseBuilder: (_request, { max, ttl }) =>
-      new ServiceError(
-        429,
-        'too-many-requests',
-        `More than ${max} requests a minute: try again in ${Math.ceil(ttl / 1000)} seconds.`,
-        Math.ceil(ttl / 1000),
-      ),
-  });
+  await addHeaders(app, config, metrics);
   await readBodies(app, service);
-  await document(app, config);
+  await documentRoutes(app, config);
   captionRoute(app, service);
   explainRoute(app, service);
+  imageToTextRoute(app, service);
   healthRoutes(app, service);
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
-  for (const url of ['/caption', '/explain']) {
-    app.get(url, { schema: { hide: true } }, (_request, reply) => {
-      void reply.header('allow', 'POST');
-      throw new ServiceError(405, 'wrong-method', `POST a photo to ${url}; /docs says how.`);
-    });
-  }
   if (config.page) await pageRoutes(app);
   await app.ready();
-  return { server: app, pool };
+  return { server: app, pool, drain: draining.begin };
 }
 
-/** Who is answered while the service stops shall not keep the connection: it would keep the service. */
-function endConnections(app: FastifyInstance): void {
-  let stopping = false;
+function createServer(config: ServiceConfig, trusted: TrustedProxies, logTo: AppOptions['logTo']): FastifyInstance {
+  const app = Fastify({
+    logger: config.logLevel !== 'silent' && { level: config.logLevel, ...(logTo && { stream: logTo }) },
+    genReqId: ({ headers }) => requestIdOf(headers['x-request-id'], randomUUID),
+    childLoggerFactory: (logger, bindings, childOptions, raw) => {
+      const traceId = traceOf(raw);
+      return logger.child({ ...bindings, ...(traceId && { traceId }) }, childOptions);
+    },
+    trustProxy: trusted,
+    // The routes read bodies, since they know what may be in them.
+    bodyLimit: Math.floor(config.maxRequestMegabytes * megabyte),
+    requestTimeout: config.uploadTimeout * 1000,
+    http: {
+      headersTimeout: config.headerTimeout * 1000,
+      connectionsCheckingInterval: Math.min(2000, config.headerTimeout * 500, config.uploadTimeout * 500),
+    },
+    forceCloseConnections: 'idle',
+    return503OnClosing: false, // accepted connections are still answered
+    routerOptions: { maxParamLength: 200 },
+    frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
+    clientErrorHandler: handleClientError,
+  });
+  app.server.maxConnections = maxConnections;
+  limitConnections(app.server, config.connectionsPerAddress, trusted);
+  app.setValidatorCompiler(({ schema }) => (values) => {
+    try {
+      return { value: parseConfig(schema as ConfigSchema, values) };
+    } catch (error) {
+      return { error: error as Error };
+    }
+  });
+  app.setSerializerCompiler(serializerCompiler);
+  return app;
+}
+
+function photoLimits({ maxMegapixels, maxBufferedMegapixels, megapixelsInFlight }: ServiceConfig): PhotoLimits {
+  const pixels = (millions: number) => Math.round(millions * 1e6);
+  return {
+    maxPixels: pixels(maxMegapixels),
+    maxBufferedPixels: pixels(Math.min(maxMegapixels, maxBufferedMegapixels)),
+    maxPixelsInFlight: pixels(megapixelsInFlight),
+  };
+}
+
+function observe(app: FastifyInstance, metrics: Metrics, also: Partial<PoolObserver> = {}): PoolObserver {
+  return {
+    batchStarted: (photos, worker) => {
+      metrics.batchStarted(photos);
+      also.batchStarted?.(photos, worker);
+    },
+    batchDone: (seconds, stages) => {
+      metrics.batchDone(seconds, stages);
+      also.batchDone?.(seconds, stages);
+    },
+    trouble: (error) => {
+      metrics.trouble();
+      app.log.error({ err: error }, 'trouble in the pool');
+      also.trouble?.(error);
+    },
+  };
+}
+
+/** Ends each connection with its next answer once the service is about to stop, so that none is reset in the middle of a request. */
+function endConnections(app: FastifyInstance): { begin: () => void; begun: () => boolean } {
+  let draining = false;
   app.addHook('preClose', (done) => {
-    stopping = true;
+    draining = true;
     done();
+  });
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (draining) void reply.header('connection', 'close');
+    done(null, payload);
   });
   app.addHook('onResponse', (_request, _reply, done) => {
-    if (stopping) setImmediate(() => app.server.closeIdleConnections());
+    if (draining) setImmediate(() => app.server.closeIdleConnections());
     done();
   });
+  return { begin: () => (draining = true), begun: () => draining };
 }
 
-/** What the page may load: its own files, and pictures that it has made itself. */
+/** Resources that the page may load: its own files, and pictures that it has made itself. */
 const contentPolicy = {
   'default-src': ["'none'"],
   'script-src': ["'self'"],
@@ -179,7 +188,45 @@ const contentPolicy = {
   'frame-ancestors': ["'none'"],
 };
 
-/** Forms go through their parser; everything else is left to the routes, unread. */
+/** Headers of each answer, its compression, and its place in the metrics. */
+async function addHeaders(app: FastifyInstance, config: ServiceConfig, metrics: Metrics): Promise<void> {
+  app.addHook('onRequest', (request, reply, done) => {
+    void reply.header('x-request-id', request.id);
+    if (traceOf(request.raw)) void reply.header('traceparent', request.headers.traceparent);
+    done();
+  });
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    metrics.request(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
+    done();
+  });
+  await app.register(helmet, {
+    contentSecurityPolicy: { useDefaults: false, directives: contentPolicy },
+    frameguard: { action: 'deny' },
+    hsts: false, // a matter of the proxy that has TLS
+  });
+  app.addHook('onRequest', (_request, reply, done) => {
+    void reply.header('permissions-policy', 'camera=(self), microphone=(), geolocation=()');
+    done();
+  });
+  if (config.cors.length > 0) {
+    await app.register(cors, {
+      origin: config.cors.includes('*') ? '*' : [...config.cors],
+      methods: ['GET', 'POST'],
+      exposedHeaders: [
+        'x-request-id',
+        'retry-after',
+        'x-ratelimit-limit',
+        'x-ratelimit-remaining',
+        'x-ratelimit-reset',
+      ],
+      maxAge: 600,
+    });
+  }
+  await app.register(compress, { globalDecompression: false, encodings: ['gzip', 'deflate'], threshold: 2048 });
+}
+
+/** Parses forms; all other bodies are left to the routes, unread. */
 async function readBodies(app: FastifyInstance, { limits }: Service): Promise<void> {
   app.removeAllContentTypeParsers();
   await app.register(multipart, {
@@ -196,65 +243,4 @@ async function readBodies(app: FastifyInstance, { limits }: Service): Promise<vo
   app.addContentTypeParser('*', (_request, _payload, done) => {
     done(null, undefined);
   });
-}
-
-async function document(app: FastifyInstance, { page }: ServiceConfig): Promise<void> {
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'captioner',
-        description: 'Captions photos.',
-        version: libraryVersion(),
-        license: { name: 'MIT' },
-      },
-      components: {
-        securitySchemes: {
-          bearer: { type: 'http', scheme: 'bearer' },
-          key: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
-        },
-      },
-    },
-  });
-  if (!page) return;
-  await app.register(swaggerUi, {
-    routePrefix: '/docs',
-    uiConfig: { layout: 'BaseLayout' },
-    theme: { title: 'captioner' },
-    logLevel: 'warn',
-    staticCSP: "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
-  });
-}
-
-function handleErrors(app: FastifyInstance): void {
-  app.setErrorHandler((error: FastifyError | ServiceError | CaptionerError, request, reply) => {
-    const failure = asServiceError(error);
-    if (failure.status >= 500 && !(error instanceof ServiceError))
-      request.log.error({ err: error }, 'unexpected error');
-    return sendError(request, reply, failure);
-  });
-  app.setNotFoundHandler((request, reply) => {
-    const message = `There is no ${request.method} ${request.url.split('?')[0].slice(0, 100)}. What there is, /openapi.json says.`;
-    return sendError(request, reply, new ServiceError(404, 'not-found', message));
-  });
-}
-
-function asServiceError(error: FastifyError | ServiceError | CaptionerError): ServiceError {
-  if (error instanceof ServiceError) return error;
-  if (error instanceof CaptionerError) return new ServiceError(statusOfCode(error.code), error.code, error.message);
-  const { statusCode, code, message } = error;
-  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
-    return new ServiceError(statusCode, code, `${message.replace(/\.$/, '')}.`);
-  }
-  return new ServiceError(500, 'internal', plainError(error).message);
-}
-
-function sendError(request: FastifyRequest, reply: FastifyReply, error: ServiceError): FastifyReply {
-  // What is left of the body is read over, so that the client comes to hear the answer; then the connection ends.
-  if (!request.raw.readableEnded && !request.raw.destroyed) {
-    request.raw.resume();
-    void reply.header('connection', 'close');
-  }
-  if (error.retryAfter !== undefined) void reply.header('retry-after', String(error.retryAfter));
-  return reply.code(error.status).send({ error: { code: error.code, message: error.message } });
 }

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import { ServiceError } from './errors.js';
 import { megabytes, readAll, type UploadLease } from './uploads.js';
 
@@ -9,7 +10,7 @@ export interface UploadLimits {
   readonly requestBytes: number;
 }
 
-/** A photo's file as it came; what it is, its content tells. */
+/** The file of a photo. Its content decides on its format. */
 export interface UploadedPhoto {
   readonly name?: string;
   readonly bytes: Buffer;
@@ -19,21 +20,34 @@ export interface UploadedPhoto {
 export interface Upload {
   readonly photos: readonly UploadedPhoto[];
   readonly fields: Readonly<Record<string, unknown>>;
-  /** Whether the client sent a list, and wants one, even of one. */
+  /** Whether the client sent a list, and expects one, even of one photo. */
   readonly list: boolean;
 }
 
+const base64 = () =>
+  z.string({ error: 'A photo in JSON must be a string of base64.' }).describe('A photo in base64, or a data: address.');
+
+/** The photos of a JSON body; its other fields are options. */
+export const JsonUpload = z.looseObject(
+  {
+    image: base64().optional(),
+    images: z
+      .array(base64(), { error: "'images' must be a list of photos in base64." })
+      .optional()
+      .describe('Photos in base64, in place of image.'),
+  },
+  { error: 'The body must be an object: {"image": "<base64>"} or {"images": ["<base64>", …]}.' },
+);
+
 /**
- * Reads a request's photos: of a form (any field that is a file), of JSON (`image` or `images` in base64), or the body itself.
- * @throws ServiceError 400, 413 or 503, with a sentence.
+ * Reads the photos of a request: from a form (any field that is a file), from JSON (`image` or `images` in base64), or the body itself.
+ * @throws ServiceError 400, 413, 415 or 503, with a sentence.
  */
 export async function readUpload(request: FastifyRequest, limits: UploadLimits, lease: UploadLease): Promise<Upload> {
-  const announced = Number(request.headers['content-length'] ?? 0);
-  if (announced > limits.requestBytes) throw requestTooLarge(limits);
-  const type = (request.headers['content-type'] ?? '').split(';')[0].trim().toLowerCase();
-  const upload = type.startsWith('multipart/')
+  checkHeaders(request, limits);
+  const upload = mediaType(request).startsWith('multipart/')
     ? await readForm(request, limits, lease)
-    : type === 'application/json'
+    : mediaType(request) === 'application/json'
       ? await readJson(request, limits, lease)
       : await readPhoto(request, limits, lease);
   if (upload.photos.length > 0) return upload;
@@ -44,12 +58,32 @@ export async function readUpload(request: FastifyRequest, limits: UploadLimits, 
   );
 }
 
+/** The type of the body, without its parameters. */
+export function mediaType({ headers }: FastifyRequest): string {
+  return (headers['content-type'] ?? '').split(';')[0].trim().toLowerCase();
+}
+
+/** @throws ServiceError 413, 415 */
+function checkHeaders({ headers }: FastifyRequest, limits: UploadLimits): void {
+  if (Number(headers['content-length'] ?? 0) > limits.requestBytes) throw requestTooLarge(limits);
+  const encoding = headers['content-encoding']?.trim().toLowerCase();
+  if (encoding === undefined || encoding === '' || encoding === 'identity') return;
+  throw new ServiceError(
+    415,
+    'compressed-body',
+    'Compressed bodies are not read: send the photo without Content-Encoding.',
+    {
+      headers: { 'accept-encoding': 'identity' },
+    },
+  );
+}
+
 async function readPhoto(request: FastifyRequest, limits: UploadLimits, lease: UploadLease): Promise<Upload> {
   const bytes = await readBody(request, limits.fileBytes, lease, () => fileTooLarge(limits));
   return { photos: bytes.length > 0 ? [{ bytes }] : [], fields: {}, list: false };
 }
 
-/** Reads the body without closing the connection when it is too large: the client shall hear that it is. */
+/** Reads the body. One that is too large does not close the connection, so that the client receives the error. */
 async function readBody(
   { raw }: FastifyRequest,
   limit: number,
@@ -60,7 +94,7 @@ async function readBody(
     return await readAll(raw.iterator({ destroyOnReturn: false }), lease, limit, tooLarge);
   } catch (error) {
     if (error instanceof ServiceError) throw error;
-    throw new ServiceError(400, 'cut-short', 'The request ended before all of it had come.');
+    throw new ServiceError(400, 'cut-short', 'The request ended too early: send it again.');
   }
 }
 
@@ -72,7 +106,8 @@ async function readForm(request: FastifyRequest, limits: UploadLimits, lease: Up
     for await (const part of request.parts()) {
       if (part.type === 'field') {
         if (part.valueTruncated) throw new ServiceError(400, 'bad-field', `The field '${part.fieldname}' is too long.`);
-        if (Object.hasOwn(fields, part.fieldname)) throw givenTwice(part.fieldname);
+        if (Object.hasOwn(fields, part.fieldname))
+          throw new ServiceError(400, 'bad-option', `'${part.fieldname}' is given more than once.`);
         fields[part.fieldname] = part.value;
         continue;
       }
@@ -88,40 +123,43 @@ async function readForm(request: FastifyRequest, limits: UploadLimits, lease: Up
   return { photos, fields, list: photos.length > 1 };
 }
 
-/** JSON is for a photo or a few small ones: it is parsed in one go, in which nobody else is answered. */
+/** JSON is for one photo or a few small ones: while it is parsed, no other request is answered. */
 async function readJson(request: FastifyRequest, limits: UploadLimits, lease: UploadLease): Promise<Upload> {
+  const parsed = JsonUpload.safeParse(await readJsonBody(request, limits, lease));
+  if (!parsed.success) throw new ServiceError(400, 'bad-json', parsed.error.issues[0].message);
+  const { image, images, ...fields } = parsed.data;
+  if (image !== undefined && images !== undefined) {
+    throw new ServiceError(400, 'bad-json', "Give 'image' or 'images', not both.");
+  }
+  const given = images ?? (image === undefined ? [] : [image]);
+  if (given.length > limits.files) throw tooMany(limits);
+  return { photos: given.map((photo) => ({ bytes: decodeBase64(photo, limits) })), fields, list: images !== undefined };
+}
+
+/**
+ * Reads a body as JSON.
+ * @throws ServiceError 400, 413 or 503.
+ */
+export async function readJsonBody(
+  request: FastifyRequest,
+  limits: UploadLimits,
+  lease: UploadLease,
+): Promise<unknown> {
+  checkHeaders(request, limits);
   const most = Math.min(limits.requestBytes, Math.floor(1.4 * limits.fileBytes) + 65536);
   const bytes = await readBody(request, most, lease, () => {
     const message = `JSON may have ${megabytes(most)}, not more: send more photos as a form.`;
     return new ServiceError(413, 'too-large', message);
   });
-  let body: unknown;
   try {
-    body = JSON.parse(bytes.toString('utf8'));
+    return JSON.parse(bytes.toString('utf8'));
   } catch (error) {
-    throw new ServiceError(400, 'bad-json', `The body is no JSON: ${(error as Error).message}.`);
+    throw new ServiceError(400, 'bad-json', `The body is not JSON: ${(error as Error).message}.`);
   }
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw new ServiceError(
-      400,
-      'bad-json',
-      'The body must be an object: {"image": "<base64>"} or {"images": ["<base64>", …]}.',
-    );
-  }
-  const { image, images, ...fields } = body as Record<string, unknown>;
-  if (image !== undefined && images !== undefined) {
-    throw new ServiceError(400, 'bad-json', "Give 'image' or 'images', not both.");
-  }
-  if (images !== undefined && !Array.isArray(images)) {
-    throw new ServiceError(400, 'bad-json', "'images' must be a list of photos in base64.");
-  }
-  const given: unknown[] = images ?? (image === undefined ? [] : [image]);
-  if (given.length > limits.files) throw tooMany(limits);
-  return { photos: given.map((photo) => ({ bytes: decodeBase64(photo, limits) })), fields, list: images !== undefined };
 }
 
-function decodeBase64(photo: unknown, limits: UploadLimits): Buffer {
-  if (typeof photo !== 'string') throw new ServiceError(400, 'bad-json', 'A photo in JSON must be a string of base64.');
+/** The bytes of a photo in base64 or a data: address. @throws ServiceError 400, 413 */
+export function decodeBase64(photo: string, limits: UploadLimits): Buffer {
   if (/^https?:/i.test(photo)) {
     throw new ServiceError(400, 'bad-json', 'Addresses are not fetched: send the photo itself, in base64.');
   }
@@ -132,7 +170,7 @@ function decodeBase64(photo: unknown, limits: UploadLimits): Buffer {
   return bytes;
 }
 
-/** What the parser of forms complains about, as a sentence. */
+/** An error of the parser of forms, as a sentence. */
 function formError(error: unknown, limits: UploadLimits): Error {
   if (error instanceof ServiceError) return error;
   const { code, message } = error as Error & { code?: string };
@@ -147,15 +185,10 @@ function formError(error: unknown, limits: UploadLimits): Error {
     case 'FST_PROTO_VIOLATION':
       return new ServiceError(400, 'bad-field', 'The form has a field whose name is not allowed.');
     case 'FST_MP_PREMATURE_CLOSE':
-      return new ServiceError(400, 'cut-short', 'The request ended before all of it had come.');
+      return new ServiceError(400, 'cut-short', 'The request ended too early: send it again.');
     default:
       return new ServiceError(400, 'bad-form', `The form can't be read: ${message}.`);
   }
-}
-
-/** A field that was given more than once. */
-export function givenTwice(name: string): ServiceError {
-  return new ServiceError(400, 'bad-option', `'${name}' is given more than once.`);
 }
 
 function tooMany({ files }: UploadLimits): ServiceError {

@@ -5,7 +5,7 @@ import type { UploadBudget } from './uploads.js';
 
 const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-/** What Prometheus reads at /metrics. */
+/** Metrics for Prometheus, at /metrics. */
 export class Metrics {
   readonly registry = new Registry();
 
@@ -16,7 +16,7 @@ export class Metrics {
   ]);
   private readonly photos = new Counter({
     name: 'captioner_photos_total',
-    help: 'Photos by what became of them: captioned, or the code of the error.',
+    help: 'Photos by their outcome: captioned, or the code of the error.',
     labelNames: ['outcome'],
     registers: [this.registry],
   });
@@ -34,16 +34,16 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  /** @param defaults whether to tell of the process (memory, event loop, garbage), too. */
+  /** @param defaults whether to include the process itself (memory, event loop, garbage collection). */
   constructor(defaults: boolean) {
     if (defaults) collectDefaultMetrics({ register: this.registry });
   }
 
-  /** Reads how things are whenever it is asked. */
+  /** Reads the state of pool and uploads at each scrape. */
   watch(pool: CaptionPool, budget: UploadBudget): void {
     this.gauge('captioner_photos_waiting', 'Photos that wait for a worker.', () => pool.status.waiting);
     this.gauge('captioner_photos_running', 'Photos that workers have taken.', () => pool.status.running);
-    this.gauge('captioner_workers', 'Workers that are ready.', () => pool.status.workers);
+    this.gauge('captioner_workers', 'Workers that are ready to caption.', () => pool.status.workers);
     this.gauge('captioner_workers_resident_memory_bytes', 'Memory of the workers.', () => pool.status.memory);
     this.gauge('captioner_upload_bytes', 'Photos held in memory.', () => budget.bytes);
   }

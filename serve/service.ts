@@ -1,11 +1,14 @@
-import type { RouteShorthandOptions } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { UploadLimits } from './body.js';
 import type { Keys, ServiceConfig } from './config.js';
+import { requireKey } from './keys.js';
 import type { Metrics } from './metrics.js';
 import type { CaptionPool } from './pool/pool.js';
+import type { RateLimit } from './rate-limit.js';
+import type { SearchFields } from './search-options.js';
 import type { UploadBudget } from './uploads.js';
 
-/** What routes need of the service they belong to. */
+/** The parts of the service that its routes use. */
 export interface Service {
   readonly config: ServiceConfig;
   readonly keys: Keys;
@@ -13,6 +16,21 @@ export interface Service {
   readonly budget: UploadBudget;
   readonly limits: UploadLimits;
   readonly metrics: Metrics;
-  /** For routes that do work: they want a key where there are keys, and count a client's requests. */
-  readonly guarded: Pick<RouteShorthandOptions, 'config' | 'onRequest'>;
+  readonly rateLimit: RateLimit;
+  /** Options of a search that clients may ask for. */
+  readonly searchFields: SearchFields;
+  /** Whether the service is about to stop. */
+  readonly stopping: () => boolean;
+}
+
+type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+
+/** Counts a request, before its body is read, and then lets it pass only with one of the keys; without keys, all pass. */
+export function guard({ rateLimit }: Service, keys: readonly string[]): { onRequest: Guard } {
+  return {
+    onRequest: async (request, reply) => {
+      await rateLimit.charge(request, reply, 1);
+      if (keys.length > 0) requireKey(request, keys);
+    },
+  };
 }

@@ -16,7 +16,9 @@ export class UploadBudget {
     return {
       take: (bytes) => {
         if (this.taken + bytes > this.limit) {
-          throw new ServiceError(503, 'busy', 'Too many photos are being sent at the moment. Try again soon.', 2);
+          throw new ServiceError(503, 'busy', 'Too many photos are being sent at the moment. Try again soon.', {
+            retryAfter: 2,
+          });
         }
         this.taken += bytes;
         held += bytes;

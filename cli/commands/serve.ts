@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { CaptionerError } from '../../lib/index.js';
-import { keysFromEnvironment, ServiceConfig } from '../../serve/config.js';
+import { keysFromEnvironment, retiredOptions, ServiceConfig } from '../../serve/config.js';
 import { addConfigOptions, defineCommand } from '../options.js';
 import { chosenCheckpoints } from '../model.js';
 import { runCommand } from '../run.js';
@@ -10,8 +10,8 @@ export function serveCommand(): Command {
   const command = defineCommand('serve', 'Caption photos over HTTP, with a page to try it.', [
     ['captioner serve', 'at http://127.0.0.1:8080'],
     ['captioner serve --host 0.0.0.0 --port 80', 'for everyone in the network'],
-    ['captioner serve --checkpoint runs/mine', 'a captioner of your own'],
-    ['curl -F photo=@dog.jpg http://127.0.0.1:8080/caption', 'a photo to it'],
+    ['captioner serve --checkpoint runs/mine', 'with your own captioner'],
+    ['curl -F photo=@dog.jpg http://127.0.0.1:8080/caption', 'caption a photo'],
   ])
     .option(
       '--checkpoint <folder>',
@@ -22,12 +22,12 @@ export function serveCommand(): Command {
       'after',
       `
 Environment:
-  CAPTIONER_API_KEYS   keys, separated by commas, one of which each client must show (Authorization: Bearer <key>)
+  CAPTIONER_API_KEYS   keys of clients, with commas between; each request must have one (Authorization: Bearer <key>)
   CAPTIONER_ADMIN_KEY  key that allows POST /-/reload
 
 SIGHUP reloads the checkpoint. SIGTERM and Ctrl-C finish accepted requests and exit.`,
     );
-  const config = addConfigOptions(command, { serve: ServiceConfig });
+  const config = addConfigOptions(command, { serve: ServiceConfig }, { ignore: retiredOptions });
   return command.action(
     runCommand(async ({ options, signal, warn }) => {
       const { startService } = await import('../../serve/main.js');
@@ -40,6 +40,7 @@ SIGHUP reloads the checkpoint. SIGTERM and Ctrl-C finish accepted requests and e
         },
       );
       warn(`captioner: listening at ${service.address}`);
+      if (service.open) warn('captioner: everyone in the network may use it: set CAPTIONER_API_KEYS to require a key');
       const reload = () => void service.reload();
       process.on('SIGHUP', reload);
       await new Promise((resolve) => {
@@ -51,16 +52,16 @@ SIGHUP reloads the checkpoint. SIGTERM and Ctrl-C finish accepted requests and e
   );
 }
 
+/** An error of listening, as a sentence with what to do. */
 function unreachable(error: NodeJS.ErrnoException, { host, port }: ServiceConfig): Error {
-  if (error.code === 'EADDRINUSE') {
-    return new CaptionerError('bad-option', `Port ${port} of ${host} is taken: choose another one with --port.`, {
-      cause: error,
-    });
-  }
-  if (error.code === 'EACCES' || error.code === 'EADDRNOTAVAIL') {
-    return new CaptionerError('bad-option', `The service can't listen at ${host}:${port} (${error.message}).`, {
-      cause: error,
-    });
-  }
-  return error;
+  const sentence = listeningErrors[error.code ?? '']?.(host, port);
+  return sentence === undefined ? error : new CaptionerError('bad-option', sentence, { cause: error });
 }
+
+const listeningErrors: Partial<Record<string, (host: string, port: number) => string>> = {
+  EADDRINUSE: (host, port) => `Port ${port} of ${host} is taken: choose another one with --port.`,
+  EACCES: (_host, port) => `Port ${port} needs rights that this user lacks: choose one above 1023 with --port.`,
+  EADDRNOTAVAIL: (host) => `This machine does not have the address ${host}: choose another one with --host.`,
+  ENOTFOUND: (host) => `There is no host ${host}: choose an address of this machine with --host.`,
+  EAI_AGAIN: (host) => `The name ${host} can't be resolved: choose an address of this machine with --host.`,
+};

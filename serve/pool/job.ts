@@ -1,27 +1,36 @@
 import { ServiceError } from '../errors.js';
 import type { Outcome, Work } from './messages.js';
+import { priceOf } from '../price.js';
 
-/** What became of a photo: captions or an explanation, or the error that kept it from having any. */
+/** Price of the most expensive captions that share a batch with others. */
+const heaviest = 4;
+
+/** The result of a photo: captions or an explanation, or the error that kept it from having any. */
 export type Answer = Exclude<Outcome, { error: object }> | ServiceError;
 
-/** One photo that a pool has accepted. It is answered exactly once. */
+/** A photo that a pool has accepted. It is answered exactly once. */
 export class Job implements Work {
   readonly kind: Work['kind'];
   readonly bytes: Uint8Array;
   readonly search: Work['search'];
-  /** What becomes of it; never rejected. */
+  /** Captions of the default search that take as long. */
+  readonly price: number;
+  /** Jobs with the same key go through a worker together. */
+  readonly key: string;
+  /** Its result; never rejected. */
   readonly answer: Promise<Answer>;
-  /** It has been with a worker that died: it is tried once more, by itself, in case that it was the cause. */
+  /** It was with a worker that died. It is tried once more, alone, as it may be the cause. */
   suspect = false;
   settled = false;
 
   private resolve!: (answer: Answer) => void;
   private readonly timer: NodeJS.Timeout;
+  private readonly deadline: number;
 
   /**
    * @param group photos of one request share it.
-   * @param seconds after which it is answered that time is up.
-   * @param onSettled what to do when it is answered, by whatever.
+   * @param seconds time after which it is answered with an error.
+   * @param onSettled called when it is answered.
    */
   constructor(
     { kind, bytes, search }: Work,
@@ -30,14 +39,27 @@ export class Job implements Work {
     private readonly onSettled: (job: Job) => void,
   ) {
     [this.kind, this.bytes, this.search] = [kind, bytes, search];
+    this.price = priceOf(this);
+    this.key = JSON.stringify([kind, search]);
+    this.deadline = performance.now() + seconds * 1000;
     this.answer = new Promise((resolve) => (this.resolve = resolve));
     this.timer = setTimeout(() => {
       const message = `The photo was not captioned within ${seconds} seconds. Try again when there is less to do.`;
-      this.settle(new ServiceError(504, 'timeout', message, 5));
+      this.settle(new ServiceError(504, 'timeout', message, { retryAfter: 5 }));
     }, seconds * 1000);
   }
 
-  /** The first answer counts. */
+  /** Whether it takes so long that it goes through a worker alone. */
+  get heavy(): boolean {
+    return this.price > heaviest;
+  }
+
+  /** Seconds until it is answered with an error. */
+  get secondsLeft(): number {
+    return (this.deadline - performance.now()) / 1000;
+  }
+
+  /** Answers it; the first answer counts. */
   settle(answer: Answer): void {
     if (this.settled) return;
     this.settled = true;
@@ -47,7 +69,7 @@ export class Job implements Work {
   }
 }
 
-/** Answers jobs for nobody when their client leaves. */
+/** Ends jobs when their client leaves. */
 export function watchDeparture(jobs: readonly Job[], signal: AbortSignal | undefined): void {
   if (!signal) return;
   const leave = () => {

@@ -1,18 +1,25 @@
-import type { Caption, Explanation, InferenceConfig, SearchConfig } from '../../lib/index.js';
+import type {
+  Caption,
+  CaptioningStage,
+  Explanation,
+  InferenceConfig,
+  PhotoLimits,
+  SearchConfig,
+} from '../../lib/index.js';
 import type { AnsweredModel, PlainError } from '../answers.js';
 
 /** What a worker needs to start. */
 export interface WorkerSettings {
-  /** Folder of the checkpoint; the one that comes with the package where it is left out. */
+  /** Folder of the checkpoint. Default: the default model. */
   readonly checkpoint?: string;
-  /** ONNX file of its encoder, where it shall not be found by its name. */
+  /** ONNX file of its encoder. Default: found by its name. */
   readonly encoder?: string;
   readonly threads: number;
   readonly precision?: InferenceConfig['precision'];
-  readonly maxPixels: number;
+  readonly limits: PhotoLimits;
 }
 
-/** Something to do with one photo. */
+/** A task with one photo. */
 export interface Work {
   readonly kind: 'caption' | 'explain';
   /** The photo's file. */
@@ -25,23 +32,22 @@ export type Outcome =
   | { readonly explanation: Explanation; readonly error?: undefined }
   | { readonly error: PlainError };
 
-/** Seconds that a batch spent where. */
-export interface Stages {
-  readonly decode: number;
-  readonly encode: number;
-  readonly search: number;
-}
+/** Seconds of each stage of a batch. */
+export type Stages = Readonly<Record<CaptioningStage, number>>;
 
-/** A captioner that is loaded. */
+/** A loaded captioner. */
 export interface ModelInfo extends AnsweredModel {
   readonly checkpoint: string;
 }
 
 export interface ToWorker {
+  /** Photos of the same kind and search. */
   readonly work: readonly Work[];
+  /** Seconds after which nobody waits for an answer. */
+  readonly seconds: number;
 }
 
-/** What a worker has to say. */
+/** A message of a worker. */
 export type Report =
   | { readonly type: 'ready'; readonly model: ModelInfo }
   | { readonly type: 'failed'; readonly error: PlainError }

@@ -3,7 +3,7 @@ import type { PlainError } from '../answers.js';
 import { ServiceError } from '../errors.js';
 import type { FromWorker, ModelInfo, Outcome, Stages, ToWorker, Work, WorkerSettings } from './messages.js';
 
-/** What became of a batch. */
+/** The result of a batch. */
 export interface BatchResult {
   readonly outcomes: readonly Outcome[];
   readonly stages?: Stages;
@@ -68,14 +68,18 @@ export class PoolWorker {
     this.ready.catch(() => undefined); // whoever waits sees it
   }
 
-  /** @throws WorkerDied when the process ends before it answers. */
-  async run(work: readonly Work[]): Promise<BatchResult> {
+  /**
+   * Runs a batch.
+   * @param seconds time after which nobody waits for an answer.
+   * @throws WorkerDied when the process ends before it answers.
+   */
+  async run(work: readonly Work[], seconds: number): Promise<BatchResult> {
     this.busy = true;
     try {
       return await new Promise<BatchResult>((resolve, reject) => {
         this.waiting = { resolve, reject };
-        const message: ToWorker = { work };
-        this.child.send(message, () => undefined); // what can't be sent has ended, which is seen above
+        const message: ToWorker = { work, seconds };
+        this.child.send(message, () => undefined); // a failure to send means that the process has ended, which is seen above
       });
     } finally {
       this.waiting = undefined;

@@ -1,23 +1,24 @@
-import { availableParallelism } from 'node:os';
-import type { Caption, Explanation } from '../../lib/index.js';
-import { plainError, serviceError, ServiceError } from '../errors.js';
+import { defaultMaxPixels, type Caption, type Explanation } from '../../lib/index.js';
+import { loadProblem, plainError, serviceError, ServiceError } from '../errors.js';
+import { priceOf } from '../price.js';
 import { Crew } from './crew.js';
 import { Job, watchDeparture } from './job.js';
 import type { ModelInfo, Stages, Work, WorkerSettings } from './messages.js';
 import type { PoolWorker } from './pool-worker.js';
 import { FairQueue } from './queue.js';
+import { workerCount } from './size.js';
 
-export interface PoolOptions extends Pick<WorkerSettings, 'checkpoint' | 'encoder' | 'maxPixels' | 'precision'> {
-  /** 0 is one for each core. */
+export interface PoolOptions extends WorkerSettings {
+  /** Number of workers; 0 is one for each core, or fewer where memory is short. */
   readonly workers: number;
-  /** Threads that each computes with. */
-  readonly threads: number;
   /** Photos that a worker takes at a time, at most. */
   readonly batch: number;
-  /** Milliseconds that a photo waits for others to join it while there is a worker for it. */
-  readonly batchDelay: number;
-  /** Photos that may wait. */
+  /** Captions that may wait, each counted by its price. */
   readonly queue: number;
+  /** Explanations that may wait beside them. */
+  readonly explanations: number;
+  /** Bytes that photos may take while they wait, for the number of workers. */
+  readonly uploadBytes?: number;
   /** Seconds that a photo may take, waiting included. */
   readonly timeout: number;
   readonly observer?: Partial<PoolObserver>;
@@ -44,7 +45,7 @@ export interface PoolStatus {
   readonly running: number;
 }
 
-/** Something to do with a photo for a client. */
+/** A photo of a client, and how to caption it. */
 export type Order = Omit<Work, 'kind'>;
 
 /**
@@ -59,14 +60,15 @@ export class CaptionPool {
   private reloading = false;
   private closing = false;
   private closed?: Promise<void>;
-  private timer?: NodeJS.Timeout;
   private wake: () => void = () => undefined;
-  /** Seconds that a photo takes a worker, on average over the last ones. */
-  private secondsPerPhoto = 0.05;
+  /** Seconds that a caption of the default search takes a worker, on average over the last ones. */
+  private secondsPerCaption = 0.05;
 
   /** Begins to load the checkpoint; photos may be given to it when {@link status} says so. */
   constructor(private readonly options: PoolOptions) {
-    this.size = options.workers || availableParallelism();
+    const { limits, uploadBytes = 0 } = options;
+    const { maxPixelsInFlight = defaultMaxPixels } = limits;
+    this.size = options.workers || workerCount({ maxPixelsInFlight, uploadBytes });
     this.crew = this.makeCrew();
     this.crew.startUntilReady();
   }
@@ -76,8 +78,8 @@ export class CaptionPool {
     const ready = !this.closing && workers.size > 0;
     let problem: string | undefined;
     if (!ready) {
-      problem = 'The captioner is being loaded. Try again in a moment.';
-      if (error) problem = error.message;
+      problem = 'The captioner is loading. Try again in a moment.';
+      if (error) problem = loadProblem(error.code);
       if (this.closing) problem = 'The service is stopping.';
     }
     return {
@@ -121,13 +123,17 @@ export class CaptionPool {
   }
 
   /**
-   * Loads the checkpoint anew beside the one that serves, tries it on a photo, and lets it take over. The former one finishes what it
-   * has begun. When it can't be loaded, all stays as it was.
-   * @throws ServiceError 409 while another is being loaded; 500 with the reason why it can't be.
+   * Reloads the checkpoint beside the one in service, tries it on a photo, and lets it take over. The former one finishes its photos.
+   * A checkpoint that can't be loaded changes nothing.
+   * @throws ServiceError 409 during another reload; 500 where the checkpoint can't be loaded: `cause` has the details.
    */
   async reload(): Promise<ModelInfo> {
     if (this.reloading || this.closing) {
-      throw new ServiceError(409, 'busy', 'A checkpoint is being loaded already, or the service is stopping.');
+      throw new ServiceError(
+        409,
+        'busy',
+        'A checkpoint is being loaded already, or the service is stopping. Try again in a moment.',
+      );
     }
     this.reloading = true;
     const next = this.makeCrew();
@@ -143,8 +149,9 @@ export class CaptionPool {
       await former.retire();
       return model;
     } catch (error) {
-      const { code, message } = plainError(error);
-      throw new ServiceError(500, code, `The checkpoint was not reloaded, the former one goes on. ${message}`);
+      const { code } = plainError(error);
+      const message = `The checkpoint was not reloaded; the former one stays in service. ${loadProblem(code)}`;
+      throw new ServiceError(500, code, message, { cause: error });
     } finally {
       this.reloading = false;
     }
@@ -162,14 +169,13 @@ export class CaptionPool {
     while (this.queue.size > 0 || this.running.size > 0) {
       await new Promise<void>((resolve) => (this.wake = resolve));
     }
-    clearTimeout(this.timer);
     await this.crew.retire();
     for (const job of this.queue.take(Infinity)) job.settle(stopping());
   }
 
   private makeCrew(): Crew {
-    const { checkpoint, encoder, threads, precision, maxPixels } = this.options;
-    const settings = { threads, precision, maxPixels, ...(checkpoint && { checkpoint }), ...(encoder && { encoder }) };
+    const { checkpoint, encoder, threads, precision, limits } = this.options;
+    const settings = { threads, precision, limits, ...(checkpoint && { checkpoint }), ...(encoder && { encoder }) };
     const crew: Crew = new Crew({
       size: this.size,
       settings,
@@ -184,30 +190,37 @@ export class CaptionPool {
   /** Makes jobs of the photos of one request, all or none. @throws ServiceError 503 */
   private accept(work: readonly Work[], signal?: AbortSignal): Job[] {
     const { ready, problem } = this.status;
-    if (!ready) throw new ServiceError(503, 'not-ready', problem!, 5);
-    const { queue, timeout } = this.options;
-    if (this.queue.size + work.length > queue) {
-      const seconds = (this.queue.size * this.secondsPerPhoto) / this.crew.workers.size;
-      throw new ServiceError(
-        503,
-        'busy',
-        `${this.queue.size} photos wait already, and more than ${queue} may not. Try again in a moment.`,
-        Math.min(60, Math.max(1, Math.ceil(seconds))),
-      );
-    }
+    if (!ready) throw new ServiceError(503, this.closing ? 'stopping' : 'not-ready', problem!, { retryAfter: 5 });
     const group = {};
     const forget = (job: Job) => {
       this.queue.remove(job);
       this.wake();
     };
-    const jobs = work.map((item) => new Job(item, group, timeout, forget));
+    this.checkRoom(work);
+    const jobs = work.map((item) => new Job(item, group, this.options.timeout, forget));
     for (const job of jobs) this.queue.add(job);
     watchDeparture(jobs, signal);
     this.dispatch();
     return jobs;
   }
 
-  /** Of an unexpected error the log says more than the client is told. */
+  /** Captions and explanations have queues of their own size, counted by price. @throws ServiceError 503 */
+  private checkRoom(work: readonly Work[]): void {
+    const [{ kind }] = work;
+    const { queue, explanations } = this.options;
+    const most = kind === 'caption' ? queue : explanations * priceOf(work[0]);
+    const waiting = this.queue.sum((job) => (job.kind === kind ? job.price : 0));
+    if (waiting + work.reduce((sum, item) => sum + priceOf(item), 0) <= most) return;
+    const seconds = (waiting * this.secondsPerCaption) / this.crew.workers.size;
+    throw new ServiceError(
+      503,
+      'busy',
+      `Too many ${kind === 'caption' ? 'photos' : 'explanations'} are waiting. Try again in a moment.`,
+      { retryAfter: Math.min(60, Math.max(1, Math.ceil(seconds))) },
+    );
+  }
+
+  /** The error for a client; the details of an unexpected one go to the log. */
   private told(error: { code: string; message: string }): ServiceError {
     if (error.code !== 'internal') return serviceError(error);
     const unexpected = new Error(error.message);
@@ -215,23 +228,8 @@ export class CaptionPool {
     return serviceError(plainError(unexpected));
   }
 
-  /** Gives waiting photos to workers that have nothing to do. */
+  /** Gives waiting photos to idle workers, at once: photos that arrive while all workers are busy form the next batches. */
   private dispatch(): void {
-    const { batch, batchDelay } = this.options;
-    const idle = this.crew.idle;
-    if (this.queue.size === 0 || idle.length === 0) return;
-    if (this.queue.size < batch && !this.closing) {
-      // Photos that arrive in the same moment go together.
-      this.timer ??= setTimeout(() => {
-        this.timer = undefined;
-        this.send();
-      }, batchDelay);
-      return;
-    }
-    this.send();
-  }
-
-  private send(): void {
     for (let idle = this.crew.idle; idle.length > 0; idle = this.crew.idle) {
       const jobs = this.takeJobs(Math.min(this.options.batch, Math.ceil(this.queue.size / idle.length)));
       if (jobs.length === 0) return;
@@ -239,29 +237,33 @@ export class CaptionPool {
     }
   }
 
-  /** Explanations and suspects go alone, and explanations leave a worker to the others where there are several. */
+  /**
+   * Takes the photos of a batch, all of the same search. Heavy jobs and suspects go alone, and heavy ones leave a worker to the others
+   * where there are several.
+   */
   private takeJobs(limit: number): Job[] {
-    const explaining = [...this.running].filter(({ kind }) => kind === 'explain').length;
-    const mayExplain = explaining < Math.max(1, this.crew.workers.size - 1);
-    const [first] = this.queue.take(1, ({ kind }) => kind === 'caption' || mayExplain);
+    const heavy = [...this.running].filter((job) => job.heavy).length;
+    const mayTakeHeavy = heavy < Math.max(1, this.crew.workers.size - 1);
+    const [first] = this.queue.take(1, (job) => !job.heavy || mayTakeHeavy);
     if (!first) return [];
-    const alone = ({ kind, suspect }: Job) => kind === 'explain' || suspect;
-    return alone(first) ? [first] : [first, ...this.queue.take(limit - 1, (job) => !alone(job))];
+    if (first.heavy || first.suspect) return [first];
+    return [first, ...this.queue.take(limit - 1, (job) => job.key === first.key && !job.suspect)];
   }
 
   private async run(crew: Crew, worker: PoolWorker, jobs: readonly Job[]): Promise<void> {
     const { observer, timeout } = this.options;
     for (const job of jobs) this.running.add(job);
     const start = performance.now();
-    // A worker that answers no more is of no use.
+    // A worker that does not answer any more is replaced.
     const watch = setTimeout(() => void worker.stop(), timeout * 1000);
     try {
       const work = jobs.map(({ kind, bytes, search }) => ({ kind, bytes, search }));
-      const answer = worker.run(work);
+      const answer = worker.run(work, Math.max(...jobs.map(({ secondsLeft }) => secondsLeft)));
       observer?.batchStarted?.(jobs.length, worker);
       const { outcomes, stages } = await answer;
       const seconds = (performance.now() - start) / 1000;
-      this.secondsPerPhoto += 0.1 * (seconds / jobs.length - this.secondsPerPhoto);
+      const price = jobs.reduce((sum, job) => sum + job.price, 0);
+      this.secondsPerCaption += 0.1 * (seconds / price - this.secondsPerCaption);
       observer?.batchDone?.(seconds, stages);
       for (const job of jobs) this.running.delete(job);
       jobs.forEach((job, i) => {
@@ -292,5 +294,5 @@ export class CaptionPool {
 }
 
 function stopping(): ServiceError {
-  return new ServiceError(503, 'stopping', 'The service is stopping.', 5);
+  return new ServiceError(503, 'stopping', 'The service is stopping.', { retryAfter: 5 });
 }

@@ -1,6 +1,6 @@
 /**
- * A queue that is fair to those who wait: each request gives one photo in turn, so that a request of one photo need not wait until
- * all photos of a large one are done. Within a request, first come, first served.
+ * A fair queue: requests give one photo each in turn, so that a request of one photo does not wait for all photos of a large one.
+ * Within a request, first come, first served.
  */
 export class FairQueue<T extends { readonly group: object }> {
   /** Who is next stands first. */
@@ -9,6 +9,13 @@ export class FairQueue<T extends { readonly group: object }> {
 
   get size(): number {
     return this.count;
+  }
+
+  /** The sum of a value over all items. */
+  sum(value: (item: T) => number): number {
+    let total = 0;
+    for (const items of this.groups.values()) for (const item of items) total += value(item);
+    return total;
   }
 
   add(item: T): void {

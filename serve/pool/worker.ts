@@ -1,17 +1,10 @@
 import { createHash } from 'node:crypto';
-import {
-  Captioner,
-  CaptionerError,
-  decodePhoto,
-  defaultCheckpoint,
-  explainPhoto,
-  type Encoder,
-} from '../../lib/index.js';
+import { Captioner, CaptionerError, defaultCheckpoint, explainPhoto, type Encoder } from '../../lib/index.js';
 import type { PlainError } from '../answers.js';
 import { plainError } from '../errors.js';
 import type { FromWorker, ModelInfo, Outcome, Report, Stages, ToWorker, Work, WorkerSettings } from './messages.js';
 
-/** The process that captions: it loads a captioner, says so, and then does one batch after the other. */
+/** The process that captions: it loads a captioner, reports it, and then takes one batch after the other. */
 
 const settings = JSON.parse(process.argv[2]) as WorkerSettings;
 const answer = (report: Report) => {
@@ -19,7 +12,7 @@ const answer = (report: Report) => {
   process.send!(message, () => undefined);
 };
 
-// The service says when to end; signals for it reach all of its processes. Without the service there is nothing to do.
+// The service decides when a worker ends; signals for the service reach all of its processes. Without the service, a worker ends.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined);
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 
@@ -29,7 +22,7 @@ const trialPhoto = Buffer.from(
   'base64',
 );
 
-async function load(): Promise<{ captioner: Captioner; encoder: Encoder; model: ModelInfo }> {
+async function load(): Promise<{ captioner: Captioner; model: ModelInfo }> {
   const checkpoint = settings.checkpoint ?? defaultCheckpoint();
   const captioner = await Captioner.load(checkpoint, settings);
   const encoder = await captioner.ready();
@@ -49,7 +42,7 @@ async function load(): Promise<{ captioner: Captioner; encoder: Encoder; model: 
     dataset: config.dataset.name,
     words: vocabulary.size,
   };
-  return { captioner, encoder, model };
+  return { captioner, model };
 }
 
 function fingerprintOf({ checkpoint: { weights, vocabulary } }: Captioner, { identity }: Encoder): string {
@@ -62,84 +55,55 @@ function fingerprintOf({ checkpoint: { weights, vocabulary } }: Captioner, { ide
 }
 
 try {
-  const { captioner, encoder, model } = await load();
-  process.on('message', ({ work }: ToWorker) => {
-    void perform(captioner, encoder, work);
+  const { captioner, model } = await load();
+  process.on('message', ({ work, seconds }: ToWorker) => {
+    void perform(captioner, work, performance.now() + seconds * 1000);
   });
   answer({ type: 'ready', model });
 } catch (error) {
   answer({ type: 'failed', error: failure(error) });
 }
 
-async function perform(captioner: Captioner, encoder: Encoder, work: readonly Work[]): Promise<void> {
-  if (work[0].kind === 'explain') {
-    const outcomes = await Promise.all(work.map((job) => explain(captioner, job)));
-    answer({ type: 'done', outcomes });
-    return;
-  }
-  try {
-    answer({ type: 'done', ...(await caption(captioner, encoder, work)) });
-  } catch (error) {
-    // One of them spoils it for all: each for itself, then.
-    const outcomes: Outcome[] = [];
-    for (const job of work) {
-      const alone = work.length > 1 ? caption(captioner, encoder, [job]) : Promise.reject(error as Error);
-      outcomes.push(
-        await alone.then(
-          (done) => done.outcomes[0],
-          (reason: unknown) => ({ error: failure(reason) }),
-        ),
-      );
-    }
-    answer({ type: 'done', outcomes });
-  }
+async function perform(captioner: Captioner, work: readonly Work[], deadline: number): Promise<void> {
+  const stages = { decode: 0, encode: 0, search: 0 };
+  const outcomes =
+    work[0].kind === 'explain'
+      ? [await explain(captioner, work[0], deadline)]
+      : await caption(captioner, work, deadline, stages);
+  answer({ type: 'done', outcomes, ...(work[0].kind === 'caption' && { stages }) });
 }
 
-/** Captions photos: all decoded at the same time, all through the encoder, then a search for all that are searched alike. */
+/** Captions photos of the same search together; where that fails, each alone, so that one does not spoil the others. */
 async function caption(
   captioner: Captioner,
-  encoder: Encoder,
   work: readonly Work[],
-): Promise<{ outcomes: Outcome[]; stages: Stages }> {
-  const times = [performance.now()];
-  const decoded = await Promise.all(
-    work.map(({ bytes }) =>
-      decodePhoto(bytes, encoder.inputSize, settings).catch((error: unknown) => ({ error: failure(error) })),
-    ),
-  );
-  times.push(performance.now());
-  const sound = decoded.flatMap((photo, i) => ('error' in photo ? [] : [{ job: i, photo }]));
-  const features = await encoder.features(sound.map(({ photo }) => photo)); // [sound, D]
-  times.push(performance.now());
-
-  const outcomes: Outcome[] = decoded.map((photo) => ('error' in photo ? photo : { captions: [] }));
-  const alike = new Map<string, number[]>(); // search -> rows of features
-  for (const [row, { job }] of sound.entries()) {
-    const key = JSON.stringify(work[job].search);
-    alike.set(key, [...(alike.get(key) ?? []), row]);
-  }
-  for (const rows of alike.values()) {
-    const some = new Float32Array(rows.length * encoder.dimension);
-    rows.forEach((row, i) => {
-      some.set(features.subarray(row * encoder.dimension, (row + 1) * encoder.dimension), i * encoder.dimension);
+  deadline: number,
+  stages: { -readonly [stage in keyof Stages]: number },
+): Promise<Outcome[]> {
+  const photos = work.map(({ bytes }) => ({ file: 'The file', bytes }));
+  try {
+    const found = await captioner.caption(photos, work[0].search, {
+      deadline,
+      onStage: (stage, seconds) => (stages[stage] += seconds),
     });
-    const found = await captioner.captionFeatures(some, rows.length, work[sound[rows[0]].job].search);
-    for (const [i, row] of rows.entries()) outcomes[sound[row].job] = { captions: found[i] };
+    return found.map(({ captions, error }) => (error ? { error: failure(error) } : { captions }));
+  } catch (error) {
+    if (work.length === 1) return [{ error: failure(error) }];
+    const outcomes: Outcome[] = [];
+    for (const job of work) outcomes.push(...(await caption(captioner, [job], deadline, stages)));
+    return outcomes;
   }
-  times.push(performance.now());
-  const [decode, encode, search] = [0, 1, 2].map((i) => (times[i + 1] - times[i]) / 1000);
-  return { outcomes, stages: { decode, encode, search } };
 }
 
-async function explain(captioner: Captioner, { bytes, search }: Work): Promise<Outcome> {
+async function explain(captioner: Captioner, { bytes, search }: Work, deadline: number): Promise<Outcome> {
   try {
-    return { explanation: await explainPhoto(captioner, bytes, search, { maxPixels: settings.maxPixels }) };
+    return { explanation: await explainPhoto(captioner, bytes, search, { deadline }) };
   } catch (error) {
     return { error: failure(error) };
   }
 }
 
-/** Here, nobody else sees what an unexpected error says: it goes to the log with its message. */
+/** The message of an unexpected error stays within the service, which writes it to its log. */
 function failure(error: unknown): PlainError {
   if (error instanceof CaptionerError) return plainError(error);
   return { code: 'internal', message: error instanceof Error ? error.message : String(error) };

@@ -4,21 +4,28 @@ import type { Caption } from '../../lib/index.js';
 import type { AnsweredCaption, AnsweredLine, AnsweredPhoto } from '../answers.js';
 import { readUpload, type UploadedPhoto } from '../body.js';
 import { plainError, ServiceError } from '../errors.js';
+import { priceOf } from '../price.js';
 import { readSearch } from '../search-options.js';
-import type { Service } from '../service.js';
+import { guard, type Service } from '../service.js';
 import { captionSchema } from './schemas.js';
 
 /** Captions as `{captions: [{caption, p, …}]}`, the likeliest first. */
 export function answered(captions: readonly Caption[]): AnsweredCaption[] {
-  return captions.map(({ caption, probability: p, logProbability, words }) => ({
+  return captions.map(({ caption, probability, logProbability, confidence, words }) => ({
     caption,
-    p,
+    p: atMostOne(probability),
     logProbability,
-    tokens: words.map(({ word, probability }) => ({ word, p: probability })),
+    confidence,
+    tokens: words.map(({ word, probability: p }) => ({ word, p: atMostOne(p) })),
   }));
 }
 
-/** Whether the client has gone before it was answered. */
+/** A probability; rounding can make it a little more than 1. */
+export function atMostOne(probability: number): number {
+  return Math.min(1, probability);
+}
+
+/** Aborted when the client leaves before it is answered. */
 export function departure(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
   reply.raw.once('close', () => {
@@ -27,24 +34,39 @@ export function departure(reply: FastifyReply): AbortSignal {
   return controller.signal;
 }
 
+/** Starts captioning photos for a request: counts them, and watches whether the client leaves. */
+export async function captionPhotos(
+  { pool, metrics, rateLimit }: Service,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  photos: readonly UploadedPhoto[],
+  search: ReturnType<typeof readSearch>,
+): Promise<Promise<readonly Caption[] | ServiceError>[]> {
+  // The request itself was counted as one.
+  await rateLimit.charge(request, reply, photos.length * priceOf({ kind: 'caption', search }) - 1);
+  const found = pool.caption(
+    photos.map(({ bytes }) => ({ bytes, search })),
+    departure(reply),
+  );
+  for (const photo of found) {
+    void photo.then((result) => {
+      metrics.photo(result instanceof ServiceError ? result.code : 'captioned');
+    });
+  }
+  return found;
+}
+
 /** `POST /caption`: photos in, captions out. */
 export function captionRoute(app: FastifyInstance, service: Service): void {
-  const { pool, budget, limits, config, metrics } = service;
+  const { budget, limits, config, keys, searchFields } = service;
+  const schema = captionSchema(config, searchFields);
 
-  app.post('/caption', { schema: captionSchema(config), ...service.guarded }, async (request, reply) => {
+  app.post('/caption', { schema, ...guard(service, keys.clients) }, async (request, reply) => {
     const lease = budget.lease();
     reply.raw.once('close', lease.release);
     const { photos, fields, list } = await readUpload(request, limits, lease);
-    const search = readSearch({ ...(request.query as object), ...fields }, config.maxBeam);
-    const found = pool.caption(
-      photos.map(({ bytes }) => ({ bytes, search })),
-      departure(reply),
-    );
-    for (const photo of found) {
-      void photo.then((result) => {
-        metrics.photo(result instanceof ServiceError ? result.code : 'captioned');
-      });
-    }
+    const search = readSearch(searchFields, request.query as Record<string, unknown>, fields, config);
+    const found = await captionPhotos(service, request, reply, photos, search);
     const format = streamFormat(request);
     if (format) return stream(reply, format, photos, found);
     const results = await Promise.all(found);
@@ -53,7 +75,7 @@ export function captionRoute(app: FastifyInstance, service: Service): void {
       return { ...named(photos[0]), captions: answered(results[0]) };
     }
     const failures = results.flatMap((result) => (result instanceof ServiceError ? [result.status] : []));
-    // A photo that fails is an error in its place; only when all fail, the request does, too.
+    // A photo that fails is an error in its place. The request fails only when all of its photos do.
     if (failures.length === results.length) void reply.code(Math.max(...failures));
     return { images: results.map((result, i) => answer(photos[i], result)) };
   });
@@ -71,14 +93,14 @@ function answer(photo: UploadedPhoto, result: readonly Caption[] | ServiceError)
 
 type StreamFormat = 'application/x-ndjson' | 'text/event-stream';
 
-/** How a client wants the photos one by one, as they are captioned. */
+/** The format in which a client wants each photo as soon as it is captioned, if it wants that. */
 function streamFormat({ headers }: FastifyRequest): StreamFormat | undefined {
   const accepted = (headers.accept ?? '').toLowerCase();
   if (accepted.includes('text/event-stream')) return 'text/event-stream';
   return /ndjson|jsonl/.test(accepted) ? 'application/x-ndjson' : undefined;
 }
 
-/** A line, or an event `photo`, for each photo in order; at the end of events an event `end`. */
+/** Answers with a line, or an event `photo`, for each photo in order; an event `end` ends the events. */
 function stream(
   reply: FastifyReply,
   format: StreamFormat,
@@ -97,6 +119,6 @@ function stream(
   return reply
     .header('content-type', `${format}; charset=utf-8`)
     .header('cache-control', 'no-store')
-    .header('x-accel-buffering', 'no') // nginx would keep the lines until there are many
+    .header('x-accel-buffering', 'no') // nginx would hold the lines back
     .send(Readable.from(lines(), { objectMode: false }));
 }

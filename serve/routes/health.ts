@@ -1,55 +1,64 @@
 import type { FastifyInstance } from 'fastify';
 import type { AnsweredModel, Readiness } from '../answers.js';
-import { requireKey } from '../keys.js';
 import { ServiceError } from '../errors.js';
 import type { ModelInfo } from '../pool/messages.js';
-import type { Service } from '../service.js';
+import { guard, type Service } from '../service.js';
 import { healthSchema, metricsSchema, readySchema, reloadSchema } from './schemas.js';
 
-/** What machines ask: is it alive, is it ready, how does it do; and what its owner asks: load the checkpoint anew. */
+/** Routes for operation: liveness, readiness, metrics, and the reload of the checkpoint. */
 export function healthRoutes(app: FastifyInstance, service: Service): void {
-  const { pool, metrics, config, keys } = service;
+  const { pool, metrics, keys } = service;
   const quiet = { logLevel: 'warn' as const };
+  const scrapers = keys.clients.length > 0 ? [...keys.clients, ...(keys.admin ? [keys.admin] : [])] : [];
 
   app.get('/healthz', { schema: healthSchema, ...quiet }, () => ({ status: 'ok' }));
 
-  app.get('/readyz', { schema: readySchema, ...quiet }, async (_request, reply) => {
-    const { ready, problem, model, workers } = pool.status;
+  app.get('/readyz', { schema: readySchema, ...quiet }, (_request, reply) => {
+    const readiness = readinessOf(service);
     void reply.header('cache-control', 'no-store');
-    if (!ready) void reply.code(503).header('retry-after', '5');
-    const { maxFiles, maxFileMegabytes, maxRequestMegabytes, maxBeam } = config;
-    return Promise.resolve<Readiness>({
-      status: ready ? 'ready' : 'not-ready',
-      ...(problem !== undefined && { error: { code: 'not-ready', message: problem } }),
-      ...(model && { model: answeredModel(model) }),
-      workers,
-      limits: { maxFiles, maxFileMegabytes, maxRequestMegabytes, maxBeam },
-      needsKey: keys.clients.length > 0,
-    });
+    if (readiness.status === 'not-ready') void reply.code(503).header('retry-after', '5');
+    return readiness;
   });
 
-  app.get('/metrics', { schema: metricsSchema, ...quiet }, async (request, reply) => {
-    if (keys.clients.length > 0) requireKey(request, [...keys.clients, ...(keys.admin ? [keys.admin] : [])]);
+  const metricsGuard = scrapers.length > 0 ? guard(service, scrapers) : {};
+  app.get('/metrics', { schema: metricsSchema, ...quiet, ...metricsGuard }, async (_request, reply) => {
     void reply.header('content-type', metrics.registry.contentType);
     return metrics.registry.metrics();
   });
 
-  app.post('/-/reload', { schema: reloadSchema, config: service.guarded.config }, async (request) => {
+  const reloadGuard = guard(service, keys.admin === undefined ? [] : [keys.admin]);
+  app.post('/-/reload', { schema: reloadSchema, ...reloadGuard }, async (request) => {
     if (keys.admin === undefined) {
       throw new ServiceError(
         403,
         'no-admin',
-        'Nobody may reload over HTTP: set CAPTIONER_ADMIN_KEY, or send the process a SIGHUP.',
+        'Reloading over HTTP is off: set CAPTIONER_ADMIN_KEY, or send the process a SIGHUP.',
       );
     }
-    requireKey(request, [keys.admin]);
-    const model = await pool.reload();
+    const model = await pool.reload().catch((error: unknown) => {
+      request.log.error({ err: (error as Error).cause ?? error }, 'checkpoint not reloaded');
+      throw error;
+    });
     request.log.info({ model }, 'checkpoint reloaded');
-    return { status: 'reloaded', model: answeredModel(model) };
+    return { status: 'reloaded', model: publicModel(model) };
   });
 }
 
-/** Where it lies is nobody's business. */
-function answeredModel({ fingerprint, encoder, dataset, words }: ModelInfo): AnsweredModel {
+function readinessOf({ pool, config, keys, stopping }: Service): Readiness {
+  const { ready, problem, model, workers } = pool.status;
+  const { maxFiles, maxFileMegabytes, maxRequestMegabytes, maxBeam, maxLength } = config;
+  const message = stopping() ? 'The service is stopping.' : problem;
+  return {
+    status: ready && !stopping() ? 'ready' : 'not-ready',
+    ...(message !== undefined && { error: { code: stopping() ? 'stopping' : 'not-ready', message } }),
+    ...(model && { model: publicModel(model) }),
+    workers,
+    limits: { maxFiles, maxFileMegabytes, maxRequestMegabytes, maxBeam, maxLength },
+    needsKey: keys.clients.length > 0,
+  };
+}
+
+/** The facts about a model without the path of its checkpoint. */
+function publicModel({ fingerprint, encoder, dataset, words }: ModelInfo): AnsweredModel {
   return { fingerprint, encoder, dataset, words };
 }

@@ -1,200 +1,181 @@
 import type { FastifySchema } from 'fastify';
-import { describeOptions, SearchConfig } from '../../lib/index.js';
+import { z } from 'zod';
+import { photoFormats } from '../../lib/index.js';
+import * as answers from '../answers.js';
+import { JsonUpload } from '../body.js';
 import type { ServiceConfig } from '../config.js';
+import type { SearchFields } from '../search-options.js';
 
-/** What the documentation says of each route. It checks nothing: the routes do, and say more about what is wrong. */
+/** Schemas of the routes. Requests and answers are checked by them, and the documentation is made from them. */
 
-type Schema = Record<string, unknown>;
+/** A schema of a route, with the bodies that the route reads by itself. */
+export interface RouteSchema extends FastifySchema {
+  /** Bodies by their type: for the documentation. */
+  readonly bodies?: Readonly<Record<string, z.ZodType>>;
+}
 
-const object = (properties: Record<string, Schema>, description?: string): Schema => ({
-  type: 'object',
-  properties,
-  ...(description && { description }),
-});
-const list = (items: Schema, description?: string): Schema => ({
-  type: 'array',
-  items,
-  ...(description && { description }),
-});
-const text = (description: string, example?: string): Schema => ({
-  type: 'string',
+const failure = (description: string) => ({
   description,
-  ...(example && { example }),
+  content: { 'application/json': { schema: answers.Failure } },
 });
-const number = (description: string): Schema => ({ type: 'number', description });
 
-const word = { word: text('The word.', 'dog'), p: number('Its probability given the photo and the words before it.') };
-const caption = object({
-  caption: text('The caption.', 'a dog runs through the grass'),
-  p: number('The probability of the whole caption given the photo.'),
-  logProbability: number('The natural logarithm of p.'),
-  tokens: list(object(word), 'Its words.'),
-});
-const error = object({
-  error: object({
-    code: text('For programs.', 'bad-image'),
-    message: text('For people.', 'The photo is damaged or cut short.'),
-  }),
-});
-const photo = object({
-  name: text('Name of the file, where the client gave one.', 'dog.jpg'),
-  captions: list(caption, 'The likeliest first.'),
-});
+const json = (schema: z.ZodType, description: string) => ({ description, content: { 'application/json': { schema } } });
+
 const errors = {
-  400: { ...error, description: 'The request can not be understood: a field, the form or the JSON is wrong.' },
-  401: { ...error, description: 'A key is needed.' },
-  413: { ...error, description: 'Too large, or too many photos.' },
-  422: { ...error, description: 'No photo, or one that is damaged.' },
-  429: { ...error, description: 'Too many requests; Retry-After says when to come back.' },
-  503: { ...error, description: 'Too much to do, or not ready; Retry-After says when to come back.' },
-  504: { ...error, description: 'It took too long.' },
+  400: failure('A field, the form or the JSON is wrong.'),
+  401: failure('A key is needed.'),
+  413: failure('The request is too large, or has too many photos.'),
+  415: failure('The body is compressed.'),
+  422: failure('A file is not a photo, is damaged, or has too many pixels.'),
+  429: failure('Too many requests. Retry-After says when to come back.'),
+  500: failure('The service failed.'),
+  503: failure('The service is busy or not ready. Retry-After says when to come back.'),
+  504: failure('The photo took too long.'),
 };
-
-/** The one config of searching, as fields of a query. */
-function searchFields(maxBeam: number): Record<string, Schema> {
-  return Object.fromEntries(
-    describeOptions(SearchConfig).map(({ name, type, minimum, maximum, default: standard, help, choices }) => [
-      name,
-      {
-        ...(type === 'strings' ? { type: 'array', items: { type: 'string' } } : { type }),
-        description: help,
-        ...(choices && { enum: choices }),
-        ...(minimum !== undefined && { minimum }),
-        ...(maximum !== undefined && { maximum: name === 'beam' || name === 'n' ? maxBeam : maximum }),
-        default: standard,
-      },
-    ]),
-  );
-}
-
-function photoBodies(fields: Record<string, Schema>, several: boolean): Schema {
-  const binary: Schema = { type: 'string', format: 'binary' };
-  const base64 = text('A photo in base64, or a data: address.');
-  return {
-    content: {
-      'multipart/form-data': {
-        schema: object({
-          photo: several ? list(binary, 'Photos, in fields of any name.') : binary,
-          ...fields,
-        }),
-      },
-      'image/*': { schema: binary },
-      'application/octet-stream': { schema: binary },
-      'application/json': {
-        schema: object({ image: base64, ...(several && { images: list(base64) }), ...fields }),
-      },
-    },
-  };
-}
 
 const keyed: readonly Record<string, readonly string[]>[] = [{ bearer: [] }, { key: [] }, {}];
 
-export function captionSchema({ maxBeam, maxFiles }: ServiceConfig): FastifySchema {
-  const fields = searchFields(maxBeam);
+const binary = z.any().meta({ type: 'string', format: 'binary', description: 'A photo.' });
+
+function photoBodies(fields: SearchFields, several: boolean): Record<string, z.ZodType> {
+  const { image, images } = JsonUpload.shape;
   return {
+    'multipart/form-data': z.object({
+      photo: several ? z.array(binary).describe('Photos, in fields of any name.') : binary,
+      ...fields.shape,
+    }),
+    'image/*': binary,
+    'application/octet-stream': binary,
+    'application/json': z.object({ image, ...(several && { images }), ...fields.shape }),
+  };
+}
+
+const formats = `${photoFormats}, recognised by their content`;
+
+export function captionSchema({ maxFiles }: ServiceConfig, fields: SearchFields): RouteSchema {
+  return {
+    operationId: 'captionPhotos',
     summary: 'Caption photos',
     description:
-      `Up to ${maxFiles} photos: JPEG, PNG, WebP, GIF, TIFF, AVIF, HEIC or BMP, told by their content. One photo is answered by its captions, ` +
-      'several by a list with the captions or the error of each in its place. Options may stand in the query or in the body. With ' +
+      `Captions up to ${maxFiles} photos: ${formats}. The answer to one photo has its captions, the answer to several a list with the ` +
+      'captions or the error of each in its place. Options are fields of the query or of the body. With ' +
       'Accept: application/x-ndjson each photo is a line of JSON as soon as it is captioned, with Accept: text/event-stream an event.',
     tags: ['captions'],
     security: keyed,
-    querystring: object(fields),
-    body: photoBodies(fields, true),
+    querystring: fields,
+    bodies: photoBodies(fields, true),
     response: {
       200: {
         description: 'Captions.',
         content: {
-          'application/json': {
-            schema: {
-              anyOf: [photo, object({ images: list({ anyOf: [photo, error] }, 'One for each photo, in order.') })],
-            },
-          },
+          'application/json': { schema: z.union([answers.CaptionedPhoto, answers.CaptionedPhotos]) },
           'application/x-ndjson': {
-            schema: text('A line of JSON for each photo: {"index", "name", "captions" or "error"}.'),
+            schema: z.string().describe('A line of JSON for each photo: {"index", "name", "captions" or "error"}.'),
           },
-          'text/event-stream': { schema: text('An event `photo` for each photo, then an event `end`.') },
+          'text/event-stream': { schema: z.string().describe('An event `photo` for each photo, then an event `end`.') },
         },
       },
       ...errors,
+      422: json(z.union([answers.Failure, answers.CaptionedPhotos]), errors[422].description),
+      500: json(z.union([answers.Failure, answers.CaptionedPhotos]), errors[500].description),
+      503: json(z.union([answers.Failure, answers.CaptionedPhotos]), errors[503].description),
+      504: json(z.union([answers.Failure, answers.CaptionedPhotos]), errors[504].description),
     },
   };
 }
 
-export function explainSchema({ maxBeam }: ServiceConfig): FastifySchema {
-  const fields = searchFields(maxBeam);
-  const candidate = object({
-    id: number('Unique within the search.'),
-    parent: number('The id of the beginning that it continues; 0 is the empty one.'),
-    ...word,
-    score: number('What it was ranked by.'),
-    kept: { type: 'boolean', description: 'Whether it went on.' },
-    finished: { type: 'boolean', description: 'Whether the caption ends here.' },
-  });
+export function explainSchema(_config: ServiceConfig, fields: SearchFields): RouteSchema {
   return {
-    summary: 'Caption a photo and say how',
-    description: 'It takes some fifty times as long as a caption.',
+    operationId: 'explainPhoto',
+    summary: 'Explain a caption',
+    description:
+      'Captions a photo and explains how the first caption came about. It takes about as long as 50 captions.',
     tags: ['captions'],
     security: keyed,
-    querystring: object(fields),
-    body: photoBodies(fields, false),
+    querystring: fields,
+    bodies: photoBodies(fields, false),
     response: {
-      200: object(
-        {
-          captions: list(caption),
-          words: list(object({ ...word, alternatives: list(object(word), 'The likeliest words for this place.') })),
-          search: list(list(candidate), 'What the search looked at, step by step.'),
-          occlusion: object({
-            grid: number('Places along each side of the photo.'),
-            drops: list(
-              list(list(number('By how much ln p of the word drops when this part of the photo is hidden.'))),
-              'For each of `words` a map of rows and columns.',
-            ),
-          }),
-        },
-        'The captions, and how the first of them came about.',
-      ),
+      200: json(answers.AnsweredExplanation, 'The captions, and how the first of them came about.'),
       ...errors,
     },
   };
 }
 
-const status = object({ status: text('How it is.') });
+/** Options of Hugging Face's image-to-text task, and the options of a search that they are. */
+export const GenerationParameters = z.strictObject({
+  max_new_tokens: z.int().min(1).optional().describe('maxLength'),
+  num_beams: z.int().min(1).optional().describe('beam'),
+  num_return_sequences: z.int().min(1).optional().describe('n'),
+  do_sample: z.boolean().optional().describe('method=sample'),
+  temperature: z.number().positive().optional().describe('temperature'),
+  top_k: z.int().min(0).optional().describe('topK'),
+  top_p: z.number().positive().max(1).optional().describe('topP'),
+});
 
-export const healthSchema: FastifySchema = {
-  summary: 'Is it alive?',
-  tags: ['operation'],
-  response: { 200: { ...status, description: 'It is.' } },
-};
+/** A photo in the shape of Hugging Face's image-to-text task. */
+export const ImageToTextRequest = z.strictObject({
+  inputs: z.string({ error: 'inputs must be a photo in base64.' }).describe('A photo in base64, or a data: address.'),
+  parameters: GenerationParameters.extend({ generate_kwargs: GenerationParameters.optional() }).optional(),
+});
 
-export const readySchema: FastifySchema = {
-  summary: 'Does it caption?',
-  tags: ['operation'],
+export const imageToTextSchema: RouteSchema = {
+  operationId: 'imageToText',
+  summary: "Caption a photo in the shape of Hugging Face's image-to-text task",
+  description:
+    'The answer to JSON is a list of texts, the answer to the photo itself as the body is one text: the official client expects it so.',
+  tags: ['captions'],
+  security: keyed,
+  bodies: { 'application/json': ImageToTextRequest, 'image/*': binary, 'application/octet-stream': binary },
   response: {
-    200: { ...status, description: 'It does.' },
-    503: { ...error, description: 'Not yet, or not any more: why, and what to do.' },
+    200: json(z.union([answers.GeneratedTexts, answers.GeneratedTexts.element]), 'The captions, the likeliest first.'),
+    ...errors,
   },
 };
 
-export const metricsSchema: FastifySchema = {
-  summary: 'Numbers for Prometheus',
+export const healthSchema: RouteSchema = {
+  operationId: 'getHealth',
+  summary: 'Liveness',
   tags: ['operation'],
-  security: keyed,
-  produces: ['text/plain'],
-  response: { 200: { type: 'string', description: 'https://prometheus.io/docs/instrumenting/exposition_formats' } },
+  response: { 200: json(answers.Health, 'The process answers.') },
 };
 
-export const reloadSchema: FastifySchema = {
-  summary: 'Load the checkpoint anew',
-  description:
-    'Wants the admin key. No request is lost; a checkpoint that can not be loaded leaves the former one in its place.',
+export const readySchema: RouteSchema = {
+  operationId: 'getReadiness',
+  summary: 'Readiness',
+  tags: ['operation'],
+  response: {
+    200: json(answers.Readiness, 'The service captions.'),
+    503: json(answers.Readiness, 'The service is loading or stopping, or the checkpoint can not be loaded.'),
+  },
+};
+
+export const metricsSchema: RouteSchema = {
+  operationId: 'getMetrics',
+  summary: 'Metrics for Prometheus',
+  tags: ['operation'],
+  security: keyed,
+  response: {
+    200: {
+      description: 'https://prometheus.io/docs/instrumenting/exposition_formats',
+      content: { 'text/plain': { schema: z.string() } },
+    },
+    401: errors[401],
+    429: errors[429],
+  },
+};
+
+export const reloadSchema: RouteSchema = {
+  operationId: 'reloadCheckpoint',
+  summary: 'Reload the checkpoint',
+  description: 'Needs the admin key. No request is lost; a checkpoint that can not be loaded changes nothing.',
   tags: ['operation'],
   security: [{ bearer: [] }, { key: [] }],
   response: {
-    200: { ...status, description: 'It serves.' },
+    200: json(answers.Reloaded, 'The new checkpoint is in service.'),
     401: errors[401],
-    403: { ...error, description: 'There is no admin key.' },
-    409: { ...error, description: 'Another one is being loaded.' },
-    500: { ...error, description: 'It can not be loaded: why.' },
+    403: failure('The service has no admin key.'),
+    409: failure('Another reload is running.'),
+    429: errors[429],
+    500: failure('The checkpoint can not be loaded.'),
   },
 };

@@ -48,10 +48,11 @@ describe('POST /caption', function () {
     return answered(captions);
   };
   const answered = (captions: readonly Caption[]) =>
-    captions.map(({ caption, probability, logProbability, words }) => ({
+    captions.map(({ caption, probability, logProbability, confidence, words }) => ({
       caption,
       p: probability,
       logProbability,
+      confidence,
       tokens: words.map((word) => ({ word: word.word, p: word.probability })),
     }));
   const sentences = (captions: Answer['captions']) => captions!.map(({ caption }) => caption);
@@ -120,7 +121,7 @@ describe('POST /caption', function () {
     ['beam=three', /beam: .*number/],
     ['beam=', /beam: .*number/],
     ['beam=1e9', /beam/],
-    ['beam=11', /beam may be 10 here, not more/],
+    ['beam=11', /beam: at most 10 here/],
     ['n=3&beam=2', /A beam of 2 can't give 3 captions/],
     ['beam=2&beam=3', /'beam' is given more than once/],
     ['lengthPenalty=NaN', /lengthPenalty: .*number/],
@@ -139,7 +140,7 @@ describe('POST /caption', function () {
     ['a form without a photo', form([{ name: 'n', value: '1' }]), 400, /no photo in this request/],
     ['text', { payload: 'hello', headers: { 'content-type': 'text/plain' } }, 422, /JPEG, PNG/],
     ['an address', { payload: { image: 'https://example.org/cat.jpg' } }, 400, /Addresses are not fetched/],
-    ['broken JSON', { payload: '{"image', headers: { 'content-type': 'application/json' } }, 400, /no JSON/],
+    ['broken JSON', { payload: '{"image', headers: { 'content-type': 'application/json' } }, 400, /not JSON/],
     ['a list', { payload: [] }, 400, /must be an object/],
     ['a number', { payload: { image: 5 } }, 400, /string of base64/],
     ['no base64', { payload: { image: '%%%' } }, 400, /not base64/],

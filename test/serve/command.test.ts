@@ -9,7 +9,7 @@ import { expect } from 'chai';
 import { colouredPhoto, saveTinyCaptioner } from '../fixtures/tiny-captioner.js';
 
 describe('captioner serve', function () {
-  this.timeout(120_000).slow(20_000);
+  this.timeout(600_000).slow(20_000);
   let folder: string;
   let checkpoint: string;
   let photo: Buffer;
@@ -64,7 +64,7 @@ describe('captioner serve', function () {
 
     fs.writeFileSync(path.join(checkpoint, 'config.json'), '{');
     child.kill('SIGHUP');
-    while (!log.some((line) => line.includes('the former one goes on')))
+    while (!log.some((line) => line.includes('the former one stays in service')))
       await new Promise((resolve) => setTimeout(resolve, 20));
     expect(await (await caption(url)).text()).to.equal(after);
     await saveTinyCaptioner(checkpoint);
@@ -116,5 +116,43 @@ describe('captioner serve', function () {
     await once(first, 'exit');
     const third = run(['--workers', 'many']);
     expect(await text(third.stderr)).to.match(/--workers/);
+  });
+
+  for (const [what, args, complaint] of [
+    ['a checkpoint', ['--checkpoint', '/nowhere/at/all'], /There is no checkpoint in \/nowhere\/at\/all/],
+    ['an encoder', ['--encoder', '/nowhere/encoder.onnx'], /There is no file \/nowhere\/encoder\.onnx\./],
+    ['an address', ['--host', '192.0.2.1'], /This machine does not have the address 192\.0\.2\.1/],
+    ['a list of proxies', ['--trust-proxy', 'somebody'], /--trust-proxy .*expected none, a number/],
+  ] as const) {
+    it(`ends with a clear line, before it listens, where there is not such ${what}`, async () => {
+      const child = run(['--port', '0', '--workers', '1', ...args]);
+      const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+      expect(code).to.equal(1);
+      expect(stderr).to.match(complaint);
+      expect(stderr).not.to.match(/listening|unexpected/);
+    });
+  }
+
+  it('warns that everyone may use it, where it listens to the network without a key', async () => {
+    const warned = async (env: NodeJS.ProcessEnv) => {
+      const child = run(['--port', '0', '--workers', '1', '--host', '0.0.0.0'], env);
+      const lines = createInterface({ input: child.stderr });
+      await once(lines, 'line');
+      const second = once(lines, 'line');
+      child.kill('SIGTERM');
+      const [line] = (await second) as [string];
+      await once(child, 'exit');
+      return line;
+    };
+    expect(await warned({})).to.include('everyone in the network may use it');
+    expect(await warned({ CAPTIONER_API_KEYS: 'one' })).to.include('stopping');
+  });
+
+  it('reads config files of former versions', async () => {
+    const config = path.join(folder, 'old.json');
+    fs.writeFileSync(config, JSON.stringify({ batchDelay: 2, trustProxy: false, rateLimit: 120 }));
+    const { child } = await start(['--config', config]);
+    child.kill('SIGTERM');
+    expect((await once(child, 'exit'))[0]).to.equal(0);
   });
 });

@@ -10,7 +10,7 @@ import { colouredPhoto, saveTinyCaptioner } from '../fixtures/tiny-captioner.js'
 const search = resolveSearch({});
 
 describe('CaptionPool', function () {
-  this.timeout(120_000).slow(10_000);
+  this.timeout(600_000).slow(10_000);
   let folder: string;
   let photos: Buffer[];
   let truth: string[];
@@ -48,10 +48,10 @@ describe('CaptionPool', function () {
       workers: 2,
       threads: 1,
       batch: 4,
-      batchDelay: 0,
       queue: 1000,
-      timeout: 30,
-      maxPixels: 1e6,
+      timeout: 300,
+      limits: { maxPixels: 1e6 },
+      explanations: 8,
       ...options,
     });
     await ready(pool);
@@ -98,17 +98,41 @@ describe('CaptionPool', function () {
     expect(logs[0]).not.to.equal(logs[1]);
   });
 
-  it('lets photos that arrive in the same moment go together', async () => {
+  it('gives a photo to an idle worker at once, and what arrives meanwhile together to the next', async () => {
     const sizes: number[] = [];
-    const some = await start({
-      workers: 1,
-      batchDelay: 20,
-      batch: 50,
-      observer: { batchStarted: (n) => sizes.push(n) },
-    });
+    const some = await start({ workers: 1, batch: 50, observer: { batchStarted: (n) => sizes.push(n) } });
     const found = photos.map((photo) => some.caption([order(photo)])[0]);
+    expect(some.status).to.include({ running: 1, waiting: photos.length - 1 });
     expect(await all(found)).to.deep.equal(truth);
-    expect(sizes).to.deep.equal([photos.length]);
+    expect(sizes).to.deep.equal([1, photos.length - 1]);
+  });
+
+  it('lets photos of the same search go together, and slow searches alone', async () => {
+    const sizes: number[] = [];
+    const some = await start({ workers: 1, batch: 50, observer: { batchStarted: (n) => sizes.push(n) } });
+    const searches = [{}, { beam: 2 }, { beam: 10, maxLength: 50 }].map((options) => resolveSearch(options));
+    const found = searches.flatMap((chosen) =>
+      [0, 1, 2].map((i) => some.caption([{ bytes: photos[i], search: chosen }])[0]),
+    );
+    const said = await all(found);
+    expect(said.slice(0, 3)).to.deep.equal(truth.slice(0, 3));
+    expect(said.filter((text) => /^\d/.test(text))).to.deep.equal([]);
+    // The first photo, the two others of its search, those with a beam of 2, and one by one the others.
+    expect(sizes).to.deep.equal([1, 2, 3, 1, 1, 1]);
+  });
+
+  it('counts a slow search as several photos, and explanations apart', async () => {
+    const some = await start({ workers: 1, queue: 10, explanations: 1, batch: 1 });
+    const slow = resolveSearch({ beam: 10, maxLength: 30 }); // 300 words, the price of 5 captions
+    const first = some.caption([order(photos[0])]);
+    const accepted = [0, 1].map(() => some.caption([{ bytes: photos[1], search: slow }])[0]);
+    const error = await failure(() => some.caption([order(photos[2])]));
+    expect(error).to.include({ status: 503, code: 'busy' });
+    // Explanations do not wait behind that limit, but have their own.
+    const explained = some.explain(order(photos[0]));
+    expect(await failure(() => some.explain(order(photos[1])))).to.include({ status: 503, code: 'busy' });
+    expect(await all([...first, ...accepted])).to.have.length(3);
+    expect((await explained).captions[0].caption).to.equal(truth[0]);
   });
 
   it('loses nothing and answers nothing wrongly when a worker is killed in the middle of a batch', async () => {
@@ -216,7 +240,7 @@ describe('CaptionPool', function () {
       fs.writeFileSync(damaged, damage(fs.readFileSync(damaged)));
       const error = await failure(() => some.reload());
       expect(error).to.have.property('status', 500);
-      expect(error.message).to.match(/^The checkpoint was not reloaded, the former one goes on\. .{20}/);
+      expect(error.message).to.match(/^The checkpoint was not reloaded; the former one stays in service\. .{20}/);
       expect(await all(some.caption(photos.map(order)))).to.deep.equal(truth);
     });
   }
@@ -252,16 +276,16 @@ describe('CaptionPool', function () {
       workers: 1,
       threads: 1,
       batch: 4,
-      batchDelay: 0,
       queue: 10,
-      timeout: 30,
-      maxPixels: 1e6,
+      timeout: 300,
+      limits: { maxPixels: 1e6 },
+      explanations: 8,
       observer: { trouble: () => void saveTinyCaptioner(checkpoint) },
     });
     expect(pool.status).to.include({ ready: false });
     expect(await failure(() => pool!.caption([order(photos[0])]))).to.include({ status: 503, code: 'not-ready' });
-    while (!pool.status.problem?.includes('config.json')) await new Promise((resolve) => setTimeout(resolve, 5));
-    expect(pool.status.problem).to.match(/There is no checkpoint in .*late/);
+    while (!pool.status.problem?.includes('missing')) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(pool.status.problem).not.to.include(folder);
     await ready(pool);
     expect(await all(pool.caption([order(photos[0])]))).to.deep.equal([truth[0]]);
   });
@@ -283,17 +307,17 @@ describe('CaptionPool', function () {
       workers: 2,
       threads: 1,
       batch: 4,
-      batchDelay: 0,
       queue: 10,
-      timeout: 30,
-      maxPixels: 1e6,
+      timeout: 300,
+      limits: { maxPixels: 1e6 },
+      explanations: 8,
     });
     await pool.close();
     expect(pool.status).to.include({ ready: false, workers: 0 });
   });
 
   it('leaves a worker to captions while it explains', async () => {
-    const some = await start();
+    const some = await start({ explanations: 40 });
     while (some.status.workers < 2) await new Promise((resolve) => setTimeout(resolve, 5));
     const explanations = Array.from({ length: 40 }, () => some.explain(order(photos[0])));
     const captions = some.caption(photos.slice(0, 4).map(order));

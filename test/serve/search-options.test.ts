@@ -1,13 +1,14 @@
 import { expect } from 'chai';
+import { z } from 'zod';
 import { CaptionerError, resolveSearch, describeOptions, SearchConfig } from '../../lib/index.js';
-import { ServiceError } from '../../serve/errors.js';
-import { captionSchema } from '../../serve/routes/schemas.js';
-import { ServiceConfig } from '../../serve/config.js';
-import { readSearch } from '../../serve/search-options.js';
+import { documented, readSearch as read, searchFields, type SearchLimits } from '../../serve/search-options.js';
 import { colouredPhoto } from '../fixtures/tiny-captioner.js';
 import { tinyService, type TinyService } from './tiny-service.js';
 
 describe('the options of a search, from a request', () => {
+  const limits: SearchLimits = { maxBeam: 10, maxLength: 50, maxEvaluations: 1000 };
+  const readSearch = (fields: Readonly<Record<string, unknown>>) => read(searchFields(limits), {}, fields, limits);
+
   it('are read from text', () => {
     const fields = {
       method: 'diverse',
@@ -20,7 +21,7 @@ describe('the options of a search, from a request', () => {
       forbid: 'man',
       unknown: 'true',
     };
-    expect(readSearch(fields, 10)).to.deep.equal(
+    expect(readSearch(fields)).to.deep.equal(
       resolveSearch({
         method: 'diverse',
         n: 4,
@@ -33,7 +34,7 @@ describe('the options of a search, from a request', () => {
         unknown: true,
       }),
     );
-    expect(readSearch({ method: 'sample', temperature: '1.5', topK: '5', topP: '0.5', seed: '7' }, 10)).to.include({
+    expect(readSearch({ method: 'sample', temperature: '1.5', topK: '5', topP: '0.5', seed: '7' })).to.include({
       temperature: 1.5,
       topK: 5,
       topP: 0.5,
@@ -42,34 +43,45 @@ describe('the options of a search, from a request', () => {
   });
 
   it('are read from JSON, and from a query that names a list word by word', () => {
-    const { require, n } = readSearch({ require: ['red shirt', 'dog'], n: 2 }, 10);
+    const { require, n } = readSearch({ require: ['red shirt', 'dog'], n: 2 });
     expect([require, n]).to.deep.equal([['red shirt', 'dog'], 2]);
-    expect(readSearch({ require: '' }, 10).require).to.deep.equal([]);
+    expect(readSearch({ require: '' }).require).to.deep.equal([]);
   });
 
   it('choose a beam no wider than the service allows', () => {
-    expect(readSearch({ method: 'diverse', n: '4' }, 10).beam).to.equal(8);
+    expect(readSearch({ method: 'diverse', n: '4' }).beam).to.equal(8);
   });
 
   it('are refused where they make no sense', () => {
-    expect(() => readSearch({ n: ['1', '2'] }, 10)).to.throw(ServiceError, "'n' is given more than once");
-    expect(() => readSearch({ method: 'sample', n: '11' }, 10)).to.throw(CaptionerError, 'n may be 10 here');
-    expect(() => readSearch({ method: 'sample', require: 'dog' }, 10)).to.throw(
-      CaptionerError,
-      "'require' has no effect",
+    expect(() => readSearch({ n: ['1', '2'] })).to.throw(CaptionerError, "'n' is given more than once");
+    expect(() => readSearch({ method: 'sample', n: '11' })).to.throw(CaptionerError, 'n: at most 10 here');
+    expect(() => readSearch({ method: 'sample', require: 'dog' })).to.throw(CaptionerError, "'require' has no effect");
+    expect(() => readSearch({ unknown: 'perhaps' })).to.throw(CaptionerError, 'unknown: ');
+  });
+
+  it('are refused where they take too long', () => {
+    const refused = (fields: object, complaint: string) => {
+      expect(() => readSearch(fields as Record<string, unknown>)).to.throw(CaptionerError, complaint);
+    };
+    refused({ maxLength: '200' }, 'maxLength: at most 50 here');
+    refused({ minLength: '60', maxLength: '60' }, 'minLength: at most 50 here');
+    refused(
+      { beam: '10', maxLength: '50', require: 'dog, red ball' },
+      'This search evaluates up to 2,000 words for a photo',
     );
-    expect(() => readSearch({ unknown: 'perhaps' }, 10)).to.throw(CaptionerError, 'unknown: ');
+    expect(readSearch({ beam: '10', maxLength: '50', require: 'dog' }).beam).to.equal(10);
   });
 
   it('are described as the one config has them', () => {
-    const { querystring } = captionSchema(ServiceConfig.parse({})) as {
-      querystring: { properties: Record<string, { type: string; items?: object; default: unknown; enum?: string[] }> };
+    const { properties } = z.toJSONSchema(searchFields(limits), { io: 'input', ...documented }) as {
+      properties: Record<string, { type: string; items?: object; default: unknown; enum?: string[]; maximum?: number }>;
     };
     for (const { name, default: standard } of describeOptions(SearchConfig)) {
-      expect(querystring.properties[name].default, name).to.deep.equal(standard);
+      expect(properties[name].default, name).to.deep.equal(standard);
     }
-    expect(querystring.properties.require).to.deep.include({ type: 'array', items: { type: 'string' }, default: [] });
-    expect(querystring.properties.method.enum).to.deep.equal(['beam', 'diverse', 'sample', 'stochastic']);
+    expect(properties.beam.maximum).to.equal(10);
+    expect(properties.require).to.deep.include({ type: 'array', items: { type: 'string' }, default: [] });
+    expect(properties.method.enum).to.deep.equal(['beam', 'diverse', 'sample', 'stochastic']);
   });
 });
 

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import sharp from 'sharp';
+import { resolveSearch } from '../../lib/index.js';
 import { keysFromEnvironment } from '../../serve/config.js';
 import { colouredPhoto } from '../fixtures/tiny-captioner.js';
 import { form, tinyService, type TinyService } from './tiny-service.js';
@@ -14,7 +15,7 @@ interface Failure {
 }
 
 describe('the service', function () {
-  this.timeout(120_000).slow(10_000);
+  this.timeout(600_000).slow(10_000);
   let service: TinyService;
   let photo: Buffer;
   const started: TinyService[] = [];
@@ -65,14 +66,16 @@ describe('the service', function () {
     it('starts without a captioner, and says what is missing', async () => {
       const lacking = await start({}, { encoder: '/nowhere/encoder.onnx' });
       expect((await lacking.server.inject('/readyz')).statusCode).to.equal(503);
-      while (!lacking.pool.status.problem!.includes('/nowhere')) await new Promise((resolve) => setTimeout(resolve, 5));
+      while (!lacking.pool.status.problem!.includes('missing')) await new Promise((resolve) => setTimeout(resolve, 5));
       for (const reply of [await lacking.server.inject('/readyz'), await caption(lacking)]) {
         expect(reply.statusCode).to.equal(503);
         expect(reply.headers).to.have.property('retry-after');
         expect((JSON.parse(reply.payload) as Failure).error.message).to.equal(
-          'There is no file /nowhere/encoder.onnx.',
+          'A file of the checkpoint or its encoder is missing. The log of the service has the details.',
         );
       }
+      // The details, with paths, are for its owner.
+      expect(JSON.stringify(lacking.log)).to.include('There is no file /nowhere/encoder.onnx.');
       expect((await lacking.server.inject('/healthz')).statusCode).to.equal(200);
     });
 
@@ -122,10 +125,19 @@ describe('the service', function () {
     it('answers what there is not, and the wrong method, with a sentence', async () => {
       const missing = await service.server.inject('/captions');
       expect(missing.statusCode).to.equal(404);
-      expect(missing.json<Failure>().error.message).to.include('There is no GET /captions.');
-      const wrong = await service.server.inject('/caption');
-      expect(wrong.statusCode).to.equal(405);
-      expect(wrong.headers).to.have.property('allow', 'POST');
+      expect(missing.json<Failure>().error.message).to.equal('No route GET /captions. See /openapi.json.');
+      for (const [method, url, allow] of [
+        ['GET', '/caption', 'POST'],
+        ['PUT', '/explain', 'POST'],
+        ['POST', '/healthz', 'GET'],
+      ] as const) {
+        const wrong = await service.server.inject({ method, url });
+        expect([wrong.statusCode, wrong.headers.allow, wrong.json<Failure>().error.code]).to.deep.equal([
+          405,
+          allow,
+          'wrong-method',
+        ]);
+      }
     });
 
     it('explains a photo', async () => {
@@ -204,7 +216,9 @@ describe('the service', function () {
       fs.writeFileSync(path.join(owned.checkpoint, 'vocab.json'), '{"words": []}');
       const bad = await reload(owned, { authorization: 'Bearer boss' });
       expect(bad.statusCode).to.equal(500);
-      expect(bad.json<Failure>().error.message).to.match(/the former one goes on.*vocab\.json/);
+      expect(bad.json<Failure>().error.message).to.match(/the former one stays in service\. A file .* is damaged/);
+      expect(bad.payload).not.to.include(owned.checkpoint);
+      expect(JSON.stringify(owned.log)).to.include('vocab.json');
       expect(await said()).to.equal(after);
     });
 
@@ -216,7 +230,7 @@ describe('the service', function () {
       expect(codes).to.deep.equal([200, 200, 200, 429, 429]);
       const reply = await caption(limited);
       expect(reply.json<Failure>().error.message).to.match(
-        /^More than 3 requests a minute: try again in \d+ seconds\.$/,
+        /^More than 3 captions a minute: try again in \d+ seconds\.$/,
       );
       expect(Number(reply.headers['retry-after'])).to.be.within(1, 60);
       expect((await limited.server.inject('/healthz')).statusCode).to.equal(200);
@@ -332,8 +346,11 @@ describe('the service', function () {
     });
 
     it('survives clients that leave in the middle of sending, and while they wait', async () => {
-      const some = await start({ batchDelay: 1000, timeout: 60 });
+      const some = await start({ batch: 1, timeout: 100, queue: 10_000 });
       await some.ready();
+      // Something to do, so that a client waits.
+      const search = resolveSearch({});
+      const busy = some.pool.caption(Array.from({ length: 400 }, () => ({ bytes: photo, search })));
       const { port } = await listen(some);
       const head =
         'POST /caption HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n';
@@ -356,9 +373,13 @@ describe('the service', function () {
         `POST /caption HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: ${photo.length}\r\n\r\n`,
       );
       waiting.write(photo);
-      while (some.pool.status.waiting === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      const uploaded = async () =>
+        /^captioner_upload_bytes (\d+)$/m.exec((await some.server.inject('/metrics')).payload)![1];
+      while ((await uploaded()) === '0') await new Promise((resolve) => setTimeout(resolve, 5));
       waiting.destroy();
-      while (some.pool.status.waiting > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      while ((await uploaded()) !== '0') await new Promise((resolve) => setTimeout(resolve, 5));
+      expect(some.pool.status.waiting).to.be.above(0);
+      await Promise.all(busy);
       const { payload } = await some.server.inject('/metrics');
       expect(payload).to.match(/^captioner_upload_bytes 0$/m);
       expect((await some.server.inject('/healthz')).statusCode).to.equal(200);
@@ -390,19 +411,19 @@ describe('the service', function () {
     });
 
     it('finishes what it has accepted when it is asked to stop, and accepts no more', async () => {
-      const some = await start({ batchDelay: 300, batch: 100 });
+      const some = await start({ batch: 1 });
       await some.ready();
       const { url } = await listen(some);
-      const post = () => fetch(`${url}/caption`, { method: 'POST', body: new Uint8Array(photo) });
-      const accepted = Promise.all(Array.from({ length: 8 }, post));
-      while (some.pool.status.waiting < 8) await new Promise((resolve) => setTimeout(resolve, 5));
+      const post = (body: BodyInit) => fetch(`${url}/caption`, { method: 'POST', body });
+      const photos = new FormData();
+      for (let i = 0; i < 30; i++) photos.append('photo', new Blob([new Uint8Array(photo)]));
+      const accepted = post(photos);
+      while (some.pool.status.waiting === 0) await new Promise((resolve) => setTimeout(resolve, 1));
       const closing = some.server.close();
-      for (const reply of await accepted) {
-        expect(reply.status).to.equal(200);
-        expect(await reply.json()).to.have.property('captions');
-      }
+      const { images } = (await (await accepted).json()) as { images: { captions?: unknown[] }[] };
+      expect(images.filter(({ captions }) => captions?.length === 1)).to.have.length(30);
       await closing;
-      expect(await post().catch(() => 'refused')).to.equal('refused');
+      expect(await post(new Uint8Array(photo)).catch(() => 'refused')).to.equal('refused');
     });
   });
 });

@@ -31,7 +31,7 @@ export async function tinyService(
   const app = await buildApp({
     // In fp32: a captioner of random weights finds many captions nearly as good, and rounding decides between them.
     config: parseConfig(ServiceConfig, {
-      ...{ workers: 1, rateLimit: 0, batchDelay: 0, logLevel: 'info', precision: 'fp32' },
+      ...{ workers: 1, rateLimit: 0, logLevel: 'info', precision: 'fp32' },
       ...config,
     }),
     checkpoint,
