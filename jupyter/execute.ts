@@ -16,10 +16,11 @@ export interface FailedCell {
   readonly traceback: readonly string[];
 }
 
-/** Runs a notebook from its first cell to its last, or to the first that fails, on a kernel of its own. */
+/** Runs a notebook from its first cell to its last, or to the first that fails, on a kernel of its own. `afterwards` may use that kernel. */
 export async function executeNotebook(
   notebook: Notebook,
   env: NodeJS.ProcessEnv = process.env,
+  afterwards?: (kernel: KernelClient) => Promise<void>,
 ): Promise<{ notebook: Notebook; failed?: FailedCell }> {
   const kernel = await KernelClient.start(kernelspec, env);
   const cells = notebook.cells.map((cell): Cell =>
@@ -35,6 +36,7 @@ export async function executeNotebook(
       failed = { cell: i + 1, message: `${error.ename}: ${error.evalue}`, traceback: error.traceback };
       break;
     }
+    if (!failed) await afterwards?.(kernel);
   } finally {
     await kernel.shutDown();
   }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Marked } from 'marked';
+import { plotlyScript } from '../lib/viz/display.js';
 import type { Cell, Notebook, Output } from './notebook.js';
 
 /** A notebook as a page of HTML that needs no other file: texts, code, figures that move, pictures. */
@@ -32,6 +33,8 @@ function outputHtml(output: Output): string {
   if (output.output_type === 'stream') return `<pre class="output ${output.name}">${escape(output.text)}</pre>`;
   if (output.output_type === 'error') return `<pre class="output stderr">${escape(output.traceback.join('\n'))}</pre>`;
   const { data } = output;
+  // The page needs no server: the library comes with it.
+  if (data['text/html']?.includes('data-library="plotly-loader"')) return plotlyScript();
   if (data['text/html'] !== undefined) return `<div class="output">${data['text/html']}</div>`;
   if (data['image/svg+xml'] !== undefined) return `<div class="output">${data['image/svg+xml']}</div>`;
   for (const type of ['image/png', 'image/jpeg']) {

@@ -18,11 +18,19 @@ function main(): number | undefined {
   const command = findLab() ?? installLab();
   if (!command) return 1;
   const search = [path.join(root, 'jupyter'), process.env.JUPYTER_PATH].filter(Boolean).join(path.delimiter);
+  // README opens as a page, and JupyterLab asks for no news.
+  const settings = [path.join(root, 'jupyter', 'config'), process.env.JUPYTER_CONFIG_PATH]
+    .filter(Boolean)
+    .join(path.delimiter);
   const options = process.argv.slice(2);
-  const lab = spawn(command, [`--ServerApp.root_dir=${root}`, '--LabApp.default_url=/lab/tree/notebooks', ...options], {
-    stdio: 'inherit',
-    env: { ...process.env, JUPYTER_PATH: search },
-  });
+  const lab = spawn(
+    command,
+    [`--ServerApp.root_dir=${root}`, '--LabApp.default_url=/lab/tree/notebooks/README.md', ...options],
+    {
+      stdio: 'inherit',
+      env: { ...process.env, JUPYTER_PATH: search, JUPYTER_CONFIG_PATH: settings },
+    },
+  );
   // The terminal sends Ctrl-C to both; JupyterLab asks whether to stop, and says when it did.
   process.on('SIGINT', () => undefined);
   process.on('SIGTERM', () => lab.kill('SIGTERM'));

@@ -141,6 +141,12 @@ export const TrainingConfig = z.strictObject({
       'Decay of a moving average of the weights, which is then scored and saved; 0.999 averages about the last 1,000 steps. 0 disables averaging.',
     ),
   validatePhotos: z.int().min(0).default(0).describe('Dev photos to caption and score after each epoch; 0 is all.'),
+  chooseBy: z
+    .enum(['CIDEr', 'loss'])
+    .default('CIDEr')
+    .describe(
+      'Measure on the dev photos by which the best epoch is chosen: the CIDEr of captions, or the loss of references.',
+    ),
   patience: z
     .int()
     .min(0)

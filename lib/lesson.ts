@@ -6,7 +6,7 @@ import { openDataset } from './data/datasets/datasets.js';
 import { extractFeatures, type PhotoEncoder } from './data/features/extraction.js';
 import { openFeatures, readSkipped, type FeatureStore } from './data/features/store.js';
 import type { Manifest } from './data/datasets/manifest.js';
-import { HistogramEncoder } from './data/features/histogram-encoder.js';
+import type { DecoderConfig, TrainingConfig } from './config.js';
 import { shapesDataset } from './data/datasets/shapes.js';
 import { CaptionerError } from './errors.js';
 import type { ProgressReporter } from './progress.js';
@@ -19,14 +19,9 @@ export interface LessonData {
   readonly preset: Preset;
   readonly manifest: Manifest;
   readonly features: FeatureStore;
-  /** Hyperparameters with which a training takes seconds (tiny) or minutes (flickr8k). */
-  readonly decoder: { readonly hiddenSize: number; readonly embeddingSize: number };
-  readonly training: {
-    readonly epochs: number;
-    readonly batchSize: number;
-    readonly learningRate: number;
-    readonly validatePhotos: number;
-  };
+  /** Hyperparameters with which a training takes half a minute (tiny) or minutes (flickr8k). */
+  readonly decoder: Partial<DecoderConfig> & { readonly hiddenSize: number; readonly embeddingSize: number };
+  readonly training: Partial<TrainingConfig> & { readonly epochs: number; readonly learningRate: number };
   readonly vocabulary: { readonly minCount: number };
 }
 
@@ -44,7 +39,7 @@ export async function lessonPreset(): Promise<Preset> {
 }
 
 /**
- * Photos, captions and features for the notebooks. Features that are missing are made: those of Flickr8k by the encoder in the box, in minutes.
+ * Photos, captions and features for the notebooks. Missing features are computed by the encoder of the default model: in seconds (tiny) or minutes (flickr8k).
  * @throws CaptionerError `not-found`: the preset flickr8k without the data set.
  */
 export async function openLesson(
@@ -78,15 +73,24 @@ export async function openLesson(
   }
   const folder = path.join(projectFolder, 'data', 'shapes');
   const manifest = await shapesDataset(folder);
+  const encoder = await (await Captioner.load()).ready();
+  const { name, sha256 } = encoder.identity;
+  // Another encoder has features of its own.
+  const store = path.join(folder, `features-${name}-${sha256.slice(0, 8)}`);
   return {
     preset: chosen,
     manifest,
-    features: await complete(manifest, path.join(folder, 'features'), async () => new HistogramEncoder()),
-    decoder: { hiddenSize: 96, embeddingSize: 48 },
-    training: { epochs: 8, batchSize: 64, learningRate: 0.01, validatePhotos: 0 },
-    vocabulary: { minCount: 2 },
+    features: await complete(manifest, store, () => Promise.resolve(encoder)),
+    ...shapesLesson,
   };
 }
+
+/** Hyperparameters with which a decoder learns the drawn shapes in half a minute. */
+const shapesLesson = {
+  decoder: { hiddenSize: 96, embeddingSize: 48, featureDropout: 0.1, inputDropout: 0.1, outputDropout: 0.1 },
+  training: { epochs: 24, batchSize: 64, learningRate: 0.004, validatePhotos: 0, chooseBy: 'loss' },
+  vocabulary: { minCount: 2 },
+} as const;
 
 /** Whether a store has a row or a reason for each photo. */
 function hasFeatures(folder: string, { photos }: Manifest): boolean {

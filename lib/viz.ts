@@ -30,3 +30,4 @@ export { calibrationCurve, lengthHistogram, scoreCurve, trainingCurves } from '.
 export { judgePage, type JudgedPhoto, type JudgePageOptions, type Verdict } from './viz/report/judge-page.js';
 export { evaluationReport, type EvaluationReportOptions } from './viz/report/page.js';
 export { amounts, heat, ink, palette, scores, seriesColours } from './viz/theme.js';
+export { exercise, type Exercise } from './viz/exercise.js';

@@ -76,14 +76,23 @@ export class LiveDisplay {
 }
 
 /**
- * Puts Plotly (4.9 MB) into the notebook's page, once. Figures call it when they need it; call it in a notebook's first cell to
- * keep it out of the way.
+ * Brings Plotly into the notebook's page, once. Figures call it when they need it; call it in a notebook's first cell to
+ * keep it out of the way. JupyterLab loads it from its server, so that a saved notebook holds an address and not the library. Editors
+ * without a Jupyter server, such as VS Code, get the library itself.
  */
 export function loadPlotly(): void {
   const host = requireHost();
   host.plotlyLoaded = true;
-  host.display({ data: { 'text/html': plotlyScript() } });
+  const inEditor = process.env.VSCODE_PID !== undefined || process.env.VSCODE_CWD !== undefined;
+  host.display({ data: { 'text/html': inEditor ? plotlyScript() : plotlyLoader } });
 }
+
+/** Adds Plotly from the files that the Jupyter server of the page serves: its root is the project. Without it, figures stay pictures. */
+const plotlyLoader = `<script data-library="plotly-loader">(function(){if(window.Plotly)return;
+var config=document.getElementById("jupyter-config-data"),base=config?JSON.parse(config.textContent).baseUrl:"/";
+var hidden=window.define;window.define=undefined;
+var script=document.createElement("script");script.src=base+"files/node_modules/plotly.js-dist-min/plotly.min.js";
+script.onload=script.onerror=function(){window.define=hidden};document.head.append(script)})()</script>`;
 
 /** A script element that brings Plotly into any page, from the installed package. */
 export function plotlyScript(): string {
@@ -106,6 +115,6 @@ function requireHost(): NotebookHost {
   if (host) return host;
   throw new CaptionerError(
     'unsupported',
-    'This process does not run on the notebook kernel of captioner. In Jupyter, choose Kernel > Change Kernel > TypeScript (captioner). Elsewhere, write the figure to a file with toSvg or toImage.',
+    'This process does not run on the notebook kernel of captioner. Start JupyterLab with npm run lab, or choose Kernel > Change Kernel > TypeScript (captioner). Elsewhere, write the figure to a file with toSvg or toImage.',
   );
 }

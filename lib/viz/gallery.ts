@@ -60,7 +60,8 @@ export class Gallery implements Displayable {
         return `<figure style="margin:0;width:${card}px"><img src="${url}" alt="${alt}" style="width:100%;border-radius:6px"><figcaption style="line-height:1.35">${lines.filter(Boolean).join('')}</figcaption></figure>`;
       }),
     );
-    return `<div style="display:flex;flex-wrap:wrap;gap:16px;font:14px ${fontFamily.replaceAll('"', "'")};color:${ink.text};background:${ink.paper};padding:8px">${cards.join('')}</div>`;
+    const columns = Math.min(this.options.columns ?? 4, this.items.length);
+    return `<div style="display:grid;grid-template-columns:repeat(${columns},${card}px);gap:16px;overflow-x:auto;font:14px ${fontFamily.replaceAll('"', "'")};color:${ink.text};background:${ink.paper};padding:8px">${cards.join('')}</div>`;
   }
 
   /** The cards as a picture. */

@@ -18,19 +18,23 @@ export interface PhotoMapOptions {
   readonly columns?: number;
   /** Width of a panel in pixels. */
   readonly panel?: number;
+  /** Names of the rows and columns of square maps, drawn at their axes beside a scale of colours. */
+  readonly labels?: readonly string[];
 }
 
 /** Maps side by side, over a photo or alone, on one scale or each on its own. */
 async function panels(
   maps: readonly NamedMap[],
   photo: ImageSource | undefined,
-  { title, columns = 5, panel = 150 }: PhotoMapOptions,
+  { title, columns = 5, panel = 150, labels }: PhotoMapOptions,
   scale: { colours: ColourScale; low?: number; high?: number; opacity?: number; smooth: boolean },
 ): Promise<Figure> {
   const across = Math.min(columns, maps.length);
   const down = Math.ceil(maps.length / across);
   const names = maps.some(({ note }) => note) ? 42 : 26;
-  const [width, height] = [across * panel + 24, down * (panel + names) + 52];
+  // Room for the names of rows and columns, and for the scale of colours.
+  const around = labels ? { l: 84, r: 64, b: 70 } : { l: 12, r: 12, b: 12 };
+  const [width, height] = [across * panel + around.l + around.r, down * (panel + names) + 40 + around.b];
   const url = photo === undefined ? undefined : (await photoUrl(photo, panel * 2, true)).url;
   const data: HeatmapTrace[] = [];
   const images: LayoutImage[] = [];
@@ -41,14 +45,24 @@ async function panels(
     const [column, row] = [i % across, Math.floor(i / across)];
     const rows = values.length;
     const cells = values[0].length;
-    const inner = height - 52;
+    const inner = height - 40 - around.b;
     const top = 1 - (row * (panel + names) + names) / inner;
     const x = [(column + 0.03) / across, (column + 0.97) / across] as const;
     const y = [Math.max(0, top - (panel * 0.94) / inner), top] as const;
-    axes[`xaxis${number}`] = { domain: x, visible: false, range: [-0.5, cells - 0.5], anchor: `y${number}` };
+    const ticks = labels
+      ? { tickvals: labels.map((_, at) => at), ticktext: labels, showgrid: false }
+      : { visible: false };
+    axes[`xaxis${number}`] = {
+      domain: x,
+      ...ticks,
+      ...(labels && { tickangle: -45 }),
+      range: [-0.5, cells - 0.5],
+      anchor: `y${number}`,
+    };
     axes[`yaxis${number}`] = {
       domain: y,
-      visible: false,
+      ...ticks,
+      ...(labels && { showticklabels: column === 0 }),
       range: [-0.5, rows - 0.5],
       autorange: 'reversed',
       anchor: `x${number}`,
@@ -76,7 +90,7 @@ async function panels(
       ...(scale.high !== undefined && { zmax: scale.high }),
       ...(scale.opacity !== undefined && { opacity: scale.opacity }),
       zsmooth: scale.smooth ? 'best' : false,
-      showscale: false,
+      showscale: labels !== undefined && i === maps.length - 1,
       hoverinfo: 'skip',
     });
     annotations.push({
@@ -98,7 +112,7 @@ async function panels(
         title: { text: title },
         width,
         height,
-        margin: { l: 12, r: 12, t: 40, b: 12 },
+        margin: { ...around, t: 40 },
         ...axes,
         images,
         annotations,
@@ -155,7 +169,10 @@ export async function channelMaps(
   return panels(maps, photo, { title: 'What channels answer to', ...options }, { colours: heat, smooth: true });
 }
 
-/** Maps of numbers as they are, without a photo. */
+/** Maps of numbers without a photo; with `labels`, all on one scale, which is drawn beside them. */
 export async function numberMaps(maps: readonly NamedMap[], options: PhotoMapOptions): Promise<Figure> {
-  return panels(maps, undefined, options, { colours: amounts, smooth: false });
+  // All on one scale, which labelled maps show.
+  const values = maps.flatMap((map) => map.values.flat());
+  const range = options.labels ? { low: Math.min(...values), high: Math.max(...values) } : {};
+  return panels(maps, undefined, options, { colours: amounts, smooth: false, ...range });
 }

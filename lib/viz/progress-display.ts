@@ -42,7 +42,7 @@ export class NotebookProgress implements ProgressReporter {
   private draw(): void {
     const share = this.total > 0 ? Math.min(1, this.done / this.total) : undefined;
     void this.place?.update(
-      () => new ProgressLine([this.task, this.amount(), this.note].filter(Boolean).join('  '), share),
+      () => new ProgressLine([this.task, this.amount(), this.left(), this.note].filter(Boolean).join('  '), share),
     );
   }
 
@@ -54,10 +54,25 @@ export class NotebookProgress implements ProgressReporter {
     return `${number(this.done)}${of} ${this.unit === 'bytes' ? 'MB' : this.unit}`;
   }
 
-  private elapsed(): string {
-    const seconds = (performance.now() - this.began) / 1000;
-    return seconds < 90 ? `${seconds.toFixed(1)} s` : `${(seconds / 60).toFixed(1)} min`;
+  /** The time left, by the mean speed so far; nothing in the first second. */
+  private left(): string {
+    const seconds = this.seconds();
+    if (this.total === 0 || this.done === 0 || this.done >= this.total || seconds < 1) return '';
+    return `${duration((seconds * (this.total - this.done)) / this.done, 0)} left`;
   }
+
+  private elapsed(): string {
+    return duration(this.seconds(), 1);
+  }
+
+  private seconds(): number {
+    return (performance.now() - this.began) / 1000;
+  }
+}
+
+/** Seconds in words; `digits` of a number of seconds. */
+function duration(seconds: number, digits: number): string {
+  return seconds < 90 ? `${seconds.toFixed(digits)} s` : `${(seconds / 60).toFixed(1)} min`;
 }
 
 class ProgressLine implements Displayable {

@@ -75,7 +75,7 @@ export function parallelRuns(
           },
         },
       ],
-      layout: { title: { text: title }, width, height, margin: { l: 40, r: 40, t: 68, b: 24 } },
+      layout: { title: { text: title }, width, height, margin: { l: 64, r: 64, t: 96, b: 32 } },
     },
     `${title}: ${runs.length} runs over ${dimensions.join(', ')}`,
   );

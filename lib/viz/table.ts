@@ -1,6 +1,9 @@
 import { display, type Displayable, type DisplayData } from './display.js';
 import { escapeHtml } from './html.js';
-import { fontFamily, ink } from './theme.js';
+import { fontFamily } from './theme.js';
+
+/** Lines between rows, visible on light and dark pages. The page sets all other colours: it may be dark. */
+const rule = 'rgba(128,128,128,.35)';
 
 /** What a table is made of: rows by column, or a danfojs DataFrame. */
 export type TableData =
@@ -36,21 +39,21 @@ export class Table implements Displayable {
     const { title } = this.options;
     const { cells, left } = this.shown();
     const style = (column: number) =>
-      `padding:3px 12px;text-align:${this.isNumeric(column) ? 'right' : 'left'};border-bottom:1px solid ${ink.grid}`;
+      `padding:3px 12px;text-align:${this.isNumeric(column) ? 'right' : 'left'};border-bottom:1px solid ${rule}`;
     const head = this.columns.map(
-      (name, i) => `<th style="${style(i)};border-bottom-color:${ink.line}">${escapeHtml(name)}</th>`,
+      (name, i) => `<th style="${style(i)};border-bottom-color:currentColor">${escapeHtml(name)}</th>`,
     );
     const body = cells.map(
       (row) => `<tr>${row.map((cell, i) => `<td style="${style(i)}">${escapeHtml(cell)}</td>`).join('')}</tr>`,
     );
     return (
-      `<table style="border-collapse:collapse;font:14px ${fontFamily};color:${ink.text};background:${ink.paper}">` +
+      `<table style="border-collapse:collapse;font:14px ${fontFamily};color:inherit;background:transparent">` +
       (title
-        ? `<caption style="text-align:left;white-space:nowrap;font-weight:600;padding:4px 12px;color:${ink.text};background:${ink.paper}">${escapeHtml(title)}</caption>`
+        ? `<caption style="text-align:left;white-space:nowrap;font-weight:600;padding:4px 12px;color:inherit">${escapeHtml(title)}</caption>`
         : '') +
       `<thead><tr>${head.join('')}</tr></thead><tbody>${body.join('')}</tbody></table>` +
       (left > 0
-        ? `<div style="font:13px ${fontFamily};color:${ink.quiet}">and ${left.toLocaleString('en')} more rows</div>`
+        ? `<div style="font:13px ${fontFamily};opacity:.7">and ${left.toLocaleString('en')} more rows</div>`
         : '')
     );
   }

@@ -9,6 +9,13 @@ import { openSamples } from '../../lib/lesson.js';
 const files = notebookFiles();
 const codeCells = ({ cells }: Notebook) =>
   cells.filter((cell): cell is Cell & { cell_type: 'code' } => cell.cell_type === 'code');
+/** The code of the solutions, in their order. */
+const solutionsOf = ({ cells }: Notebook) =>
+  cells.flatMap(({ cell_type, source }) =>
+    cell_type === 'markdown'
+      ? [...source.matchAll(/<details><summary>Solution<\/summary>\s*```ts\n([\s\S]*?)```/g)].map(([, code]) => code)
+      : [],
+  );
 const kindsOf = (cell: Cell & { cell_type: 'code' }) =>
   cell.outputs.map((output) => ('data' in output ? Object.keys(output.data).sort().join(' ') : output.output_type));
 
@@ -31,19 +38,25 @@ describe('the notebooks', () => {
       const notebook = readNotebook(file);
       const texts = notebook.cells.filter(({ cell_type }) => cell_type === 'markdown').map(({ source }) => source);
 
-      it('says goal, time and needs first, and exercises with solutions and what comes next at the end', () => {
+      it('begins with goal, time, needs and kernel, asks for predictions, and ends with a summary, exercises and what comes next', () => {
         expect(texts[0])
           .to.match(/^# \d · /)
           .and.contain('**Goal.**')
           .and.contain('**Time.**')
-          .and.contain('**What you need.**');
-        expect(texts.join('\n')).to.contain('**What to notice.**');
-        const last = texts.at(-1)!;
-        expect(last)
-          .to.contain('## Exercises')
-          .and.match(/\*\*Next:\*\* \[|\*\*This was the last notebook\.\*\*/);
-        expect(last.match(/<details><summary>Solution<\/summary>/g)).to.have.length(3);
-        expect(last.match(/<\/details>/g)).to.have.length(3);
+          .and.contain('**What you need.**')
+          .and.contain('TypeScript (captioner)');
+        const all = texts.join('\n');
+        expect(all).to.contain('**What to notice.**').and.contain('**Predict.**').and.contain('## Summary');
+        expect(texts.at(-1)).to.match(/^\*\*Next:\*\* \[|^\*\*This was the last notebook\.\*\*/);
+        expect(solutionsOf(notebook)).to.have.length(3);
+        expect(all.match(/<\/details>/g)).to.have.length(3);
+      });
+
+      it('has an answer cell below each exercise, which has no answer yet', () => {
+        const answers = notebook.cells.filter(
+          ({ source, cell_type }) => cell_type === 'code' && /^await exercise\d\.check\(\);/m.test(source),
+        );
+        expect(answers).to.have.length(3);
       });
 
       it('links to files that are there', () => {
@@ -65,7 +78,7 @@ describe('the notebooks', () => {
     });
   }
 
-  it('show what the captioner in the box writes about the sample photos', async () => {
+  it('show what the default model writes about the sample photos', async () => {
     const captioner = await Captioner.load();
     const captioned = await captioner.caption((await openSamples()).photos.map(({ file }) => file));
     await captioner.release();
@@ -83,8 +96,8 @@ describe('the notebooks', () => {
 
   // On the real kernel, as npm run notebooks does. Nothing but the project is there: no data set, no mirror, no encoder in a cache.
   for (const file of files) {
-    it(`${path.basename(file)} runs with the tiny preset, and gives what is committed`, async function () {
-      this.timeout(900_000);
+    it(`${path.basename(file)} runs with the tiny preset, gives what is committed, and its solutions are right`, async function () {
+      this.timeout(1_800_000);
       const committed = readNotebook(file);
       const env = {
         ...process.env,
@@ -92,10 +105,19 @@ describe('the notebooks', () => {
         CAPTIONER_CACHE: path.resolve('/nowhere'),
         CAPTIONER_MIRROR: undefined,
       };
-      const { notebook, failed } = await executeNotebook(committed, env);
+      const verdicts: string[] = [];
+      const { notebook, failed } = await executeNotebook(committed, env, async (kernel) => {
+        for (const code of solutionsOf(committed)) {
+          const { outputs, error } = await kernel.execute(code);
+          verdicts.push(
+            error?.traceback.join('\n') ?? outputs.map((output) => ('text' in output ? output.text : '')).join(''),
+          );
+        }
+      });
       expect(failed, failed && `cell ${failed.cell}: ${failed.message}\n${failed.traceback.join('\n')}`).to.equal(
         undefined,
       );
+      for (const [i, verdict] of verdicts.entries()) expect(verdict, `solution ${i + 1}`).to.contain('✓ Right.');
       const ran = codeCells(withoutScripts(notebook));
       codeCells(committed).forEach((cell, i) => {
         // Data that is there already needs no progress bar.

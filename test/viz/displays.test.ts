@@ -24,7 +24,45 @@ describe('Table', () => {
   });
 });
 
+describe('Table on a page', () => {
+  it('takes its colours from the page, which may be dark', () => {
+    const html = new viz.Table([{ a: 1 }, { a: 2 }], { title: 'Numbers', rows: 1 }).toHtml();
+    expect(html).to.contain('color:inherit').and.contain('background:transparent');
+    expect(html).not.to.match(/#[0-9a-f]{6}/);
+  });
+});
+
+describe('NotebookProgress', () => {
+  it('tells the time left, from the mean speed', () => {
+    const host = Symbol.for('captioner.notebook');
+    const shown: string[] = [];
+    const now = performance.now.bind(performance);
+    let clock = 0;
+    performance.now = () => clock;
+    Object.assign(globalThis, {
+      [host]: { display: ({ data }: viz.DisplayData) => shown.push(data['text/plain']) },
+    });
+    try {
+      const progress = new viz.NotebookProgress();
+      progress.start('Working', 40, 'steps');
+      clock = 10_000;
+      progress.update(10);
+      return Promise.resolve().then(() => expect(shown.at(-1)).to.equal('Working  10 of 40 steps  30 s left'));
+    } finally {
+      performance.now = now;
+      Reflect.deleteProperty(globalThis, host);
+    }
+  });
+});
+
 describe('Gallery', () => {
+  it('has as many columns as it is told', async () => {
+    const photo = { rgb: new Uint8Array(3 * 16 * 16).fill(90), size: 16 };
+    const gallery = new viz.Gallery([{ photo }, { photo }, { photo }], { columns: 2, card: 100 });
+    expect(await gallery.toHtml()).to.contain('grid-template-columns:repeat(2,100px)');
+    expect(await gallery.toSvg()).to.match(/^<svg [^>]*width="248"/);
+  });
+
   it('has photos and words inside, and needs nothing else', async () => {
     const rgb = new Uint8Array(3 * 16 * 16).fill(90);
     const gallery = new viz.Gallery([

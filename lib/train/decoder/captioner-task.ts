@@ -57,6 +57,12 @@ export class CaptionerTask extends DecoderTask<BatchPlan> {
     return { ...(await this.training.learn(batch, step, learningRate)), learningRate, count: batch.words };
   }
 
+  /** CIDEr or minus the loss on the dev photos, as `chooseBy` says. */
+  override goal(scores: Readonly<Record<string, number>>, loss: number): number {
+    const byLoss = this.parts.config.training.chooseBy === 'loss';
+    return byLoss && scores.loss !== undefined ? -scores.loss : super.goal(scores, loss);
+  }
+
   protected trained({ epoch: epochs, step: steps }: TrainerState) {
     return { trained: { epochs, steps } };
   }
