@@ -53,8 +53,10 @@ export interface CellCompiler extends Pick<Converter, 'inspect' | 'complete' | '
 export function createCellCompiler(): CellCompiler {
   const file = createRequire(require.resolve('tslab')).resolve('@tslab/typescript-for-tslab');
   const ts = require(file) as typeof TypeScript;
-  // Sources don't change while a kernel runs: hundreds of file watchers would do nothing but work.
+  // tslab rebuilds its program when it is told to, and fails where a watcher has asked for that before: a package that is installed
+  // while a kernel runs must not disturb it.
   ts.sys.watchFile = () => ({ close: () => undefined });
+  ts.sys.watchDirectory = () => ({ close: () => undefined });
 
   /** The source maps of the last cell: to modules of ECMAScript, then to CommonJS. */
   let maps: readonly SourceMap[] = [];

@@ -91,7 +91,7 @@ export function loadPlotly(): void {
 const plotlyLoader = `<script data-library="plotly-loader">(function(){if(window.Plotly)return;
 var config=document.getElementById("jupyter-config-data"),base=config?JSON.parse(config.textContent).baseUrl:"/";
 var hidden=window.define;window.define=undefined;
-var script=document.createElement("script");script.src=base+"files/node_modules/plotly.js-dist-min/plotly.min.js";
+var script=document.createElement("script");script.src=base+"files/node_modules/plotly.js-dist/plotly.min.js";
 script.onload=script.onerror=function(){window.define=hidden};document.head.append(script)})()</script>`;
 
 /** A script element that brings Plotly into any page, from the installed package. */

@@ -1,7 +1,9 @@
 import { Figure } from './figure.js';
+import { placeLabels } from './label-places.js';
 import { photoUrl, type ImageSource } from './photos.js';
 import { principalComponents } from './projection.js';
 import type { LayoutImage, Trace } from './spec.js';
+import { textWidth } from './static/text.js';
 import { palette, seriesColours } from './theme.js';
 
 export interface MappedPoint {
@@ -38,10 +40,21 @@ export async function embeddingMap(
     return [low - room, high + room] as const;
   };
   const [xRange, yRange] = [spread(0), spread(1)];
+  // The plot is the figure without its margins.
+  const across = (place: readonly number[]) => ((place[0] - xRange[0]) / (xRange[1] - xRange[0])) * (width - 84);
+  const down = (place: readonly number[]) => ((yRange[1] - place[1]) / (yRange[1] - yRange[0])) * (height - 130);
+  const sides = placeLabels(
+    points.map(({ name, photo }, i) => ({
+      x: across(places[i]),
+      y: down(places[i]),
+      width: photo || !names ? 0 : textWidth(name, 12),
+      height: photo || !names ? 0 : 14,
+    })),
+  );
   const groups = [...new Set(points.map(({ group }) => group ?? ''))];
   const data = groups.map((group, i): Trace => {
     const members = points.flatMap((point, at) =>
-      (point.group ?? '') === group ? [{ ...point, place: places[at] }] : [],
+      (point.group ?? '') === group ? [{ ...point, place: places[at], index: at }] : [],
     );
     return {
       type: 'scatter',
@@ -52,7 +65,7 @@ export async function embeddingMap(
       text: members.map(({ name, photo }) => (photo ? '' : name)),
       hovertext: members.map(({ name }) => name),
       hoverinfo: 'text',
-      textposition: 'middle right',
+      textposition: members.map(({ index }) => sides[index]),
       textfont: { size: 12 },
       marker: { color: groups.length > 1 ? seriesColours[i % seriesColours.length] : palette.blue, size: 6 },
     };

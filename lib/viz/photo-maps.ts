@@ -169,10 +169,9 @@ export async function channelMaps(
   return panels(maps, photo, { title: 'What channels answer to', ...options }, { colours: heat, smooth: true });
 }
 
-/** Maps of numbers without a photo; with `labels`, all on one scale, which is drawn beside them. */
+/** Maps of numbers without a photo, all on one scale; with `labels`, the scale is drawn beside them. */
 export async function numberMaps(maps: readonly NamedMap[], options: PhotoMapOptions): Promise<Figure> {
-  // All on one scale, which labelled maps show.
   const values = maps.flatMap((map) => map.values.flat());
-  const range = options.labels ? { low: Math.min(...values), high: Math.max(...values) } : {};
+  const range = { low: Math.min(...values), high: Math.max(...values) };
   return panels(maps, undefined, options, { colours: amounts, smooth: false, ...range });
 }

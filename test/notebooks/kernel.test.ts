@@ -1,9 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'chai';
 import { KernelClient } from '../../jupyter/client.js';
 import type { Output } from '../../jupyter/notebook.js';
 
-const kernelspec = path.resolve(import.meta.dirname, '../../jupyter/kernels/captioner');
+const root = path.resolve(import.meta.dirname, '../..');
+const kernelspec = path.join(root, 'jupyter/kernels/captioner');
 
 function textOf(outputs: readonly Output[]): string {
   return outputs
@@ -175,6 +177,17 @@ describe('the kernel', function () {
     );
     expect(text).to.equal('begun\nsaved\n');
     expect((await run('cellSignal().aborted')).text).to.equal('false');
+  });
+
+  it('is not disturbed by a package that is installed while it runs', async () => {
+    const folder = mkdtempSync(path.join(root, 'node_modules', 'appears-'));
+    try {
+      await run('await new Promise((resolve) => setTimeout(resolve, 1500))');
+      expect((await run('40 + 2')).text).to.equal('42');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+    expect((await run('40 + 3')).text).to.equal('43');
   });
 
   it('shows figures as Plotly and as a picture, and brings Plotly once', async () => {

@@ -117,7 +117,7 @@ function drawAxes({ x, y, xAxis, yAxis, left, right, top, bottom }: Panel): stri
     if (xAxis.showticklabels !== false) {
       for (const { at, label } of ticks) {
         svg +=
-          turned && x.categories
+          turned && (x.categories || xAxis.tickangle !== undefined)
             ? drawText(label, at + 4, bottom + 10, { size: 12, anchor: 'end', rotate: xAxis.tickangle ?? -45 })
             : drawMarkup(label, at, bottom + 7, { size: 12, anchor: 'middle', vertical: 'top' });
       }
