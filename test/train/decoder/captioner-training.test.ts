@@ -42,6 +42,20 @@ describe('trainCaptioner', () => {
     expect(averaged.state.bestScores.loss).to.be.below(Math.log(20));
   });
 
+  it('chooses the best epoch by the dev loss, where it is told to', async () => {
+    const seen: { epoch: number; loss: number; CIDEr: number }[] = [];
+    // Once every caption is right, CIDEr stays as it is, and its first epoch would be kept; the loss still falls.
+    const { state, best } = await train({
+      training: { ...smallTraining, epochs: 14, patience: 0, chooseBy: 'loss' },
+      onEpoch: ({ epoch, scores: { loss, CIDEr } }) => void seen.push({ epoch, loss, CIDEr }),
+    });
+    const byLoss = seen.reduce((a, b) => (b.loss < a.loss ? b : a));
+    const byCider = seen.reduce((a, b) => (b.CIDEr > a.CIDEr ? b : a));
+    expect(byLoss.epoch, 'the two measures must differ for this test').not.to.equal(byCider.epoch);
+    expect(state.bestEpoch).to.equal(byLoss.epoch);
+    expect(loadCheckpoint(best).config.scores.loss).to.equal(byLoss.loss);
+  });
+
   it('learns to caption photos that it has not seen, and keeps the best', async () => {
     const epochs: number[] = [];
     const { best, state } = await train({
