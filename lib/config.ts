@@ -357,6 +357,10 @@ export const SearchConfig = z.strictObject({
     .describe(
       'Length of word sequences that may not occur twice in a caption; 1 forbids any repeated word, 0 disables the rule.',
     ),
+  repeatWords: z
+    .boolean()
+    .default(true)
+    .describe('Let words occur twice in a caption; without, only English function words (a, the, of, on, …) do.'),
   require: words().describe(
     'Words or phrases that each caption must contain, exactly as written. Only for beam and diverse.',
   ),

@@ -50,6 +50,22 @@ export function noRepeatNgram(size: number, except?: (prefix: Written) => readon
   };
 }
 
+/**
+ * Forbids words that the caption has already, so that no "bathroom with a sink and a sink" is written.
+ * @param repeatable ids of the words that may occur again: the function words of the language.
+ */
+export function noRepeatWords(
+  repeatable: ReadonlySet<number>,
+  except?: (prefix: Written) => readonly number[],
+): ScoreProcessor {
+  return (scores, prefix) => {
+    const spared = except?.(prefix) ?? [];
+    for (const token of prefix.tokens) {
+      if (!repeatable.has(token) && !spared.includes(token)) scores[token] = -Infinity;
+    }
+  };
+}
+
 /** Forbids phrases, given as token ids. A phrase may be one word. */
 export function forbidden(phrases: readonly (readonly number[])[]): ScoreProcessor {
   return (scores, { tokens }) => {

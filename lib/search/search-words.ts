@@ -59,3 +59,12 @@ function phraseOf(phrase: string, option: string, vocabulary: Vocabulary): numbe
 function contains(tokens: readonly number[], phrase: readonly number[]): boolean {
   return tokens.some((_, at) => phrase.every((token, i) => tokens[at + i] === token));
 }
+
+/** English words that say nothing of a photo: a caption may repeat them. */
+const english =
+  "a an the of in on at to with and or is are by for from near next top front side its his her their it 's while as that this".split(' ');
+
+/** The numbers of the function words that a vocabulary has. */
+export function functionWords(vocabulary: Vocabulary): ReadonlySet<number> {
+  return new Set(english.filter((word) => vocabulary.has(word)).map((word) => vocabulary.id(word)));
+}

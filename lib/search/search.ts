@@ -12,12 +12,13 @@ import {
   forbidden as forbiddenWords,
   minLength,
   noRepeatNgram,
+  noRepeatWords,
   type ScoreProcessor,
   type SearchRules,
 } from './processors.js';
 import { Requirements } from './requirements.js';
 import { Sampler } from './sampling.js';
-import { searchWords } from './search-words.js';
+import { functionWords, searchWords } from './search-words.js';
 import type { Hypothesis, Stepper } from './stepper.js';
 import { StochasticBeamSearch } from './stochastic-beam.js';
 import type { CandidateObserver, SearchObserver, TracedSearch } from './observer.js';
@@ -104,6 +105,9 @@ export function searchRules(config: SearchConfig, vocabulary: Vocabulary): Searc
   if (config.noRepeatNgram > 0) {
     // A required phrase may be a repetition.
     processors.push(noRepeatNgram(config.noRepeatNgram, ({ tokens }) => requirements?.nextWords(tokens) ?? []));
+  }
+  if (!config.repeatWords) {
+    processors.push(noRepeatWords(functionWords(vocabulary), ({ tokens }) => requirements?.nextWords(tokens) ?? []));
   }
   if (forbidden.length > 0) processors.push(forbiddenWords(forbidden));
   if (requirements) processors.push(endsAfterAll(requirements));
