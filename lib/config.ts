@@ -357,10 +357,12 @@ export const SearchConfig = z.strictObject({
     .describe(
       'Length of word sequences that may not occur twice in a caption; 1 forbids any repeated word, 0 disables the rule.',
     ),
-  repeatWords: z
-    .boolean()
-    .default(true)
-    .describe('Let words occur twice in a caption; without, only English function words (a, the, of, on, …) do.'),
+  // Left open where it is not given: a checkpoint may bring its own choice.
+  repeatWords: z.boolean().optional().meta({
+    default: true,
+    description:
+      'Let words occur twice in a caption. Without it only English function words (a, the, of, on) do; the shipped models are searched so.',
+  }),
   require: words().describe(
     'Words or phrases that each caption must contain, exactly as written. Only for beam and diverse.',
   ),

@@ -79,7 +79,8 @@ Choose hyperparameters and the beam width on dev. Use test for the final score o
     runCommand(async ({ options, progress, signal, warn }) => {
       const chosen = options as EvaluateOptions;
       const { checkpoint: given, data, features: folder, split, beam, out, json } = chosen;
-      const { search, inference } = config.read();
+      const { inference } = config.read();
+      const { search } = config.given();
       const [found, ...others] = given.map((folder) => findCheckpoint(folder));
       const [checkpoint, ...ensemble] = [found, ...others].map((folder) => loadCheckpoint(folder));
       const manifest = splitPhotos(await openGiven(chosen, warn));

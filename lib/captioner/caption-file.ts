@@ -34,7 +34,11 @@ export function captionKey(
     // Where there is one view nothing is said of it: keys from before there were more stay what they are.
     hash
       .update(
-        JSON.stringify([config.encoder.sha256, config.decoder, vocabulary.words, ...(views === 'one' ? [] : [views])]),
+        JSON.stringify([
+          ...[config.encoder.sha256, config.decoder, vocabulary.words],
+          ...(views === 'one' ? [] : [views]),
+          ...(config.search ? [config.search] : []),
+        ]),
       )
       .update(encodeSafetensors(weights));
   }

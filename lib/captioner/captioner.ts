@@ -188,7 +188,7 @@ export class Captioner {
     options: CaptioningOptions = {},
   ): AsyncGenerator<CaptionedPhoto> {
     const { progress = silent, signal } = options;
-    const resolved = resolveSearch(search);
+    const resolved = this.resolve(search);
     this.check(resolved);
     const encoder = await this.ready();
     const decode = (first: number) => this.decodeAll(photos, first, options);
@@ -218,7 +218,7 @@ export class Captioner {
     { progress = silent, signal }: CaptioningOptions = {},
   ): AsyncGenerator<CaptionedPhoto> {
     checkEncoder(this.checkpoint.config, features.encoder, 'The features');
-    const resolved = resolveSearch(search);
+    const resolved = this.resolve(search);
     this.check(resolved);
     const { ids } = features;
     progress.start('Captioning', ids.length, 'photos');
@@ -243,7 +243,8 @@ export class Captioner {
     { deadline }: Pick<CaptioningOptions, 'deadline'> = {},
   ): Promise<Caption[][]> {
     const { vocabulary } = this.checkpoint;
-    const found = await searchCaptions(this.decoder, vocabulary, features, rows, resolveSearch(search), { deadline });
+    const config = this.resolve(search);
+    const found = await searchCaptions(this.decoder, vocabulary, features, rows, config, { deadline });
     return found.map((hypotheses) => hypotheses.map((hypothesis) => this.describe(hypothesis)));
   }
 
@@ -252,7 +253,16 @@ export class Captioner {
    * @throws CaptionerError `bad-option`
    */
   check(search: Partial<SearchConfig>): void {
-    searchRules(resolveSearch(search), this.checkpoint.vocabulary);
+    searchRules(this.resolve(search), this.checkpoint.vocabulary);
+  }
+
+  /**
+   * A complete search: the options given, then those that were chosen for this captioner, then the defaults.
+   * @throws CaptionerError `bad-option`
+   */
+  resolve(search: Partial<SearchConfig>): SearchConfig {
+    const { repeatWords = this.checkpoint.config.search?.repeatWords, ...others } = search;
+    return resolveSearch({ ...others, ...(repeatWords !== undefined && { repeatWords }) });
   }
 
   /** Frees the memory of both networks. */

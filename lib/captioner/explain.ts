@@ -1,7 +1,6 @@
 import type { Caption, Captioner } from './captioner.js';
 import type { SearchConfig } from '../config.js';
 import { alternatives } from '../search/alternatives.js';
-import { resolveSearch } from '../search/search-config.js';
 import { tracedSearch } from '../search/search.js';
 import type { TracedCandidate } from '../search/observer.js';
 import { occlusion, type OcclusionMap, type OcclusionOptions } from './occlusion.js';
@@ -49,7 +48,7 @@ export async function explainPhoto(
   const encoder = await captioner.ready();
   const pixels = await captioner.decode(photo, options.deadline);
   const features = await encoder.features([pixels]);
-  const config = resolveSearch(search);
+  const config = captioner.resolve(search);
   const [{ captions, trace }] = await tracedSearch(captioner.decoder, vocabulary, features, 1, config, options);
   const { tokens } = captions[0];
   const [words] = await alternatives(captioner.decoder, features, [tokens], options.alternatives ?? 5);

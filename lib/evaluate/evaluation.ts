@@ -73,7 +73,9 @@ export async function evaluateCaptioner(request: EvaluationRequest): Promise<Eva
     signal,
   } = request;
   checkEncoder(checkpoint.config, features.encoder, 'The features');
-  const searches = beams.map((beam) => parseConfig(SearchConfig, { ...search, beam, n: 1 }, 'the search'));
+  const searches = beams.map((beam) =>
+    parseConfig(SearchConfig, { ...checkpoint.config.search, ...search, beam, n: 1 }, 'the search'),
+  );
   for (const config of searches) searchRules(config, checkpoint.vocabulary); // fails here, not after the perplexity
   const photos = photosToCaption(request);
   const scorer = new CaptionScorer(photos.map(({ words }) => words));

@@ -62,7 +62,9 @@ function contains(tokens: readonly number[], phrase: readonly number[]): boolean
 
 /** English words that say nothing of a photo: a caption may repeat them. */
 const english =
-  "a an the of in on at to with and or is are by for from near next top front side its his her their it 's while as that this".split(' ');
+  "a an the of in on at to with and or is are by for from near next top front side its his her their it 's while as that this".split(
+    ' ',
+  );
 
 /** The numbers of the function words that a vocabulary has. */
 export function functionWords(vocabulary: Vocabulary): ReadonlySet<number> {

@@ -106,7 +106,7 @@ export function searchRules(config: SearchConfig, vocabulary: Vocabulary): Searc
     // A required phrase may be a repetition.
     processors.push(noRepeatNgram(config.noRepeatNgram, ({ tokens }) => requirements?.nextWords(tokens) ?? []));
   }
-  if (!config.repeatWords) {
+  if (config.repeatWords === false) {
     processors.push(noRepeatWords(functionWords(vocabulary), ({ tokens }) => requirements?.nextWords(tokens) ?? []));
   }
   if (forbidden.length > 0) processors.push(forbiddenWords(forbidden));

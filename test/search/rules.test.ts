@@ -1,6 +1,12 @@
 import { expect } from 'chai';
 import { parseConfig, SearchConfig } from '../../lib/config.js';
-import { forbidden, minLength, noRepeatNgram, type ScoreProcessor } from '../../lib/search/processors.js';
+import {
+  forbidden,
+  minLength,
+  noRepeatNgram,
+  noRepeatWords,
+  type ScoreProcessor,
+} from '../../lib/search/processors.js';
 import { Requirements } from '../../lib/search/requirements.js';
 import { searchCaptions } from '../../lib/search/search.js';
 import { CaptionerError } from '../../lib/errors.js';
@@ -27,6 +33,13 @@ describe('score processors', () => {
     expect(left(minLength(2), [A])).to.deep.equal(without(END));
     expect(left(minLength(2), [A, B])).to.deep.equal(everything);
     expect(left(minLength(0), [])).to.deep.equal(everything);
+  });
+
+  it('noRepeatWords lets only function words, and words that are required, come again', () => {
+    expect(left(noRepeatWords(new Set([A])), [A, B, A])).to.deep.equal(without(B));
+    expect(left(noRepeatWords(new Set()), [A, C])).to.deep.equal(without(A, C));
+    expect(left(noRepeatWords(new Set(), () => [C]), [A, C])).to.deep.equal(without(A)); // prettier-ignore
+    expect(left(noRepeatWords(new Set()), [])).to.deep.equal(everything);
   });
 
   it('noRepeatNgram lets no sequence come twice', () => {

@@ -77,6 +77,8 @@ export const CheckpointConfig = z.strictObject({
   reinforced: z
     .strictObject({ config: savedConfig(ReinforcementConfig), trained: Trained, dataset: Dataset })
     .optional(),
+  /** Options of the search that were chosen for this captioner on dev: the defaults of its searches. */
+  search: z.strictObject({ repeatWords: z.boolean().optional() }).optional(),
   /** Calibration of its captions' confidence, where it was calibrated. */
   confidence: ConfidenceCalibration.optional(),
 });
