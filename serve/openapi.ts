@@ -16,7 +16,12 @@ export async function documentRoutes(app: FastifyInstance, { page }: ServiceConf
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'captioner', description: 'Captions photos.', version: libraryVersion(), license: { name: 'MIT' } },
+      info: {
+        title: 'captioner',
+        description: 'Captions photos.',
+        version: libraryVersion(),
+        license: { name: 'MIT' },
+      },
       components: {
         securitySchemes: {
           bearer: { type: 'http', scheme: 'bearer' },

@@ -32,7 +32,7 @@ export function workerCount(
 }
 
 /** Bytes of memory that this process and its children may use: those of the machine, or the limit of the container (cgroup). */
-export function availableMemory(): number {
+function availableMemory(): number {
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
