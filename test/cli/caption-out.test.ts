@@ -26,10 +26,12 @@ describe('captioner caption --out and --shard', function () {
       .slice(0, -1)
       .map((line) =>
         JSON.parse(line, (_, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(4)) : value)),
-      ) as { file: string; key?: string }[];
+      ) as { file: string; key?: string; stamp?: string }[];
   const lines = (name: string) => parse(fs.readFileSync(at(name), 'utf8'));
-  const withoutKey = ({ key, ...rest }: { file: string; key?: string }) => (
+  /** A line without what only the file has: the key of the search, and the photo's size and time. */
+  const withoutKey = ({ key, stamp, ...rest }: { file: string; key?: string; stamp?: string }) => (
     expect(key).to.match(/^[0-9a-f]{12}$/),
+    expect(stamp).to.match(/^\d+ \d+$/),
     rest
   );
 
