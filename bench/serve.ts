@@ -59,7 +59,10 @@ export async function benchServe(): Promise<object> {
     const [fast, slow] = [at(ours, 32), at(other, 32)];
     return fast && slow ? Number((fast.requestsPerSecond / slow.requestsPerSecond).toFixed(2)) : undefined;
   };
-  /** How much longer a lone client waits for the service than for the plain handler: 1 is as long. */
+  /**
+   * Ratio of the response times of the service and the plain handler for a single client; 1 is
+   * equal.
+   */
   const lone = (ours: string, other: string) => {
     const [here, there] = [at(ours, 1), at(other, 1)];
     return here && there ? Number((here.p50 / there.p50).toFixed(2)) : undefined;

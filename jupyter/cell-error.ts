@@ -2,7 +2,9 @@ import { inspect } from 'node:util';
 import type { CellPlace, Executor, Outcome } from './executor.js';
 import type { CellPosition, Problem } from './compiler.js';
 
-/** How a cell failed, as Jupyter's `error` message and a notebook's `error` output have it. */
+/**
+ * The error of a cell, in the form of Jupyter's `error` message and a notebook's `error` output.
+ */
 export interface CellError {
   readonly ename: string;
   readonly evalue: string;

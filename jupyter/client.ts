@@ -11,7 +11,7 @@ import type { Output } from './notebook.js';
 import type { MimeBundle } from './display-value.js';
 import { decodeMessage, encodeMessage, message, type Connection, type Message } from './wire.js';
 
-/** What became of a cell. */
+/** The result of a cell. */
 export interface Execution {
   readonly outputs: Output[];
   readonly executionCount: number | null;
@@ -25,7 +25,7 @@ interface Displayed {
 }
 
 interface Request {
-  /** What is published on a request's behalf. */
+  /** Receives each message published for the request. */
   readonly published: (reply: Message) => void;
   readonly replied: (reply: Message) => void;
 }

@@ -80,7 +80,7 @@ class Kernel {
     }
   }
 
-  /** The answer to a request that is no execution. */
+  /** The reply to a request other than an execution. */
   private answer({ header, content }: Message): Record<string, unknown> | undefined {
     const { code = '', cursor_pos: position = 0 } = content as { code?: string; cursor_pos?: number };
     switch (header.msg_type) {

@@ -1,7 +1,10 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { MimeBundle } from './display-value.js';
 
-/** What a cell gave, as nbformat 4.5 has it: https://nbformat.readthedocs.io/en/latest/format_description.html */
+/**
+ * An output of a cell in nbformat 4.5:
+ * https://nbformat.readthedocs.io/en/latest/format_description.html
+ */
 export type Output =
   | { output_type: 'stream'; name: string; text: string }
   | { output_type: 'display_data'; data: MimeBundle; metadata: Record<string, unknown> }
@@ -32,7 +35,7 @@ export interface Notebook {
   nbformat_minor: 5;
 }
 
-/** Metadata that all notebooks of the project share, whoever saved them last. */
+/** Metadata shared by all notebooks of the project, regardless of the editor that saved them. */
 const metadata = {
   kernelspec: { display_name: 'TypeScript (captioner)', language: 'typescript', name: 'captioner' },
   language_info: {

@@ -162,7 +162,7 @@ export class Session {
       const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString();
       const cell = this.current();
       if (cell) cell.print(name, text);
-      else toLog(text); // before the first cell: to the log of whoever started the kernel
+      else toLog(text); // before the first cell: to the log of the process that started the kernel
       const callback = typeof encoding === 'function' ? encoding : done;
       if (typeof callback === 'function') process.nextTick(callback as () => void);
       return true;

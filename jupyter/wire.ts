@@ -58,11 +58,11 @@ export function encodeMessage({ identities, header, parent, metadata, content }:
   return [...identities, Buffer.from(delimiter), Buffer.from(signature(parts, key)), ...parts];
 }
 
-/** @throws Error when the frames are no message, or not signed with `key`. */
+/** @throws Error if the frames are not a message, or are not signed with `key`. */
 export function decodeMessage(frames: readonly Buffer[], key: string): Message {
   const at = frames.findIndex((frame) => frame.equals(Buffer.from(delimiter)));
   const [signed, ...parts] = frames.slice(at + 1);
-  if (at < 0 || parts.length < 4) throw new Error('This is no Jupyter message.');
+  if (at < 0 || parts.length < 4) throw new Error('This is not a Jupyter message.');
   const expected = Buffer.from(signature(parts, key));
   if (key && !(signed.length === expected.length && timingSafeEqual(signed, expected))) {
     throw new Error('The signature of a Jupyter message is wrong.');

@@ -11,21 +11,24 @@ import { shapesDataset } from './data/datasets/shapes.js';
 import { CaptionerError } from './errors.js';
 import type { ProgressReporter } from './progress.js';
 
-/** What the notebooks learn from: `tiny` needs nothing but the project; `flickr8k` is the real thing. */
+/** The data of the notebooks. `tiny` needs no download; `flickr8k` is a real data set. */
 export type Preset = 'tiny' | 'flickr8k';
 
-/** Data to learn from. */
+/** Data for training in the notebooks. */
 export interface LessonData {
   readonly preset: Preset;
   readonly manifest: Manifest;
   readonly features: FeatureStore;
-  /** Hyperparameters with which a training takes half a minute (tiny) or minutes (flickr8k). */
+  /** Hyperparameters for training in half a minute (tiny) or a few minutes (flickr8k). */
   readonly decoder: Partial<DecoderConfig> & { readonly hiddenSize: number; readonly embeddingSize: number };
   readonly training: Partial<TrainingConfig> & { readonly epochs: number; readonly learningRate: number };
   readonly vocabulary: { readonly minCount: number };
 }
 
-/** The preset that `CAPTIONER_PRESET` names; else `flickr8k` where the data set is there, else `tiny`. */
+/**
+ * The preset named by `CAPTIONER_PRESET`. Otherwise `flickr8k` if the data set is present, else
+ * `tiny`.
+ */
 export async function lessonPreset(): Promise<Preset> {
   const given = process.env.CAPTIONER_PRESET;
   if (given === 'tiny' || given === 'flickr8k') return given;
@@ -39,7 +42,8 @@ export async function lessonPreset(): Promise<Preset> {
 }
 
 /**
- * Photos, captions and features for the notebooks. Missing features are computed by the encoder of the default model: in seconds (tiny) or minutes (flickr8k).
+ * Photos, captions and features for the notebooks. Missing features are computed by the encoder of
+ * the default model, in seconds (tiny) or minutes (flickr8k).
  * @throws CaptionerError `not-found`: the preset flickr8k without the data set.
  */
 export async function openLesson(
@@ -48,7 +52,7 @@ export async function openLesson(
 ): Promise<LessonData> {
   const chosen = preset ?? (await lessonPreset());
   const complete = async (manifest: Manifest, folder: string, encoder: () => Promise<PhotoEncoder>) => {
-    // Several notebooks may be open at once: what is there is only read.
+    // Several notebooks may be open at once, so existing data are only read.
     if (!hasFeatures(folder, manifest)) {
       const request = { manifest, encoder: await encoder(), folder };
       await extractFeatures({ ...request, ...(progress && { progress }), ...(signal && { signal }) });
@@ -57,7 +61,7 @@ export async function openLesson(
   };
   if (chosen === 'flickr8k') {
     const manifest = await openDataset('flickr8k');
-    // What `captioner extract` made, by whatever encoder; else features of the lessons' own.
+    // Features by `captioner extract`, of any encoder; otherwise the lessons' own.
     const extracted = path.join(projectFolder, 'features', 'flickr8k');
     const folder = hasFeatures(extracted, manifest)
       ? extracted
@@ -75,7 +79,7 @@ export async function openLesson(
   const manifest = await shapesDataset(folder);
   const encoder = await (await Captioner.load()).ready();
   const { name, sha256 } = encoder.identity;
-  // Another encoder has features of its own.
+  // Each encoder has its own features.
   const store = path.join(folder, `features-${name}-${sha256.slice(0, 8)}`);
   return {
     preset: chosen,
@@ -85,7 +89,7 @@ export async function openLesson(
   };
 }
 
-/** Hyperparameters with which a decoder learns the drawn shapes in half a minute. */
+/** Hyperparameters for learning the drawn shapes in half a minute. */
 const shapesLesson = {
   decoder: { hiddenSize: 96, embeddingSize: 48, featureDropout: 0.1, inputDropout: 0.1, outputDropout: 0.1 },
   training: { epochs: 24, batchSize: 64, learningRate: 0.004, validatePhotos: 0, chooseBy: 'loss' },

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ServiceError } from './errors.js';
 import { megabytes, readAll, type UploadLease } from './uploads.js';
 
-/** How much of a request is accepted, in bytes and photos. */
+/** Limits on an upload, in photos and bytes. */
 export interface UploadLimits {
   readonly files: number;
   readonly fileBytes: number;

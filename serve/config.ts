@@ -51,7 +51,7 @@ export const ServiceConfig = z.strictObject({
     .int()
     .min(0)
     .default(100)
-    .describe('Connections of one client at a time, trusted proxies excepted; 0 is no limit.'),
+    .describe('Connections of one client at a time, except from trusted proxies; 0 for no limit.'),
   drain: z
     .number()
     .min(0)
@@ -101,7 +101,7 @@ export const ServiceConfig = z.strictObject({
     .min(0)
     .default(600)
     .describe(
-      'Captions a minute for each client; 0 is no limit. A slow search counts as several captions, an explanation as 50.',
+      'Captions per minute for each client; 0 for no limit. A slow search counts as several captions, an explanation as 50.',
     ),
   trustProxy: z.coerce
     .string()

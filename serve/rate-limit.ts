@@ -7,7 +7,7 @@ import { clientOf } from './keys.js';
 export class RateLimit {
   private readonly limiter: RateLimiterMemory;
 
-  /** @param limit captions a minute; 0 is no limit. */
+  /** @param limit captions per minute; 0 for no limit. */
   constructor(
     private readonly limit: number,
     private readonly keys: readonly string[],

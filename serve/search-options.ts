@@ -30,7 +30,10 @@ export function searchFields({ maxBeam, maxLength }: SearchLimits): SearchFields
   );
 }
 
-/** How the schemas become JSON Schema: zod leaves out the default of a field that is read from text. */
+/**
+ * Options for converting the schemas to JSON Schema: zod leaves out the default of a field that is
+ * read from text.
+ */
 export const documented = {
   override: ({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodType; jsonSchema: z.core.JSONSchema.BaseSchema }) => {
     const { default: standard } = z.globalRegistry.get(zodSchema) ?? {};

@@ -10,7 +10,7 @@ export class UploadBudget {
     return this.taken;
   }
 
-  /** What one request takes: give it back with `release` when the request is answered. */
+  /** A share of the budget for one request. Call `release` when the request is answered. */
   lease(): UploadLease {
     let held = 0;
     return {

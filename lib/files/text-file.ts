@@ -35,7 +35,7 @@ export function readJson(file: string, what?: string): unknown {
 }
 
 /**
- * What is in a file of JSON, or of JSON lines: then a list of what its lines hold.
+ * The content of a file of JSON or JSON lines; JSON lines give a list.
  * @throws CaptionerError as {@link readJson}.
  */
 export function readJsonOrLines(file: string, what?: string): unknown {

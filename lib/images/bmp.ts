@@ -1,12 +1,12 @@
 import { CaptionerError } from '../errors.js';
 import type { RawPhoto } from './raw-photo.js';
 
-/** What is said of a BMP that can't be read; the caller names the file. */
+/** The error for a BMP that cannot be read; the caller names the file. */
 function bad(reason: string): CaptionerError {
   return new CaptionerError('bad-image', reason);
 }
 
-/** What the headers of a BMP say. */
+/** The fields of the headers of a BMP. */
 interface BmpHeader {
   readonly width: number;
   readonly height: number;

@@ -4,14 +4,15 @@ import { CaptionerError } from '../errors.js';
 import { formatBytes, isNamedLikePhoto, photoFormat, unreadFormat, unreadFormatOfName } from './format.js';
 
 /**
- * The photos that a person means by files, folders and globs.
+ * The photos that files, folders and globs refer to.
  *
- * A file's name is taken as it is, also when there is no such file: decoding it will say so. A folder, with its subfolders, and a
- * glob (`photos/**\/*.jpg`) give the files that are named like photos or begin like one; hidden files are left out. Pictures in formats that are not
- * read (RAW, SVG, PDF, …) are among them: decoding them says what to do, where leaving them out would say nothing.
+ * A file is taken as named, even if it does not exist: decoding reports that. A folder (with its
+ * subfolders) or a glob (`photos/**\/*.jpg`) gives the files that are named like photos or begin
+ * like one, without hidden files. Pictures in unsupported formats (RAW, SVG, PDF, …) are included:
+ * decoding tells the user what to do about them, which silently skipping them would not.
  *
- * @returns paths in the order of `sources`, each folder's by name, none twice.
- * @throws CaptionerError `not-found` when a folder holds no photo, or a glob matches none.
+ * @returns paths in the order of `sources`, those of each folder by name, without duplicates.
+ * @throws CaptionerError `not-found` if a folder holds no photo, or a glob matches none.
  */
 export async function findPhotos(sources: readonly string[]): Promise<string[]> {
   const found = new Set<string>();
@@ -38,7 +39,10 @@ export async function findPhotos(sources: readonly string[]): Promise<string[]> 
   return [...found];
 }
 
-/** What is known of a file; nothing where the system can't say, because of a name that is too long, for instance. */
+/**
+ * The stats of a file; undefined if the system cannot provide them, for instance because its name
+ * is too long.
+ */
 function statOf(source: string): Stats | undefined {
   try {
     return statSync(source, { throwIfNoEntry: false });
@@ -47,10 +51,10 @@ function statOf(source: string): Stats | undefined {
   }
 }
 
-/** Two files of a folder compare by number where they hold numbers: 9.jpg comes before 10.jpg. */
+/** Compares file names with numbers by value: 9.jpg comes before 10.jpg. */
 const byNumbers = new Intl.Collator('en', { numeric: true });
 
-/** Windows writes paths with backslashes, which escape in a glob. */
+/** Replaces the backslashes of Windows paths, which are escapes in a glob. */
 function globPattern(source: string): string {
   return path.sep === '\\' ? source.replaceAll('\\', '/') : source;
 }

@@ -8,12 +8,16 @@ export type OpenJpeg = (bytes: Uint8Array, options: SharpOptions) => Sharp;
 const tolerated = 0.002;
 
 /**
- * A JPEG that libjpeg warned of, in a form that can be decoded without warnings being counted. libjpeg fills what is missing with
- * grey; so a photo is refused by how much of it was really decoded:
+ * Repairs a JPEG that libjpeg warns about, so that it decodes without counting warnings. libjpeg
+ * fills missing parts with grey, so a photo is refused depending on how much of it was really
+ * decoded:
  *
- * - Stray bytes between segments, behind the last scan or behind the photo are left out. A missing end marker is added.
- * - Data that end early are measured: blocks that libjpeg filled in have one colour, from the last of the file's own on.
- * - A code that does not exist, or restart markers out of order, mean that the data were changed. So do many data that are left over.
+ * - Stray bytes between segments, after the last scan or after the photo are left out. A missing
+ *   end marker is added.
+ * - Data that end early are measured: from the last block of the file's own data on, the blocks
+ *   that libjpeg filled in have one colour.
+ * - A code that does not exist, or restart markers out of order, mean that the data were changed.
+ *   So does a large amount of leftover data.
  *
  * @throws CaptionerError `bad-image`, whose message is a reason: `half of it is missing`.
  */
@@ -40,13 +44,13 @@ function damaged(reason: string): CaptionerError {
   return new CaptionerError('bad-image', reason);
 }
 
-/** A JPEG's segments and scans without what is between them, and an end marker. */
+/** A JPEG's segments and scans, without anything between them, and an end marker. */
 interface Jpeg {
   readonly bytes: Uint8Array;
   readonly progressive: boolean;
   /** Colour components: 1, 3 or 4. */
   readonly components: number;
-  /** Height of a row of blocks, in pixels: 8 times the greatest vertical sampling factor. */
+  /** Height of a row of blocks in pixels: 8 times the largest vertical sampling factor. */
   readonly blockRow: number;
   /** Components of the last scan. */
   readonly scanComponents: number;
@@ -54,7 +58,7 @@ interface Jpeg {
   readonly finest: boolean;
 }
 
-/** Walks over the markers of ITU-T T.81, annex B. */
+/** Walks through the markers of ITU-T T.81, annex B. */
 function readJpeg(bytes: Uint8Array): Jpeg | undefined {
   const parts: Uint8Array[] = [bytes.subarray(0, 2)];
   const found = { progressive: false, components: 0, blockRow: 8, scanComponents: 0, finest: false };
@@ -90,8 +94,8 @@ function readJpeg(bytes: Uint8Array): Jpeg | undefined {
 }
 
 /**
- * Whether another JPEG follows right behind the end of a JPEG. Those of phones may hold further pictures there, which their own index announces (the
- * Multi-Picture Format): these don't count.
+ * Whether another JPEG follows right after the end of a JPEG. Photos of phones may hold further
+ * pictures there, announced by their own index (the Multi-Picture Format); these do not count.
  */
 export function holdsSeveralJpegs(bytes: Uint8Array): boolean {
   if (bytes[0] !== 0xff || bytes[1] !== 0xd8) return false;
@@ -99,7 +103,10 @@ export function holdsSeveralJpegs(bytes: Uint8Array): boolean {
   return !data.includes('MPF\0', 0, 'latin1') && data.indexOf(Buffer.from([0xff, 0xd9, 0xff, 0xd8, 0xff])) > 0;
 }
 
-/** Where the entropy-coded data from `at` on end: at a marker that is not a restart marker. */
+/**
+ * The end of the entropy-coded data that begin at `at`: the next marker other than a restart
+ * marker.
+ */
 function endOfScan(bytes: Uint8Array, at: number): number {
   for (; at < bytes.length - 1; at++) {
     if (bytes[at] !== 0xff) continue;
@@ -109,7 +116,7 @@ function endOfScan(bytes: Uint8Array, at: number): number {
   return bytes[at] === 0xff ? at : bytes.length;
 }
 
-/** What libjpeg says of a JPEG first, or undefined where it says nothing. */
+/** libjpeg's first warning about a JPEG, or undefined if there is none. */
 async function warningOf(bytes: Uint8Array, open: OpenJpeg): Promise<string | undefined> {
   try {
     await open(bytes, { failOn: 'warning' }).raw().toBuffer();
@@ -124,14 +131,14 @@ function isPadding(bytes: Uint8Array, count: number): boolean {
   return new Set(bytes.subarray(-2 - count, -2)).size === 1;
 }
 
-/** Share of a photo's pixels that come from no data: those of one colour, from the last of all others on. */
+/** Share of a photo's pixels that no data account for: the run of one colour at its end. */
 async function missingShare({ bytes, blockRow }: Jpeg, open: OpenJpeg): Promise<number> {
   const { data, info } = await open(bytes, { failOn: 'none' }).greyscale().raw().toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
   let flat = height;
   while (flat > 0 && flatness().holds(data, (flat - 1) * width * channels, flat * width * channels, channels)) flat--;
   if (flat === 0) return 1;
-  // Of the row of blocks above these, the right part may be missing. Its uppermost pixels have colours of the blocks above mixed in.
+  // The right part of the row of blocks above may be missing, too. Its uppermost pixels blend with the blocks above.
   const top = Math.floor((flat - 1) / blockRow) * blockRow;
   const mixed = flat - top > 2 ? 2 : 0;
   const right = flatness();
@@ -144,11 +151,14 @@ async function missingShare({ bytes, blockRow }: Jpeg, open: OpenJpeg): Promise<
   return ((height - flat) * width + (width - column) * (flat - top)) / (width * height);
 }
 
-/** Tells whether all values that it is shown are about the same. */
+/** Checks whether all values it receives are about the same. */
 function flatness() {
   let [least, most] = [255, 0];
   return {
-    /** @param step from one value to the next. */
+    /**
+     * Whether these values and all earlier ones are about the same.
+     * @param step distance from one value to the next.
+     */
     holds(data: Uint8Array, start: number, end: number, step: number): boolean {
       for (let i = start; i < end; i += step) {
         if (data[i] < least) least = data[i];

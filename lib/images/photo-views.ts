@@ -5,12 +5,15 @@ import { resizeSquare } from './photo.js';
 /** Views of a photo, each of which a network sees. */
 export const viewCounts: Readonly<Record<PhotoViews, number>> = { one: 1, mirror: 2, crops: 12 };
 
-/** What is left over on each side of a crop in the middle. 256 pixels with crops of 224 are what networks for ImageNet are tested with. */
+/**
+ * Margin on each side of a central crop. Networks for ImageNet are tested on crops of 224 pixels
+ * from photos of 256.
+ */
 const marginOf = (size: number): number => Math.max(1, Math.round(size / 14));
 
 /**
- * Width and height in which a photo is decoded, for views of `size` x `size` pixels: those of a view, unless parts of the photo are cut
- * out of it; then 8/7 of that, rounded to an even margin.
+ * Width and height at which to decode a photo for views of `size` x `size` pixels: `size` itself,
+ * or, where views are cut out of the photo, 8/7 of it, rounded to an even margin.
  */
 export function decodedSize(views: PhotoViews, size: number): number {
   return views === 'crops' ? size + 2 * marginOf(size) : size;
@@ -45,7 +48,7 @@ export async function viewsOfPhoto(photo: Uint8Array, size: number, views: Photo
   return [whole, ...crops].flatMap((view) => [view, mirrorImage(view, size)]);
 }
 
-/** The first of {@link viewsOfPhoto}, alone: the whole photo, [size, size, 3]. */
+/** Only the first of {@link viewsOfPhoto}: the whole photo, [size, size, 3]. */
 export async function wholeView(photo: Uint8Array, size: number, views: PhotoViews): Promise<Uint8Array> {
   const decoded = decodedSize(views, size);
   if (photo.length !== 3 * decoded ** 2) {

@@ -11,11 +11,14 @@ import { applyGamma, needsRange, ownGamma, scaleToBytes } from './sample-range.j
 import { pixelsOf, recolour, type View } from './view.js';
 
 export interface PhotoOptions extends Pick<PhotoLimits, 'maxPixels' | 'maxBufferedPixels'> {
-  /** Pixels that all photos with this budget may have in memory: a photo waits until there is room for it. */
+  /**
+   * Pixels that all photos sharing this budget may have in memory; a photo waits until there is
+   * room.
+   */
   readonly budget?: Budget;
-  /** Time, as `performance.now()` tells it, after which decoding is given up. Default: never. */
+  /** Deadline on the clock of `performance.now()`. Default: none. */
   readonly deadline?: number;
-  /** Part of the photo to take, and its colours. Default: the whole photo. */
+  /** View of the photo to take. Default: the whole photo. */
   readonly view?: View;
 }
 
@@ -24,21 +27,23 @@ type SharpLibrary = (typeof import('sharp'))['default'];
 const maxFileBytes = 256 * 2 ** 20;
 
 /**
- * Reads a photo as the square of RGB bytes that an encoder wants.
+ * Reads a photo as the square of RGB bytes that an encoder expects.
  *
- * JPEG, PNG, WebP, GIF (first frame), TIFF (first page), AVIF, HEIC and BMP, known by their content, whatever the file is called.
- * EXIF orientation is applied; grey, CMYK, 16-bit and profiled photos become 8-bit sRGB; what is transparent becomes white. The numbers of
- * a TIFF of floats or 32-bit integers are scaled by their range, the colours of a PNG by its gamma.
- * The photo is squashed to the square without keeping its aspect, so that nothing of it is cut away.
+ * Reads JPEG, PNG, WebP, GIF (first frame), TIFF (first page), AVIF, HEIC and BMP, recognized by
+ * content, whatever the file is called. EXIF orientation is applied. Grey, CMYK, 16-bit and
+ * profiled photos become 8-bit sRGB. Transparent areas become white. The numbers of a TIFF of
+ * floats or 32-bit integers are scaled by their range, the colours of a PNG by its gamma. The photo
+ * is squashed to a square without keeping its aspect ratio, so that nothing is cut off.
  *
- * Harmless oddities in the data (extra bytes, wrong headers, no end marker) are read over. A photo that is cut short or damaged is refused,
- * although a decoder could fill the rest with grey: its caption would describe something that isn't there.
+ * Harmless oddities in the data (extra bytes, wrong headers, no end marker) are ignored. A photo
+ * that is cut short or damaged is refused, although a decoder could fill the rest with grey: its
+ * caption would describe something that is not there.
  *
- * @param source a file's path, or the bytes of a file.
+ * @param source path of a file, or the bytes of a file.
  * @param size width and height of the square, in pixels.
  * @returns RGB bytes, [size, size, 3].
- * @throws CaptionerError `not-found`: there is no such file. `bad-image`: it is empty, cut short, damaged, not a photo, or too large.
- *   `timeout`: it takes too long.
+ * @throws CaptionerError `not-found`: there is no such file. `bad-image`: it is empty, cut short,
+ *   damaged, not a photo, or too large. `timeout`: it takes too long.
  */
 export async function decodePhoto(
   source: string | Uint8Array,
@@ -49,7 +54,7 @@ export async function decodePhoto(
   const bytes = typeof source === 'string' ? await readPhotoFile(source) : source;
   if (bytes.length === 0) throw new CaptionerError('bad-image', `${name} is empty.`);
   const format = photoFormat(bytes);
-  // The RAW photos of most cameras are TIFF inside: a reader of TIFF finds their thumbnail.
+  // The RAW files of most cameras are TIFF inside; a TIFF reader would find their thumbnail.
   const named = format === undefined || format === 'tiff' ? unreadFormatOfName(name) : undefined;
   const unread = format === undefined ? (unreadFormat(bytes) ?? named) : named;
   if (unread) {
@@ -62,7 +67,7 @@ export async function decodePhoto(
     throw explain(error as Error, name, format, most);
   };
   const header = isRaw(format) ? undefined : await headerOf(bytes, format).catch(refuse);
-  // The size of a HEIC or BMP is known when it is decoded.
+  // The size of a HEIC or BMP is known only after decoding.
   const pixels = header ? countedPixels(header, name, options) : maxBufferedPixels;
   const square = () => squash(bytes, format, size, { ...options, maxPixels: most });
   return await (budget ? budget.run(pixels, square) : square()).catch(refuse);
@@ -98,7 +103,7 @@ async function squash(
   if (format === 'bmp') return await resize(openRaw(decodeBmp(bytes, maxPixels)), size, view);
   if (format === 'tiff') {
     const metadata = await open(bytes).metadata();
-    // All numbers are in memory at a time.
+    // All numbers are in memory at once.
     const photo = () => open(bytes, { limitInputPixels: Math.ceil(maxPixels / 4) });
     if (needsRange(metadata)) return await resize(openRaw(await scaleToBytes(photo(), metadata)), size, view);
   }
@@ -134,7 +139,7 @@ async function resize(photo: Sharp, size: number, view: View | undefined): Promi
   return rgb;
 }
 
-/** What decoders say of files that are sound, and of a kind that they can't read. */
+/** Messages of decoders about files that are sound but of a kind they cannot read. */
 const unreadKind = /are not read|samples out of range|bad labq format|no known route/;
 
 function explain(error: Error, name: string, format: PhotoFormat, maxPixels: number): CaptionerError {
@@ -152,7 +157,9 @@ function explain(error: Error, name: string, format: PhotoFormat, maxPixels: num
   return new CaptionerError('bad-image', sentence, { cause: error });
 }
 
-/** A square of RGB bytes, [from, from, 3], in another size, [to, to, 3], as {@link decodePhoto} resizes photos. */
+/**
+ * Resizes a square of RGB bytes from [from, from, 3] to [to, to, 3], as {@link decodePhoto} does.
+ */
 export async function resizeSquare(rgb: Uint8Array, from: number, to: number): Promise<Uint8Array> {
   const sharp = await loadSharp();
   const data = await sharp(rgb, { raw: { width: from, height: from, channels: 3 } })
@@ -163,10 +170,11 @@ export async function resizeSquare(rgb: Uint8Array, from: number, to: number): P
 }
 
 /**
- * Normalises a photo as its encoder was trained: (x / 255 - mean) / std for each channel, channels first.
+ * Normalises a photo as its encoder was trained: (x / 255 - mean) / std for each channel, channels
+ * first.
  *
  * @param rgb RGB bytes, [size, size, 3].
- * @param into where the Float32 values go, [3, size, size] from `offset` on.
+ * @param into receives the Float32 values, [3, size, size] from `offset`.
  */
 export function normalise(
   rgb: Uint8Array,
@@ -188,7 +196,7 @@ export function normalise(
   }
 }
 
-/** What keeps a file from being read, by the codes of POSIX and of Node. */
+/** Reasons why a file cannot be read, by the error codes of POSIX and Node. */
 const readingProblems: Readonly<Record<string, string>> = {
   ELOOP: 'its links go round in circles',
   ENAMETOOLONG: 'its name is too long',
@@ -221,10 +229,10 @@ async function readPhotoFile(file: string): Promise<Uint8Array> {
 
 let loading: Promise<SharpLibrary> | undefined;
 
-/** sharp takes a tenth of a second to load: only when the first photo is decoded. */
+/** Loads sharp with the first photo: it takes a tenth of a second. */
 function loadSharp(): Promise<SharpLibrary> {
   loading ??= import('sharp').then(({ default: sharp }) => {
-    // Each photo is decoded once, on one thread; several photos are decoded at a time.
+    // Each photo is decoded once, on one thread; several photos are decoded in parallel.
     sharp.cache(false);
     sharp.concurrency(1);
     return sharp;

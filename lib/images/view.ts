@@ -1,22 +1,25 @@
 import type { Random } from '../random.js';
 
-/** A look at a photo: a part of it, maybe mirrored, with other colours. Fractions, so that it fits a photo of any size. */
+/**
+ * A view of a photo: a part of it, possibly mirrored, with adjusted colours. Positions and sizes
+ * are fractions, so a view fits a photo of any size.
+ */
 export interface View {
-  /** Left edge, top edge, width and height of the part, as fractions of the photo's. */
+  /** Left edge, top edge, width and height of the part, as fractions of the photo. */
   readonly left: number;
   readonly top: number;
   readonly width: number;
   readonly height: number;
   readonly mirrored: boolean;
-  /** Factor of all values; 1 leaves them. */
+  /** Factor on all values; 1 leaves them unchanged. */
   readonly brightness: number;
-  /** Factor of the distance from middle grey; 1 leaves it. */
+  /** Factor on the distance from middle grey; 1 leaves it unchanged. */
   readonly contrast: number;
-  /** 0 is grey, 1 leaves colours as they are. */
+  /** 0 gives grey; 1 leaves the colours unchanged. */
   readonly saturation: number;
 }
 
-/** How far views may go from the whole photo. */
+/** Limits on how far a view may differ from the whole photo. */
 export interface ViewRange {
   /** Smallest part of the photo's area, in (0, 1]. */
   readonly minArea: number;
@@ -28,7 +31,7 @@ export interface ViewRange {
   readonly colour: number;
 }
 
-/** The photo as it is. */
+/** The whole photo, unchanged. */
 export const wholePhoto: View = {
   left: 0,
   top: 0,

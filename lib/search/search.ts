@@ -24,7 +24,7 @@ import { StochasticBeamSearch } from './stochastic-beam.js';
 import type { CandidateObserver, SearchObserver, TracedSearch } from './observer.js';
 import { traced } from './trace.js';
 
-/** How a search is run, beside what it searches for. */
+/** Options for running a search, apart from its configuration. */
 export interface SearchRun {
   /** Sees each step of the search. */
   readonly observe?: SearchObserver;

@@ -4,23 +4,29 @@ import type { ItemToken } from 'wink-nlp';
 import { segmentWords, separateWords } from './scripts.js';
 
 /**
- * Splits a caption into the words that a decoder learns to write: wink-nlp's tokens, lower case, without punctuation.
+ * Splits a caption into the words that a decoder learns to write: wink-nlp's tokens in lower case,
+ * without punctuation.
  *
- * Clitics are words of their own, as in the Penn Treebank: man 's, do n't, ca n't, it 's, i 'm. Where wink differs from the
- * Treebank's rules, which the scores use (`ptbTokenize` in metrics/), its tokens are mended if that is simple:
- * - hyphenated words stay whole (t-shirt, merry-go-round); wink keeps only some (x-ray, mid-air);
- * - `i'm` is split; `;dog` and `:dog` begin no emoticon; typographic apostrophes and hyphens count as plain ones.
+ * Clitics are separate words, as in the Penn Treebank: man 's, do n't, ca n't, it 's, i 'm. The
+ * scores follow the Treebank's rules (`ptbTokenize` in metrics/). Where wink differs from them and
+ * the correction is simple, its tokens are corrected:
+ * - Hyphenated words stay whole (t-shirt, merry-go-round). wink keeps only some of them (x-ray,
+ *   mid-air).
+ * - `i'm` is split. `;dog` and `:dog` do not begin an emoticon. Typographic apostrophes and hyphens
+ *   count as plain ones.
  *
- * Other languages: letters and marks of all scripts are kept, in Unicode's composed form. Chinese, Japanese, Thai, Lao, Khmer and Burmese, which have no
- * spaces, are split by dictionaries (`separateWords`). Words with letters that wink does not know (beyond Latin-1) are those of Unicode's rules.
- * An emoji is a word.
+ * Other languages: letters and marks of all scripts are kept, in Unicode's composed form. Chinese,
+ * Japanese, Thai, Lao, Khmer and Burmese are written without spaces; dictionaries split them
+ * (`separateWords`). Words with letters that wink does not know (beyond Latin-1) are split by
+ * Unicode's rules. An emoji is a word.
  *
- * These differences from the Treebank stay, all rare in captions:
- * - marks without a letter or digit are dropped (& # $ %; the Treebank keeps them);
- * - words joined by a slash are two (mother daughter; one in the Treebank);
- * - gonna, wanna, gotta, lemme, gimme are one word (gon na); letters after a number are a word of their own (10 k).
+ * These differences from the Treebank remain; all are rare in captions:
+ * - Marks without a letter or digit are dropped (& # $ %); the Treebank keeps them.
+ * - Words joined by a slash are two words (mother daughter); the Treebank has one.
+ * - gonna, wanna, gotta, lemme and gimme are one word (the Treebank has gon na). Letters after a
+ *   number are a separate word (10 k).
  *
- * The model (about 0.2 s to load) is loaded by the first call; after that 40,000 captions take about a second.
+ * The first call loads the model (about 0.2 s); after that, 40,000 captions take about a second.
  */
 export function tokenize(caption: string): string[] {
   const text = caption
@@ -32,7 +38,10 @@ export function tokenize(caption: string): string[] {
   return parts.flatMap((part, i) => (i % 2 ? [part] : wordsOf(part)));
 }
 
-/** Emoji as people see them, flags and families included. (The flag v is newer than the language level of the build.) */
+/**
+ * Emoji as people see them, including flags and families. (The flag v is newer than the language
+ * level of the build.)
+ */
 const emoji = new RegExp(String.raw`(\p{RGI_Emoji})`, 'v');
 const hasEmoji = /\p{Extended_Pictographic}|\p{Regional_Indicator}/u;
 
@@ -42,7 +51,7 @@ function wordsOf(text: string): string[] {
     : joinHyphens(winkTokens(text.replace(/;|:(?!\d)/g, ' ')));
 }
 
-/** A token, and whether it follows the one before without a space. */
+/** A token, and whether it follows the previous one without a space. */
 type Token = readonly [value: string, touches: boolean];
 
 function winkTokens(text: string): Token[] {
@@ -56,7 +65,7 @@ function winkTokens(text: string): Token[] {
   return tokens;
 }
 
-/** Words, and hyphens between them, of a text whose words have spaces between. */
+/** Words and the hyphens between them, in a text that separates words by spaces. */
 function segmentTokens(text: string): Token[] {
   return text.split(/\s+/).flatMap((chunk) =>
     chunk
@@ -66,11 +75,11 @@ function segmentTokens(text: string): Token[] {
   );
 }
 
-/** Lower-cased words with clitics split off, and those that hyphens join as one. */
+/** Lower-cased words, with clitics split off and hyphenated words joined. */
 function joinHyphens(tokens: readonly Token[]): string[] {
   const words: string[] = [];
-  let open = false; // the token before was a word that a hyphen may lengthen
-  let hyphen = false; // the token before was a hyphen right behind such a word
+  let open = false; // the previous token was a word that a hyphen may extend
+  let hyphen = false; // the previous token was a hyphen right after such a word
   for (const [value, touches] of tokens) {
     if (/[\p{L}\p{N}]/u.test(value)) {
       if (hyphen && touches) words[words.length - 1] += `-${value}`;
@@ -85,7 +94,7 @@ function joinHyphens(tokens: readonly Token[]): string[] {
   return words;
 }
 
-/** What wink leaves joined: i'm. */
+/** Splits the clitics that wink leaves joined, as in i'm. */
 function splitClitic(word: string): string[] {
   const parts = /^(.+?)('(?:s|m|d|re|ve|ll)|n't)$/.exec(word);
   return parts ? [parts[1], parts[2]] : [word];
@@ -93,7 +102,7 @@ function splitClitic(word: string): string[] {
 
 let wink: ReturnType<typeof WinkNLP> | undefined;
 
-/** Only the tokenizer of wink's pipeline: no sentences, no parts of speech. */
+/** Loads wink's pipeline with the tokenizer alone: no sentences, no parts of speech. */
 function loadWink(): ReturnType<typeof WinkNLP> {
   const require = createRequire(import.meta.url);
   const winkNLP = require('wink-nlp') as typeof WinkNLP;

@@ -18,8 +18,10 @@ const rowsPerWrite = 1000;
 export type WordVector = readonly [word: string, vector: ArrayLike<number>];
 
 /**
- * Writes a vector file, all or nothing. Of a word that comes twice the first vector is found.
- * @throws CaptionerError `corrupt` when the vectors differ in length or hold what is no number.
+ * Writes a vector file, all or nothing. For a word that occurs twice, lookups find the first
+ * vector.
+ * @throws CaptionerError `corrupt` if the vectors differ in length or hold something that is not a
+ *   finite number.
  */
 export async function writeVectorFile(target: string, vectors: AsyncIterable<WordVector>): Promise<void> {
   const temporary = `${target}.${process.pid}.tmp`;
@@ -44,7 +46,7 @@ export async function writeVectorFile(target: string, vectors: AsyncIterable<Wor
       }
       for (let i = 0; i < dimension; i++) {
         if (!Number.isFinite(vector[i])) {
-          throw new CaptionerError('corrupt', `The vector of '${word}' holds what is no number.`);
+          throw new CaptionerError('corrupt', `The vector of '${word}' holds something that is not a finite number.`);
         }
         block[filled++] = vector[i];
       }
@@ -93,7 +95,10 @@ export class VectorFile {
     private readonly text: Buffer,
   ) {}
 
-  /** @throws CaptionerError `corrupt` when it is no vector file, or cut short. */
+  /**
+   * Opens a vector file for reading.
+   * @throws CaptionerError `corrupt` if it is not a vector file, or is cut short.
+   */
   static open(file: string): VectorFile {
     const handle = fs.openSync(file, 'r');
     try {

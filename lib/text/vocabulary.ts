@@ -4,32 +4,36 @@ import { areWrittenTogether } from './scripts.js';
 
 const specials = ['<pad>', '<start>', '<end>', '<unk>'] as const;
 
-/** How well a vocabulary covers the captions it was built from. */
+/** The share of the words in the captions that a vocabulary covers. */
 export interface Coverage {
-  /** Words of the captions that have an id, of all their words: a share in [0, 1]. */
+  /** Share of the words of the captions that have an id, in [0, 1]. */
   readonly share: number;
-  /** Words of the captions, repeats counted. */
+  /** Words of the captions, counting repeats. */
   readonly tokens: number;
-  /** Words of the captions without an id, repeats counted: each becomes <unk>. */
+  /** Words of the captions without an id, counting repeats; each becomes `<unk>`. */
   readonly unknown: number;
 }
 
-/** A vocabulary as `vocab.json` holds it. `counts` go with `words`, the four specials included. */
+/**
+ * A vocabulary as stored in `vocab.json`. `counts` parallels `words`, including the four special
+ * tokens.
+ */
 export interface VocabularyJson {
   readonly words: readonly string[];
   readonly counts: readonly number[];
 }
 
 /**
- * The words a captioner knows, numbered: `<pad> <start> <end> <unk>` are 0 to 3, then the words of the captions from the most
- * frequent on. Equally frequent words are in the order of their characters' codes, so the order of the captions doesn't matter.
+ * The words a captioner knows, numbered. `<pad> <start> <end> <unk>` are 0 to 3; the words of the
+ * captions follow, most frequent first. Equally frequent words are sorted by character code, so the
+ * order of the captions does not matter.
  */
 export class Vocabulary {
   static readonly PAD = 0;
   static readonly START = 1;
   static readonly END = 2;
   static readonly UNK = 3;
-  /** How many words are none: `<pad>`, `<start>`, `<end>` and `<unk>`. */
+  /** Number of special tokens: `<pad>`, `<start>`, `<end>` and `<unk>`. */
   static readonly SPECIALS = specials.length;
 
   private readonly ids: ReadonlyMap<string, number>;
@@ -37,15 +41,19 @@ export class Vocabulary {
   private constructor(
     /** The word of each id. */
     readonly words: readonly string[],
-    /** How often each was seen; of `<start>` and `<end>`: the captions; of `<unk>`: all words that were left out. */
+    /**
+     * Count of each word. `<start>` and `<end>` count the captions, `<unk>` counts all words left
+     * out.
+     */
     readonly counts: readonly number[],
   ) {
     this.ids = new Map(words.map((word, id) => [word, id]));
   }
 
   /**
-   * @param captions the words of each caption, see `tokenize`.
-   * @param config `maxSize` counts the four specials too: it is the most that {@link size} can be.
+   * Builds a vocabulary from tokenized captions.
+   * @param captions the words of each caption; see `tokenize`.
+   * @param config `maxSize` includes the four special tokens: it is the maximum of {@link size}.
    */
   static build(captions: Iterable<readonly string[]>, config: VocabularyConfig): Vocabulary {
     const seen = countWords(captions);
@@ -60,7 +68,7 @@ export class Vocabulary {
     );
   }
 
-  /** Number of words, the four specials included. */
+  /** Number of words, including the four special tokens. */
   get size(): number {
     return this.words.length;
   }
@@ -75,23 +83,24 @@ export class Vocabulary {
     return this.ids.has(word);
   }
 
-  /** The id of a word, that of `<unk>` for a word outside the vocabulary. */
+  /** The id of a word, or that of `<unk>` for a word outside the vocabulary. */
   id(word: string): number {
     return this.ids.get(word) ?? Vocabulary.UNK;
   }
 
   /**
    * The ids of a caption's words, without `<start>` and `<end>`.
-   * @param substitute gives a known word for an unknown one, as `nearestKnownWord` of the word vectors does.
+   * @param substitute returns a known word for an unknown one; see `nearestKnownWord` of the word
+   *   vectors.
    */
   encode(tokens: readonly string[], substitute?: (word: string) => string | undefined): number[] {
     return tokens.map((word) => this.ids.get(word) ?? this.id(substitute?.(word) ?? word));
   }
 
   /**
-   * The caption of `ids` up to the first `<end>`, for people: specials are left out, clitics are joined (man's, don't), and so are
-   * words of scripts without spaces.
-   * @param options.unknown whether `<unk>` is written, where a search was allowed to.
+   * The caption of `ids` up to the first `<end>`, as readable text. Special tokens are left out;
+   * clitics (man's, don't) and words of scripts without spaces are joined.
+   * @param options.unknown whether to write `<unk>`, for searches that allow it.
    * @throws CaptionerError `mismatch` for an id outside the vocabulary.
    */
   decode(ids: Iterable<number>, { unknown = false } = {}): string {
@@ -116,16 +125,19 @@ export class Vocabulary {
     return { words: this.words, counts: this.counts };
   }
 
-  /** @throws CaptionerError `corrupt` when `json` is no vocabulary. */
+  /**
+   * Restores a vocabulary from its JSON form.
+   * @throws CaptionerError `corrupt` if `json` is not a vocabulary.
+   */
   static fromJSON(json: unknown): Vocabulary {
     const { words, counts } = (json ?? {}) as Partial<VocabularyJson>;
     const problem = vocabularyProblem(words, counts);
-    if (problem) throw new CaptionerError('corrupt', `This is no vocabulary of captioner: ${problem}.`);
+    if (problem) throw new CaptionerError('corrupt', `This is not a vocabulary of captioner: ${problem}.`);
     return new Vocabulary([...words!], [...counts!]);
   }
 }
 
-/** The words of `captions` that `vocabulary` left out, the most frequent first, with their counts. */
+/** The words of `captions` that `vocabulary` left out, with their counts, most frequent first. */
 export function droppedWords(
   captions: Iterable<readonly string[]>,
   vocabulary: Vocabulary,
@@ -155,6 +167,7 @@ function vocabularyProblem(words: unknown, counts: unknown): string | undefined 
     return `"${words.find((word, id) => words.indexOf(word) !== id) as string}" is in "words" twice`;
   }
   if (!Array.isArray(counts) || counts.length !== words.length) return '"counts" must have a number for each word';
-  if (!counts.every((count) => Number.isSafeInteger(count) && count >= 0)) return '"counts" holds what is no count';
+  if (!counts.every((count) => Number.isSafeInteger(count) && count >= 0))
+    return '"counts" holds something that is not a count';
   return undefined;
 }

@@ -4,7 +4,7 @@ import type { ScatterTrace } from './spec.js';
 import { ink, palette } from './theme.js';
 import { percent, plainWord } from './words.js';
 
-/** A candidate of a traced search, its word written out: as `explainPhoto` gives them. */
+/** A candidate of a traced search with its word in text, as returned by `explainPhoto`. */
 export type TreeCandidate = Pick<TracedCandidate, 'id' | 'parent' | 'score' | 'kept' | 'finished'> & {
   readonly word: string;
   readonly probability: number;
@@ -12,9 +12,9 @@ export type TreeCandidate = Pick<TracedCandidate, 'id' | 'parent' | 'score' | 'k
 
 export interface BeamTreeOptions {
   readonly title?: string;
-  /** Dropped candidates to show at each step, at most. Default 2. */
+  /** Maximum number of dropped candidates to show at each step. Default 2. */
   readonly dropped?: number;
-  /** Steps to show, at most. Default all. */
+  /** Maximum number of steps to show. Default: all. */
   readonly steps?: number;
   readonly width?: number;
 }
@@ -25,8 +25,8 @@ interface Place {
 }
 
 /**
- * How beam search went, step by step from left to right, the best candidates of each step on top: what it kept, what it dropped, and the way of
- * the best caption.
+ * Draws a beam search step by step from left to right, with the best candidates of each step on
+ * top: the candidates it kept, those it dropped, and the path of the best caption.
  */
 export function beamTree(search: readonly (readonly TreeCandidate[])[], options: BeamTreeOptions = {}): Figure {
   const { title = 'Beam search, step by step', dropped = 2, steps = search.length } = options;
@@ -116,7 +116,10 @@ export function beamTree(search: readonly (readonly TreeCandidate[])[], options:
   );
 }
 
-/** The candidates on the way to the best finished one, from its end; where none is finished, to the best of the last step. */
+/**
+ * The candidates on the path to the best finished one, from its end. If none is finished, the path
+ * to the best of the last step.
+ */
 function wayOfBest(candidates: readonly TreeCandidate[], byId: ReadonlyMap<number, TreeCandidate>): Set<number> {
   const kept = candidates.filter((candidate) => candidate.kept);
   const finished = kept.filter((candidate) => candidate.finished);

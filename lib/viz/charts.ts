@@ -2,7 +2,7 @@ import { Figure } from './figure.js';
 import type { Axis, BarTrace, ScatterTrace, Values } from './spec.js';
 import { palette } from './theme.js';
 
-/** What all charts are told. */
+/** Options common to all charts. */
 export interface ChartOptions {
   readonly title: string;
   readonly xTitle?: string;
@@ -19,7 +19,7 @@ export interface Series {
   readonly y: Values;
 }
 
-/** A line for each series. */
+/** A line chart with one line per series. */
 export function lineChart(
   series: readonly (Series & Partial<Pick<ScatterTrace, 'line' | 'mode' | 'text'>>)[],
   options: ChartOptions,
@@ -33,7 +33,7 @@ export function lineChart(
   );
 }
 
-/** Bars side by side for each series. */
+/** A bar chart with the bars of the series side by side. */
 export function barChart(
   series: readonly (Series & Pick<BarTrace, 'marker' | 'text'>)[],
   options: ChartOptions,
@@ -45,7 +45,7 @@ export function barChart(
   );
 }
 
-/** Names with a bar each, the first on top. */
+/** A horizontal bar chart with one bar per name, the first on top. */
 export function rankedBars(
   items: readonly { readonly name: string; readonly value: number; readonly label?: string }[],
   { height = 70 + 20 * items.length, ...options }: ChartOptions,
@@ -58,7 +58,7 @@ export function rankedBars(
           type: 'bar',
           orientation: 'h',
           x: rows.map(({ value }) => value),
-          // Two items may have the same name: their places are numbers.
+          // Two items may have the same name, so their positions are numbers.
           y: rows.map((_, i) => i),
           text: rows.map(({ value, label }) => label ?? value.toLocaleString('en')),
           textposition: 'outside',
@@ -83,7 +83,7 @@ export function rankedBars(
   );
 }
 
-/** How often each value occurs. */
+/** A histogram of values. */
 export function histogram(values: readonly number[], options: ChartOptions): Figure {
   const counts = new Map<number, number>();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);

@@ -8,8 +8,9 @@ import { ink, palette, seriesColours } from './theme.js';
 type LossPoint = Pick<StepRecord, 'step' | 'loss'>;
 
 /**
- * How a training went: on the left the loss on what it learns from, step by step, and on the dev captions, epoch by epoch; on the right CIDEr of
- * the captions it writes for the dev photos, where there are any.
+ * Draws the progress of a training run. On the left is the loss: the training loss step by step,
+ * the loss on the dev captions epoch by epoch. On the right is the CIDEr of the captions for the
+ * dev photos, if there are any.
  */
 export function lossCurves(
   steps: readonly LossPoint[],
@@ -81,7 +82,10 @@ export function lossCurves(
   );
 }
 
-/** Loss of several runs, one line each: of the dev captions, where a run has it, else of training. */
+/**
+ * Draws the loss of several runs, one line each: that of the dev captions if a run has it, else the
+ * training loss.
+ */
 export function compareRuns(
   runs: Readonly<Record<string, readonly EpochRecord[]>>,
   { title = 'Loss', measure = 'loss' }: { title?: string; measure?: string } = {},
@@ -116,8 +120,8 @@ export function compareRuns(
 }
 
 /**
- * Curves below the cell that grow while a training runs:
- * `const live = liveCurves(); await trainCaptioner({ …, onStep: live.onStep, onEpoch: live.onEpoch })`.
+ * Curves below the cell that grow while a training runs: `const live = liveCurves(); await
+ * trainCaptioner({ …, onStep: live.onStep, onEpoch: live.onEpoch })`.
  */
 export function liveCurves(title = 'Training') {
   const steps: LossPoint[] = [];
@@ -135,12 +139,12 @@ export function liveCurves(title = 'Training') {
       epochs.push(record);
       await place.finish(figure());
     },
-    /** Draws what there is now: for trainings that are a loop in a cell. */
+    /** Draws the current state, for a training loop written in a cell. */
     finish: () => place.finish(figure()),
   };
 }
 
-/** At most so many points, each the mean of those that it stands for. */
+/** At most `most` points, each the mean of those it replaces. */
 export function thinned(points: readonly LossPoint[], most: number): readonly LossPoint[] {
   const group = Math.ceil(points.length / most);
   if (group <= 1) return points;

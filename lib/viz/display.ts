@@ -3,24 +3,27 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { CaptionerError } from '../errors.js';
 
-/** One output in several forms, of which each viewer takes the best that it can show: text, or base64, by MIME type. */
+/**
+ * One output in several forms by MIME type, as text or base64. Each viewer shows the best form it
+ * supports.
+ */
 export interface DisplayData {
   readonly data: Readonly<Record<string, string>>;
-  /** By MIME type: of pictures, their width and height. */
+  /** Width and height of pictures, by MIME type. */
   readonly metadata?: Readonly<Record<string, unknown>>;
-  /** Whether its HTML is drawn by Plotly, which must be in the page before. */
+  /** Whether Plotly draws its HTML; Plotly must then be loaded in the page. */
   readonly needsPlotly?: boolean;
 }
 
-/** The name of the method by which things show themselves, also to the kernel when a cell ends in one. */
+/** Name of the method that displays an object. The kernel calls it for the value of a cell, too. */
 export const display = Symbol.for('captioner.display');
 
-/** What can be shown in a notebook. */
+/** A value that can be shown in a notebook. */
 export interface Displayable {
   [display](): Promise<DisplayData>;
 }
 
-/** The notebook that this process runs in: the project's kernel puts itself there. */
+/** The notebook that this process runs in, registered by the project's kernel. */
 interface NotebookHost {
   display(output: DisplayData, id?: string, update?: boolean): void;
   signal(): AbortSignal;
@@ -31,13 +34,13 @@ function notebookHost(): NotebookHost | undefined {
   return (globalThis as Record<symbol, unknown>)[Symbol.for('captioner.notebook')] as NotebookHost | undefined;
 }
 
-/** Whether this process runs cells of a notebook, on the project's kernel. */
+/** Whether this process runs cells of a notebook, in the project's kernel. */
 export function inNotebook(): boolean {
   return notebookHost() !== undefined;
 }
 
 /**
- * Shows something below the cell.
+ * Shows a value below the cell.
  * @throws CaptionerError `unsupported` outside of a notebook.
  */
 export async function show(item: Displayable): Promise<void> {
@@ -57,17 +60,17 @@ export class LiveDisplay {
   private shown = false;
   private free = 0;
 
-  /** @param pause least ms between two updates; those that come earlier are left out. */
+  /** Creates the place. @param pause minimum ms between two updates; earlier ones are dropped. */
   constructor(private readonly pause = 400) {}
 
-  /** Shows `make()`, unless the last update was just now. */
+  /** Shows `make()`, unless the last update was too recent. */
   async update(make: () => Displayable): Promise<void> {
     if (performance.now() < this.free) return;
     await this.finish(make());
     this.free = performance.now() + this.pause;
   }
 
-  /** Shows this in any case. */
+  /** Shows this unconditionally. */
   async finish(item: Displayable): Promise<void> {
     const update = this.shown;
     this.shown = true;
@@ -76,9 +79,10 @@ export class LiveDisplay {
 }
 
 /**
- * Brings Plotly into the notebook's page, once. Figures call it when they need it; call it in a notebook's first cell to
- * keep it out of the way. JupyterLab loads it from its server, so that a saved notebook holds an address and not the library. Editors
- * without a Jupyter server, such as VS Code, get the library itself.
+ * Loads Plotly into the page of the notebook, once. Figures call it on demand; call it in the first
+ * cell of a notebook to keep the output out of later cells. JupyterLab loads Plotly from its
+ * server, so a saved notebook holds an address instead of the library. Editors without a Jupyter
+ * server, such as VS Code, get the library itself.
  */
 export function loadPlotly(): void {
   const host = requireHost();
@@ -87,24 +91,28 @@ export function loadPlotly(): void {
   host.display({ data: { 'text/html': inEditor ? plotlyScript() : plotlyLoader } });
 }
 
-/** Adds Plotly from the files that the Jupyter server of the page serves: its root is the project. Without it, figures stay pictures. */
+/**
+ * Loads Plotly from the files of the Jupyter server, whose root is the project. Without it, figures
+ * remain pictures.
+ */
 const plotlyLoader = `<script data-library="plotly-loader">(function(){if(window.Plotly)return;
 var config=document.getElementById("jupyter-config-data"),base=config?JSON.parse(config.textContent).baseUrl:"/";
 var hidden=window.define;window.define=undefined;
 var script=document.createElement("script");script.src=base+"files/node_modules/plotly.js-dist/plotly.min.js";
 script.onload=script.onerror=function(){window.define=hidden};document.head.append(script)})()</script>`;
 
-/** A script element that brings Plotly into any page, from the installed package. */
+/** A script element that loads Plotly into any page from the installed package. */
 export function plotlyScript(): string {
   const library = readFileSync(createRequire(import.meta.url).resolve('plotly.js-dist'), 'utf8');
-  // As a plain script, also where the page has a module loader (define) of its own.
+  // Loaded as a plain script, even if the page has its own module loader (define).
   return `<script data-library="plotly">(function(){var define,module,exports;${library.replaceAll('</script', '<\\/script')}
 }).call(window);</script>`;
 }
 
 /**
- * Aborted when the running cell is interrupted: give it to whatever takes a `signal`, so that it stops in good order (training saves, and can be
- * resumed). Outside of a notebook it never is.
+ * A signal that is aborted when the running cell is interrupted. Pass it to a function that takes a
+ * `signal` to stop it cleanly: training, for example, saves and can be resumed. It is never aborted
+ * outside of a notebook.
  */
 export function cellSignal(): AbortSignal {
   return notebookHost()?.signal() ?? new AbortController().signal;

@@ -16,7 +16,7 @@ import { fontFamily, ink, seriesColours } from './theme.js';
 export class Figure implements Displayable {
   constructor(
     readonly spec: FigureSpec,
-    /** For those who can't see it. */
+    /** Description for people who cannot see the figure. */
     readonly description: string,
   ) {}
 
@@ -26,14 +26,17 @@ export class Figure implements Displayable {
   }
 
   /**
-   * The drawing as pixels: PNG, or JPEG where there are photos in it.
-   * @param scale pixels for each unit of the layout.
+   * The drawing as pixels: PNG, or JPEG if it contains photos.
+   * @param scale pixels per unit of the layout.
    */
   async toImage(scale = 2): Promise<{ type: 'image/png' | 'image/jpeg'; bytes: Buffer }> {
     return rasterise(this.toSvg(), (this.spec.layout.images ?? []).length > 0, scale);
   }
 
-  /** HTML for a page that has loaded Plotly (see `plotlyScript`); without Plotly it stays a picture. */
+  /**
+   * HTML for a page that has loaded Plotly (see `plotlyScript`). Without Plotly it remains a
+   * picture.
+   */
   async toHtml(): Promise<string> {
     return this.htmlAround(await this.toImage());
   }
@@ -47,7 +50,7 @@ export class Figure implements Displayable {
     return (
       `<div id="${id}" style="width:${layout.width}px;max-width:100%;min-height:${layout.height}px;overflow-x:auto">` +
       `<img src="data:${type};base64,${bytes.toString('base64')}" alt="${escapeHtml(this.description)}" style="width:${layout.width}px;max-width:100%"></div>` +
-      // The place may not be in the page yet, nor Plotly: try again for a while.
+      // Neither the element nor Plotly may be in the page yet: keep trying for a while.
       `<script>(function draw(tries){var place=document.getElementById("${id}");if(!place||!window.Plotly){if(tries<50)setTimeout(draw,100,tries+1);return}` +
       `place.replaceChildren();window.Plotly.newPlot(place,${parameters})})(0)</script>`
     );
@@ -85,7 +88,10 @@ export async function rasterise(
     : { type: 'image/png', bytes: await image.png({ palette: true, colours: 96, compressionLevel: 9 }).toBuffer() };
 }
 
-/** What all figures share, in Plotly's words: fonts, colours, the title on the left, the legend above the plot. */
+/**
+ * Layout common to all figures, in Plotly's terms: fonts, colours, the title on the left, the
+ * legend above the plot.
+ */
 function withTheme(layout: Layout): Record<string, unknown> {
   const axes = Object.entries(layout).filter(([name]) => /^[xy]axis/.test(name));
   const theme = { automargin: true, gridcolor: ink.grid, linecolor: ink.line, zeroline: false };
@@ -108,7 +114,7 @@ function withTheme(layout: Layout): Record<string, unknown> {
   };
 }
 
-/** JSON that can stand in a script of an HTML page. */
+/** JSON that is safe inside a script of an HTML page. */
 function scriptJson(value: unknown): string {
   return JSON.stringify(value)
     .replaceAll('<', '\\u003c')

@@ -7,18 +7,18 @@ import { fontFamily, ink } from './theme.js';
 
 export interface GalleryItem {
   readonly photo: ImageSource;
-  /** In bold above all else. */
+  /** Heading in bold. */
   readonly name?: string;
-  /** What a captioner wrote, the likeliest first. */
+  /** Captions by a captioner, the likeliest first. */
   readonly captions?: readonly string[];
-  /** What people wrote. */
+  /** Captions by people. */
   readonly references?: readonly string[];
-  /** A number or remark, in small type. */
+  /** Note in small type. */
   readonly note?: string;
 }
 
 export interface GalleryOptions {
-  /** Photos beside each other. Default 4, or as many as there are. */
+  /** Photos per row. Default: 4, or as many as there are. */
   readonly columns?: number;
   /** Width of a card in pixels. Default 210. */
   readonly card?: number;
@@ -26,7 +26,7 @@ export interface GalleryOptions {
   readonly square?: boolean;
 }
 
-/** Lines of a card, as it is drawn. */
+/** Lines of a card as drawn. */
 interface CardLine {
   readonly text: string;
   readonly bold?: boolean;
@@ -34,14 +34,14 @@ interface CardLine {
   readonly size: number;
 }
 
-/** Photos with what was written about them. */
+/** Photos with their captions. */
 export class Gallery implements Displayable {
   constructor(
     readonly items: readonly GalleryItem[],
     private readonly options: GalleryOptions = {},
   ) {}
 
-  /** Cards side by side, the photos inside. Needs no script. */
+  /** HTML with the cards side by side and the photos embedded. It needs no script. */
   async toHtml(): Promise<string> {
     const { card = 210, square } = this.options;
     const cards = await Promise.all(

@@ -3,7 +3,9 @@ import { display, LiveDisplay, type Displayable, type DisplayData } from './disp
 import { escapeHtml } from './html.js';
 import { fontFamily } from './theme.js';
 
-/** Progress below a cell: a bar while the work goes on, a line of text after it. What takes a `ProgressReporter` takes this. */
+/**
+ * Progress below a cell: a bar during the work, then a line of text. It is a `ProgressReporter`.
+ */
 export class NotebookProgress implements ProgressReporter {
   private place?: LiveDisplay;
   private task = '';
@@ -54,7 +56,7 @@ export class NotebookProgress implements ProgressReporter {
     return `${number(this.done)}${of} ${this.unit === 'bytes' ? 'MB' : this.unit}`;
   }
 
-  /** The time left, by the mean speed so far; nothing in the first second. */
+  /** The remaining time at the mean speed so far; empty in the first second. */
   private left(): string {
     const seconds = this.seconds();
     if (this.total === 0 || this.done === 0 || this.done >= this.total || seconds < 1) return '';

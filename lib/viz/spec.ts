@@ -17,7 +17,7 @@ interface CommonTrace {
   readonly xaxis?: string;
   readonly yaxis?: string;
   readonly showlegend?: boolean;
-  /** What is shown beside the pointer, for each point. */
+  /** Text shown beside the pointer, for each point. */
   readonly hovertext?: readonly string[];
   readonly hoverinfo?: 'text' | 'skip' | 'all';
   readonly opacity?: number;
@@ -106,7 +106,7 @@ export interface Axis {
   readonly title?: { readonly text: string };
   /** Default: categories where values are words, else linear. */
   readonly type?: 'linear' | 'log' | 'category';
-  /** Of a logarithmic axis: the logarithms. */
+  /** Ends of the axis; for a logarithmic axis, their logarithms. */
   readonly range?: readonly [number, number];
   readonly autorange?: 'reversed';
   /** Its part of the figure's width or height, from 0 to 1. */
@@ -119,11 +119,11 @@ export interface Axis {
   readonly showgrid?: boolean;
   readonly showticklabels?: boolean;
   readonly zeroline?: boolean;
-  /** Whether there is a line, ticks or grid at all. */
+  /** Whether line, ticks and grid are drawn. */
   readonly visible?: boolean;
-  /** The other axis of the pair, where it isn't that of the same number. */
+  /** The other axis of the pair, if it has another number. */
   readonly anchor?: string;
-  /** Units as long as those of this axis. */
+  /** Axis whose units have the same length. */
   readonly scaleanchor?: string;
   readonly automargin?: boolean;
 }
@@ -142,7 +142,7 @@ export interface Annotation {
 }
 
 export interface LayoutImage {
-  /** A `data:` URL: a figure needs nothing from elsewhere. */
+  /** A `data:` URL, so that a figure is self-contained. */
   readonly source: string;
   readonly x: number;
   readonly y: number;

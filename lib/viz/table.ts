@@ -2,22 +2,25 @@ import { display, type Displayable, type DisplayData } from './display.js';
 import { escapeHtml } from './html.js';
 import { fontFamily } from './theme.js';
 
-/** Lines between rows, visible on light and dark pages. The page sets all other colours: it may be dark. */
+/**
+ * Colour of the lines between rows, visible on light and dark pages. The page sets all other
+ * colours.
+ */
 const rule = 'rgba(128,128,128,.35)';
 
-/** What a table is made of: rows by column, or a danfojs DataFrame. */
+/** The data of a table: rows by column, or a danfojs DataFrame. */
 export type TableData =
   readonly Readonly<Record<string, unknown>>[] | { readonly columns: readonly string[]; readonly values: unknown };
 
 export interface TableOptions {
-  /** Rows to show at most; of more, the first. Default 20. */
+  /** Maximum number of rows to show; further rows are omitted. Default 20. */
   readonly rows?: number;
-  /** Digits behind the point. Default: 3 significant ones of numbers that are no integers. */
+  /** Decimal digits. Default: 3 significant digits for numbers that are not integers. */
   readonly digits?: number;
   readonly title?: string;
 }
 
-/** A table, of a danfojs DataFrame for example, as HTML without scripts and as text. */
+/** A table, for example of a danfojs DataFrame, as text and as HTML without scripts. */
 export class Table implements Displayable {
   readonly columns: readonly string[];
   readonly values: readonly (readonly unknown[])[];

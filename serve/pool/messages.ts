@@ -8,7 +8,7 @@ import type {
 } from '../../lib/index.js';
 import type { AnsweredModel, PlainError } from '../answers.js';
 
-/** What a worker needs to start. */
+/** The data that a worker needs to start. */
 export interface WorkerSettings {
   /** Folder of the checkpoint. Default: the default model. */
   readonly checkpoint?: string;

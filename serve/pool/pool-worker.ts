@@ -65,7 +65,7 @@ export class PoolWorker {
         reject(new LoadFailed({ code: 'internal', message }));
       });
     });
-    this.ready.catch(() => undefined); // whoever waits sees it
+    this.ready.catch(() => undefined); // those who await it see the error
   }
 
   /**

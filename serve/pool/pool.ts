@@ -32,7 +32,7 @@ export interface PoolObserver {
   trouble(error: Error): void;
 }
 
-/** How a pool is. */
+/** The status of a pool. */
 export interface PoolStatus {
   readonly ready: boolean;
   /** Why it is not ready, and what to do. */

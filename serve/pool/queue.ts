@@ -59,7 +59,7 @@ export class FairQueue<T extends { readonly group: object }> {
     return true;
   }
 
-  /** What is left of a group goes behind the others. */
+  /** Moves the rest of a group behind the others. */
   private replace(group: object, left: T[]): void {
     this.count--;
     this.groups.delete(group);

@@ -9,7 +9,7 @@ const bytesPerPixel = 20;
 /** Megabytes of the process that listens. */
 const serviceMegabytes = 200;
 
-/** What the memory of a service depends on. */
+/** The settings that determine the memory of a service. */
 export interface MemoryUse {
   /** Pixels that each worker decodes at the same time. */
   readonly maxPixelsInFlight: number;

@@ -65,6 +65,8 @@ describe('captioner extract --shard and captioner merge', function () {
   it('refuse a shard that there is not', async () => {
     const { code, stderr } = await extract('--shard', '0/3');
     expect(code).to.equal(1);
-    expect(stderr).to.equal("captioner: '0/3' is no shard: 2/8 is the second of eight, they are counted from 1.\n");
+    expect(stderr).to.equal(
+      "captioner: '0/3' is not a shard. Write 2/8 for the second of eight; shards are counted from 1.\n",
+    );
   });
 });

@@ -125,7 +125,7 @@ describe('captioner train and evaluate', function () {
     expect(stderr).to.match(/--cell .*\n?.*Choose one of lstm, gru, rnn\.\n\(Did you mean lstm\?\)/);
     fs.writeFileSync(at('vocab.json'), '{"words": []}');
     const bad = await captioner(train('new', '--vocabulary', at('vocab.json')));
-    expect(bad.stderr).to.match(/vocab\.json is no vocabulary/);
+    expect(bad.stderr).to.match(/vocab\.json is not a vocabulary/);
     const both = await captioner(train('new', '--vocabulary', at('vocab.json'), '--min-count', '1'));
     expect(both.stderr).to.match(/Vocabulary options have no effect/);
     const beam = await captioner(evaluate('--beam', '1,zero'));

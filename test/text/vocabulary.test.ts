@@ -87,7 +87,7 @@ describe('Vocabulary', () => {
     [{ words: [...specials, 'a', 'a'], counts: [0, 0, 0, 0, 1, 1] }, '"a" is in "words" twice'],
     [{ words: specials, counts: [0, 0] }, 'a number for each'],
     [{ words: specials }, 'a number for each'],
-    [{ words: specials, counts: [0, 0, 0, -1] }, 'no count'],
+    [{ words: specials, counts: [0, 0, 0, -1] }, 'not a count'],
   ] as const) {
     it(`refuses ${JSON.stringify(json)}`, () => {
       expect(() => Vocabulary.fromJSON(json))

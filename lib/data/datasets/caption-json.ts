@@ -4,24 +4,28 @@ import { z } from 'zod';
 import { CaptionerError } from '../../errors.js';
 import { decodeText } from '../../files/text-encoding.js';
 
-/** The kinds of JSON data sets that are read: the COCO captions' own, and that of Karpathy's splits. */
+/**
+ * The supported kinds of JSON data sets: the format of COCO captions, and that of Karpathy's
+ * splits.
+ */
 export type CaptionJson = 'coco' | 'karpathy';
 
-/** Bytes at a file's beginning and end that tell what it is. */
+/** Bytes at the beginning and the end of a file that identify its kind. */
 const sniffed = 2 ** 16;
 
-/** How many characters V8 can hold in a string; UTF-8 has at most as many as bytes. */
+/** Maximum length of a string in V8. UTF-8 has at most as many characters as bytes. */
 const longestText = 2 ** 29 - 25;
 
 /**
- * What a JSON file is, by the names in its beginning and end: the whole of one may have hundreds of megabytes.
+ * The kind of a JSON file, by the names at its beginning and end: a whole file may have hundreds of
+ * megabytes.
  * @returns undefined for any other file.
  */
 export function captionJsonKind(file: string): CaptionJson | undefined {
   const text = ends(file);
   if (!/^\uFEFF?\s*\{/.test(text)) return undefined;
   if (text.includes('"sentences"') && text.includes('"filename"')) return 'karpathy';
-  // Lists for object detection look alike but have no captions; nor have those of the test photos, and a list that was cut short.
+  // Lists for object detection look alike but have no captions. Nor do lists of test photos, or a list that was cut short.
   const named = /^(captions|image_info)_/.test(path.basename(file));
   if (text.includes('"file_name"') && (text.includes('"caption"') || named)) return 'coco';
   return undefined;
@@ -43,7 +47,7 @@ export function captionJsonFiles(folder: string): Record<CaptionJson, string[]> 
 
 /**
  * Reads a JSON file whose root has the given lists.
- * @throws CaptionerError `not-found`, or `bad-input`: it is no JSON, or lacks a list.
+ * @throws CaptionerError `not-found`; `bad-input`: it is not JSON, or lacks a list.
  */
 export function readLists<K extends string>(
   file: string,
@@ -69,7 +73,7 @@ export function readLists<K extends string>(
     const reason = (cause as Error).message;
     throw new CaptionerError(
       'bad-input',
-      `${file} is no whole JSON file (${reason.length > 120 ? `${reason.slice(0, 120)}…` : reason}). It may have been cut short: fetch it again.`,
+      `${file} is not a complete JSON file (${reason.length > 120 ? `${reason.slice(0, 120)}…` : reason}). It may have been cut short: fetch it again.`,
       { cause },
     );
   }
@@ -80,8 +84,8 @@ export function readLists<K extends string>(
 }
 
 /**
- * Checks each item of a list. What does not fit is told by its place and left out.
- * @param problem told of each.
+ * Checks each item of a list. Items that do not fit are reported by position and left out.
+ * @param problem receives a message for each.
  */
 export function* checked<T>(
   items: readonly unknown[],

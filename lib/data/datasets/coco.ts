@@ -9,20 +9,24 @@ const Id = z.union([z.int(), z.string()]);
 const Image = z.object({ id: Id, file_name: z.string().min(1) });
 const Annotation = z.object({ image_id: Id, caption: z.string() });
 
-/** What the list's name says its photos are for; COCO publishes no captions of its test photos. */
+/** The split for each list name. COCO publishes no captions of its test photos. */
 const splitOf: Record<string, Split> = { train: 'train', val: 'dev', test: 'test' };
 
 /**
- * COCO Captions (Chen et al. 2015, "Microsoft COCO Captions: Data Collection and Evaluation Server"): `captions_train2014.json`,
- * `captions_val2017.json` and the like, `{"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}`, the format of
- * https://cocodataset.org/#format-data. The official train photos are `train`, the official val photos `dev`. Any other list of this
- * format is read the same way; one without annotations has photos without captions.
+ * COCO Captions (Chen et al. 2015, "Microsoft COCO Captions: Data Collection and Evaluation
+ * Server"): `captions_train2014.json`, `captions_val2017.json` and similar lists, `{"images":
+ * [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}`, in the format of
+ * https://cocodataset.org/#format-data. The official train photos are `train`, the official val
+ * photos `dev`. Any other list of this format is read the same way; one without annotations gives
+ * photos without captions.
  *
- * The photos are looked for in a folder named as the list (`train2014`) or `images`, beside the list or one folder up.
- * A photo's id is `train2014/name.jpg`, wherever the folder is: features can be used with Karpathy's splits, too.
+ * The photos are searched for in a folder named after the list (`train2014`) or `images`, beside
+ * the list or one folder up. A photo's id is `train2014/name.jpg`, wherever the folder is, so
+ * features can be used with Karpathy's splits, too.
  *
- * @param files lists that make one data set.
- * @throws CaptionerError `not-found`: no such list, or none of its photos is there. `bad-input`: it is no JSON of this format.
+ * @param files lists that form one data set.
+ * @throws CaptionerError `not-found`: there is no such list, or none of its photos is present.
+ *   `bad-input`: it is not JSON of this format.
  */
 export function openCoco(files: readonly string[], options: DatasetOptions = {}): Manifest {
   const listing = new PhotoListing();
@@ -70,7 +74,7 @@ export function openCoco(files: readonly string[], options: DatasetOptions = {})
 }
 
 interface CocoList {
-  /** `train2014`, as photos' folders are called; undefined for a list of another name. */
+  /** `train2014`, the name of the folder of photos; undefined for a list of another name. */
   readonly subset?: string;
   readonly split?: Split;
   readonly captioned: boolean;

@@ -1,9 +1,12 @@
 import type { Split } from './manifest.js';
 
-/** What a column of a list, or a field of its JSON objects, can hold. */
+/** The kinds of content of a column of a list, or a field of its JSON objects. */
 export type ColumnKind = 'file' | 'caption' | 'split';
 
-/** Names that other lists give their columns, without case, blanks and punctuation; numbers may follow those of captions. */
+/**
+ * Column names of common lists, ignoring case, blanks and punctuation. Numbers may follow those of
+ * captions.
+ */
 const names: Readonly<Record<ColumnKind, readonly string[]>> = {
   file: [
     'file',
@@ -38,19 +41,20 @@ const names: Readonly<Record<ColumnKind, readonly string[]>> = {
 /** Names in words, for messages. */
 export const fileColumns = 'file, file_name, filename, image, image_name or path';
 
-/** Which columns of a list are which, by their place. */
+/** The columns of a list by position. */
 export interface Columns {
   readonly file: number;
   readonly captions: readonly number[];
   readonly split?: number;
-  /** Names of the others. */
+  /** Names of unused columns. */
   readonly unused: readonly string[];
 }
 
 /**
- * Tells columns by their names: `file,caption,split`, `file_name,text`, `image_name,comment_number,comment`, `image,caption_1,caption_2`.
- * Of columns with different names for the same thing the first name is taken: with `caption` and `text`, `text` is not used.
- * @returns undefined where no column names photos.
+ * Recognizes columns by their names: `file,caption,split`, `file_name,text`,
+ * `image_name,comment_number,comment`, `image,caption_1,caption_2`. If different names mean the
+ * same thing, the first one is used: with `caption` and `text`, `text` is ignored.
+ * @returns undefined if no column names photos.
  */
 export function findColumns(header: readonly string[]): Columns | undefined {
   const plain = header.map((name) =>
@@ -80,7 +84,7 @@ export function unusedColumns(unused: readonly string[], what = 'column'): strin
     : `the ${what}s ${quoted.slice(0, -1).join(', ')} and ${quoted.at(-1)} are not used`;
 }
 
-/** Other people's words for our splits. */
+/** Common names of the splits. */
 const splitNames = new Map<string, Split>([
   ['train', 'train'],
   ['training', 'train'],
@@ -92,7 +96,7 @@ const splitNames = new Map<string, Split>([
   ['testing', 'test'],
 ]);
 
-/** The split that somebody's word stands for. */
+/** The split for one of its common names. */
 export function splitOf(word: string): Split | undefined {
   return splitNames.get(word.trim().toLowerCase());
 }

@@ -3,20 +3,21 @@ import { findColumns } from './columns.js';
 
 /** A row of a list. */
 export interface CsvRecord {
-  /** Where it begins, counted from 1. */
+  /** Line where it begins, counted from 1. */
   readonly line: number;
   readonly fields: readonly string[];
 }
 
-/** What separates columns: the first is that of lists that have but one. */
+/** Delimiters between columns. The first is assumed for lists with a single column. */
 const delimiters = [',', ';', '\t', '|'] as const;
 
-/** Lines that a caption in quotes may span where other quotes do not match. */
+/** Maximum number of lines of a quoted caption in a file with unbalanced quotes. */
 const longestCaption = 20;
 
 /**
- * The rows of a list in CSV (RFC 4180), or with semicolons, tabs or bars between its columns. Where quotes don't match, only the rows with these quotes are
- * lost, and are reported by the line where the quote opens.
+ * Reads the rows of a list in CSV (RFC 4180), or with semicolons, tabs or bars between its columns.
+ * Unbalanced quotes lose only the rows that contain them; these are reported by the line where the
+ * quote opens.
  */
 export async function readRecords(text: string, list: string, problems: Problem[]): Promise<CsvRecord[]> {
   const { parse, CsvError } = await import('csv-parse/sync');
@@ -25,7 +26,7 @@ export async function readRecords(text: string, list: string, problems: Problem[
   const read = (part: string) =>
     parse(part, {
       delimiter,
-      // A bar is no usual delimiter: who writes it, does not write quotes around what has one.
+      // Lists delimited by bars do not quote fields.
       ...(delimiter === '|' ? { quote: null } : {}),
       relax_quotes: delimiter === '\t',
       info: true,
@@ -59,7 +60,9 @@ export async function readRecords(text: string, list: string, problems: Problem[
   return records;
 }
 
-/** The row that begins with a line: of as few lines as its quotes match in, or what is wrong with it. */
+/**
+ * The row that begins at a line, spanning as few lines as balance its quotes, or the fault in it.
+ */
 function readRow(
   lines: readonly string[],
   first: number,
@@ -88,7 +91,10 @@ function linesIn(record: readonly string[]): number {
   return record.join('').split('\n').length - 1;
 }
 
-/** The delimiter by which most columns of a header have known names; else the first that it has. */
+/**
+ * The delimiter that gives a header the most known column names; otherwise the first that occurs in
+ * it.
+ */
 function delimiterOf(header: string): string {
   const known = delimiters.map((delimiter) => {
     const names = header.split(delimiter).map((name) => name.trim().replace(/^"|"$/g, ''));

@@ -8,26 +8,26 @@ import type { PublishedArchive, PublishedDataset } from './published-datasets.js
 import { unzip } from '../../files/unzip.js';
 
 export interface DatasetDownloadOptions extends Omit<FetchOptions, 'cacheFolder'> {
-  /** Where data sets lie; `data` where it is left out. */
+  /** Folder of all data sets. Default: `data`. */
   readonly folder?: string;
   /** Keep the archives after unpacking them. */
   readonly keepArchives?: boolean;
-  /** Free bytes where the data set goes, for tests. */
+  /** Returns the free bytes at the destination; for tests. */
   readonly freeSpace?: (folder: string) => Promise<number>;
 }
 
-/** What became of a download. */
+/** The result of a download. */
 export interface DatasetDownload {
-  /** Where the data set is now. */
+  /** Folder of the data set. */
   readonly folder: string;
-  /** The archives that were fetched and unpacked; the others' content was there. */
+  /** The archives that were fetched and unpacked. The content of the others was already present. */
   readonly unpacked: readonly string[];
 }
 
-/** Folder of archives and of what is being unpacked, within the data set's own. */
+/** Folder for archives and for unpacking, inside that of the data set. */
 const workFolder = '.download';
 
-/** The parts of a data set that are not in `folder` yet. */
+/** The parts of a data set that are missing in `folder`. */
 export function missingArchives(dataset: PublishedDataset, folder = 'data'): PublishedArchive[] {
   const home = path.join(folder, dataset.folder);
   return dataset.archives.filter(
@@ -35,7 +35,10 @@ export function missingArchives(dataset: PublishedDataset, folder = 'data'): Pub
   );
 }
 
-/** Where a mirror that is a folder has a data set unpacked, `data/flickr8k` for instance: there it is used as it is. */
+/**
+ * The folder of an unpacked data set in a mirror that is a folder, for instance `data/flickr8k`. It
+ * is used in place.
+ */
 export function mirroredDataset(dataset: PublishedDataset, mirror?: string): string | undefined {
   const home = mirrorFolder(mirror);
   const folder = home && path.join(home, 'data', dataset.folder);
@@ -43,11 +46,14 @@ export function mirroredDataset(dataset: PublishedDataset, mirror?: string): str
 }
 
 /**
- * Downloads a data set into a folder: each archive is taken from the mirror or resumed and verified as {@link fetchFile} does, unpacked into a folder of its
- * own, and what it holds is moved into place whole. What is there already is not fetched again, so a run that was stopped is finished by the same call.
+ * Downloads a data set into a folder. Each archive is taken from the mirror, or downloaded and
+ * verified as {@link fetchFile} does, unpacked into a separate folder, and its content moved into
+ * place as a whole. Existing parts are not fetched again, so the same call completes a run that was
+ * stopped.
  *
- * @throws CaptionerError `download`: a part can't be had, or the disk is (or would be) full. `corrupt`: an archive is damaged. `interrupted`.
- *   `bad-input`: another process is downloading it.
+ * @throws CaptionerError `download`: a part is not available, or the disk is (or would be) full.
+ *   `corrupt`: an archive is damaged. `interrupted`. `bad-input`: another process is downloading
+ *   it.
  */
 export async function downloadDataset(
   dataset: PublishedDataset,
@@ -104,7 +110,7 @@ async function unpack(
   { progress, signal }: DatasetDownloadOptions,
 ): Promise<void> {
   const unpacking = path.join(folder, workFolder, 'unpacking');
-  // Left over by whoever was killed.
+  // A killed process may have left this folder behind.
   await rm(unpacking, { recursive: true, force: true });
   try {
     const only = (name: string) => makes.some((made) => name === made || name.startsWith(`${made}/`));
@@ -114,7 +120,7 @@ async function unpack(
     for (const name of makes) {
       const target = path.join(folder, name);
       await mkdir(path.dirname(target), { recursive: true });
-      // A folder of that name that is there although the archive was not whole: nothing of it is kept that the archive has.
+      // An existing folder of that name is incomplete, so the archive replaces it.
       await rm(target, { recursive: true, force: true });
       await rename(path.join(unpacking, name), target);
     }
@@ -123,7 +129,7 @@ async function unpack(
   }
 }
 
-/** Before hours of downloading, not after: room for the archive and for what is in it. */
+/** Checks, before hours of downloading, that there is room for the archive and its content. */
 async function refuseFullDisk(
   { path: name, bytes = 0, unpacked }: PublishedArchive,
   folder: string,

@@ -16,8 +16,8 @@ import type { DatasetOptions } from './photo-listing.js';
 export type { DatasetOptions };
 
 /**
- * Data sets that are known by name where they lie in a usual place. COCO's photos of 2014 have two usual ways to split them: the official
- * one, and Karpathy's, which most papers report on.
+ * Data sets known by name in their usual places. COCO's photos of 2014 have two common splits: the
+ * official one, and Karpathy's, on which most papers report.
  */
 const knownNames: Record<string, string> = {
   flickr8k: 'flickr8k',
@@ -27,20 +27,24 @@ const knownNames: Record<string, string> = {
 };
 
 /**
- * Opens a data set, whatever it is: a folder of Flickr8k, of COCO captions or of Karpathy's splits, or one of their lists; one of the names flickr8k,
- * coco, coco2014 and coco2017 where it lies in `data/` or in the mirror; a list of one's own (CSV, JSON lines, JSON) or a folder with one; or a folder of photos
- * without captions.
+ * Opens a data set of any supported kind:
  *
- * A photo may be in no split. `splitPhotos` makes splits for a data set that has none.
+ * - a folder of Flickr8k, of COCO captions or of Karpathy's splits, or one of their lists;
+ * - one of the names flickr8k, coco, coco2014 and coco2017, found in `data/` or in the mirror;
+ * - your own list (CSV, JSON lines, JSON), or a folder with one;
+ * - a folder of photos without captions.
  *
- * @throws CaptionerError `not-found`: there is nothing of that name, or no photo in it. `bad-input`: it is no data set.
+ * A photo may be in no split. `splitPhotos` splits a data set that has none.
+ *
+ * @throws CaptionerError `not-found`: there is nothing of that name, or no photo in it.
+ *   `bad-input`: it is not a data set.
  */
 export async function openDataset(pathOrName: string, options: DatasetOptions = {}): Promise<Manifest> {
   const place = resolveName(pathOrName);
   const found = statSync(place, { throwIfNoEntry: false });
   if (!found) {
     const hint = Object.hasOwn(knownNames, pathOrName)
-      ? ` It was looked for in ${usualPlaces(pathOrName).join(', ')}. captioner download ${pathOrName} fetches it.`
+      ? ` Searched in ${usualPlaces(pathOrName).join(', ')}. Run captioner download ${pathOrName} to fetch it.`
       : '';
     throw new CaptionerError('not-found', `There is no data set ${pathOrName}.${hint}`);
   }
@@ -56,7 +60,7 @@ export async function openDataset(pathOrName: string, options: DatasetOptions = 
     case '.json':
       return openJson(place, options);
     default:
-      throw new CaptionerError('bad-input', `${place} is no data set: ${formats} is needed.`);
+      throw new CaptionerError('bad-input', `${place} is not a data set. Give ${formats}.`);
   }
 }
 
@@ -88,7 +92,7 @@ async function openFolder(folder: string, options: DatasetOptions): Promise<Mani
     throw new CaptionerError('bad-input', `${folder} holds several data sets: name one of ${karpathy.join(', ')}.`);
   }
   if (karpathy.length) return openKarpathy(karpathy[0], options);
-  // The names of test photos come in the same format, without captions.
+  // Lists of test photos have the same format, without captions.
   const captioned = coco.filter((file) => !path.basename(file).startsWith('image_info'));
   if (captioned.length) return openCoco(captioned, options);
   const listed = await openFolderLists(folder, options);

@@ -5,14 +5,14 @@ import { readText } from '../../files/text-file.js';
 import type { Manifest, Photo, Problem, Split } from './manifest.js';
 import type { DatasetOptions } from './photo-listing.js';
 
-/** Where a Flickr8k folder's parts are. */
+/** Paths of the parts of a Flickr8k folder. */
 interface Flickr8kFiles {
   readonly tokens: string;
   readonly photos: string;
   readonly splits: readonly (readonly [Split, string])[];
 }
 
-// As the archives unpack them, one beside the other or one in the other; the first is a misspelling of its authors.
+// Usual folders of the photos; the archives are unpacked side by side or nested. Flicker8k is the authors' spelling.
 export const flickr8kPhotoFolders = [
   'images',
   'Images',
@@ -28,18 +28,19 @@ const splitFiles = [
   ['test', 'Flickr_8k.testImages.txt'],
 ] as const;
 
-/** The captions' file of the Flickr8k folder `folder`, or undefined if it is none. */
+/** The caption file of the Flickr8k folder `folder`, or undefined if it is not one. */
 export function flickr8kTokens(folder: string): string | undefined {
   return textFolders.map((text) => path.join(folder, text, 'Flickr8k.token.txt')).find((file) => existsSync(file));
 }
 
 /**
- * Flickr8k (Hodosh, Young and Hockenmaier, "Framing image description as a ranking task", JAIR 2013):
- * `Flickr8k.token.txt` with five captions a photo (`name.jpg#0<tab>caption`), the official split files with a photo's name a
- * line, and the folder of photos. Photos keep the order of the captions' file; one in no split file has no split.
- * Lines that can't be read, and captions or splits of photos that aren't there, are reported by number and left out.
+ * Flickr8k (Hodosh, Young and Hockenmaier, "Framing image description as a ranking task", JAIR
+ * 2013): `Flickr8k.token.txt` with five captions per photo (`name.jpg#0<tab>caption`), the official
+ * split files with one photo per line, and the folder of photos. Photos keep the order of the
+ * caption file; a photo in no split file has no split. Lines that cannot be read, and captions or
+ * splits of missing photos, are left out and reported by line.
  *
- * @throws CaptionerError `not-found` when the captions or the photos are missing.
+ * @throws CaptionerError `not-found` if the captions or the photos are missing.
  */
 export function openFlickr8k(folder: string, options: DatasetOptions = {}): Manifest {
   const files = findFiles(folder, options);
@@ -80,7 +81,7 @@ function findFiles(folder: string, options: DatasetOptions): Flickr8kFiles {
   };
 }
 
-/** Captions by photo, as [photo, captions]; only of photos that are there. */
+/** Captions by photo, as [photo, captions], for the photos that are present. */
 function readCaptions(file: string, present: ReadonlySet<string>, problems: Problem[]): Map<string, string[]> {
   const captions = new Map<string, string[]>();
   const seen = new Set<string>();
@@ -122,7 +123,7 @@ function readSplits(
   return splitOf;
 }
 
-/** The lines that aren't blank, counted from 1. */
+/** The lines that are not blank, numbered from 1. */
 function numberedLines(file: string): [number, string][] {
   return readText(file)
     .split(/\r?\n/)

@@ -17,9 +17,10 @@ const listNames = [
 ];
 
 /**
- * The data set of a folder that holds photos and a list of them, under one of the names that are usual: `metadata.csv` or `metadata.jsonl` (Hugging
- * Face's imagefolder, also in folders `train`, `validation` and `test`), `captions.txt` (Kaggle's Flickr8k), `results.csv` (Flickr30k).
- * @returns undefined where there is no such list.
+ * Opens the data set of a folder that holds photos and a list of them under a usual name:
+ * `metadata.csv` or `metadata.jsonl` (Hugging Face's imagefolder, also in folders `train`,
+ * `validation` and `test`), `captions.txt` (Kaggle's Flickr8k), `results.csv` (Flickr30k).
+ * @returns undefined if there is no such list.
  * @throws CaptionerError as `openCsv` does.
  */
 export async function openFolderLists(folder: string, options: DatasetOptions = {}): Promise<Manifest | undefined> {

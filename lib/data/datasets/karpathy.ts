@@ -13,19 +13,25 @@ const Image = z.object({
   sentences: z.array(z.object({ raw: z.string().optional(), tokens: z.array(z.string()).optional() })),
 });
 
-/** `restval` are photos of COCO's val that are in neither dev nor test: nearly everyone trains on them, too. */
+/**
+ * Splits by their names in the list. `restval` are photos of COCO's val outside dev and test;
+ * nearly all published results train on them, too.
+ */
 const splitOf: Record<string, Split> = { train: 'train', restval: 'train', val: 'dev', test: 'test' };
 
 /**
- * The splits of Karpathy and Fei-Fei (CVPR 2015), on which most captioners since are compared: `dataset_coco.json`, `dataset_flickr8k.json` and
- * `dataset_flickr30k.json`, `{"dataset", "images": [{"filepath", "filename", "split", "sentences": [{"raw"}]}]}`, of
- * https://cs.stanford.edu/people/karpathy/deepimagesent/. `val` is our `dev`. `restval`, 30,504 photos of COCO's val, counts as `train`,
- * as is customary.
+ * The splits of Karpathy and Fei-Fei (CVPR 2015), on which most captioners since are compared:
+ * `dataset_coco.json`, `dataset_flickr8k.json` and `dataset_flickr30k.json`, `{"dataset", "images":
+ * [{"filepath", "filename", "split", "sentences": [{"raw"}]}]}`, from
+ * https://cs.stanford.edu/people/karpathy/deepimagesent/. Their `val` is our `dev`. `restval`,
+ * 30,504 photos of COCO's val, counts as `train`, as is customary.
  *
- * The photos are looked for beside the list, in `images` and in the folders in which Flickr8k and Flickr30k come, and one folder up.
- * A photo's id is `val2014/name.jpg` for COCO, its name for the others, as with their own lists.
+ * The photos are searched for beside the list, in `images`, in the folders of the Flickr8k and
+ * Flickr30k archives, and one folder up. A photo's id is `val2014/name.jpg` for COCO and its name
+ * for the others, as with their own lists.
  *
- * @throws CaptionerError `not-found`: no such list, or none of its photos is there. `bad-input`: it is no JSON of this format.
+ * @throws CaptionerError `not-found`: there is no such list, or none of its photos is present.
+ *   `bad-input`: it is not JSON of this format.
  */
 export function openKarpathy(file: string, options: DatasetOptions = {}): Manifest {
   const problems: Problem[] = [];
@@ -56,7 +62,7 @@ export function openKarpathy(file: string, options: DatasetOptions = {}): Manife
   };
 }
 
-/** The file of each photo that is there. */
+/** The file of each photo that is present. */
 function findPhotos(
   file: string,
   ids: readonly string[],
@@ -72,7 +78,7 @@ function findPhotos(
         ])
       : [path.resolve(photos)];
   const listing = new PhotoListing();
-  // All photos of COCO may also be in one folder: their names don't repeat.
+  // All photos of COCO may also be in one folder: their names are unique.
   for (const nameOf of [(id: string) => id, (id: string) => path.posix.basename(id)]) {
     const folder = listing.folderWith(folders, ids.map(nameOf));
     if (folder === undefined) continue;

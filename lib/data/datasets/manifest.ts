@@ -1,6 +1,6 @@
 import { Random } from '../../random.js';
 
-/** What a photo is for: learning, choosing hyperparameters, or the final score. */
+/** The purpose of a photo: training, choosing hyperparameters, or the final score. */
 export type Split = 'train' | 'dev' | 'test';
 
 /** The splits, in the order in which they are listed. */
@@ -12,22 +12,22 @@ export interface Photo {
   readonly id: string;
   /** Absolute path. */
   readonly file: string;
-  /** Undefined where the data set puts the photo in no split. */
+  /** Undefined if the data set assigns the photo to no split. */
   readonly split?: Split;
-  /** As people wrote them. Empty for a photo that is only to be captioned. */
+  /** Captions as people wrote them. Empty for a photo that is only to be captioned. */
   readonly captions: readonly string[];
 }
 
-/** A line or file of a data set that could not be used, and was left out. */
+/** A line or file of a data set that could not be used and was left out. */
 export interface Problem {
-  /** The file where it is. */
+  /** The file with the problem. */
   readonly source: string;
   /** Counted from 1. */
   readonly line?: number;
   readonly message: string;
 }
 
-/** A data set: photos with captions, and what was wrong with its files. */
+/** A data set: photos with captions, and the problems found in its files. */
 export interface Manifest {
   readonly name: string;
   readonly photos: readonly Photo[];
@@ -35,9 +35,10 @@ export interface Manifest {
 }
 
 /**
- * Splits a data set that has no splits: 80 % train, 10 % dev, 10 % test, by a shuffle of the photos' ids.
- * The same photos and seed give the same splits, whatever the order of the photos. At least one photo goes to dev and to
- * test when there are three. A data set with a split of its own for any photo comes back as it is.
+ * Splits a data set that has no splits into 80 % train, 10 % dev and 10 % test, by shuffling the
+ * ids of the photos. The same photos and seed give the same splits, whatever the order of the
+ * photos. With three photos or more, dev and test get at least one each. A data set in which any
+ * photo has a split is returned unchanged.
  */
 export function splitPhotos(manifest: Manifest, seed = 1): Manifest {
   if (manifest.photos.some(({ split }) => split !== undefined)) return manifest;

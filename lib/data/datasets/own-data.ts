@@ -7,7 +7,7 @@ import { readRecords } from './csv-records.js';
 import { splits, type Manifest, type Photo, type Problem, type Split } from './manifest.js';
 import { PhotoListing, type DatasetOptions } from './photo-listing.js';
 
-/** What one row of a list says. */
+/** A row of a list. */
 interface Row {
   /** Counted from 1; undefined in a JSON file. */
   readonly line?: number;
@@ -17,16 +17,18 @@ interface Row {
 }
 
 /**
- * One's own photos from a list with a header, with commas, semicolons, tabs or bars between its columns: `file,caption` or `file,caption,split`, or
- * the names that other lists use (see `findColumns`): Hugging Face's `file_name,text`, Kaggle's `image,caption`, Flickr30k's
- * `image_name| comment_number| comment`. Several rows of a file, and several caption columns, are several captions of it. Without a caption
- * column, the photos have no captions.
+ * Opens your own photos from a list with a header, whose columns are separated by commas,
+ * semicolons, tabs or bars. The columns are `file,caption` or `file,caption,split`, or have the
+ * names of other common lists (see `findColumns`): Hugging Face's `file_name,text`, Kaggle's
+ * `image,caption`, Flickr30k's `image_name| comment_number| comment`. Several rows of a file, or
+ * several caption columns, give it several captions. Without a caption column, the photos have no
+ * captions.
  *
- * Rows that can't be used (too many fields, no caption, no such photo, no such split) are reported by the number of the line and left out; columns
- * that are not used are reported by name.
+ * Unusable rows (too many fields, no caption, no such photo, no such split) are left out and
+ * reported by line; unused columns are reported by name.
  *
- * @throws CaptionerError `not-found`: no such list, or none of its photos is there. `bad-input`: it has no header that names photos, or is not
- *   text in its encoding.
+ * @throws CaptionerError `not-found`: there is no such list, or none of its photos is present.
+ *   `bad-input`: its header names no photos, or it is not text in its encoding.
  */
 export async function openCsv(list: string, options: DatasetOptions = {}): Promise<Manifest> {
   const problems: Problem[] = [];
@@ -48,7 +50,7 @@ export async function openCsv(list: string, options: DatasetOptions = {}): Promi
       continue;
     }
     const captions = columns.captions.map((column) => fields[column]);
-    // Of several caption columns some may be empty, where a photo has fewer captions.
+    // A photo may have fewer captions than there are caption columns.
     const given = captions.length > 1 && captions.some((caption) => caption) ? captions.filter(Boolean) : captions;
     rows.push({
       line,
@@ -61,12 +63,14 @@ export async function openCsv(list: string, options: DatasetOptions = {}): Promi
 }
 
 /**
- * One's own photos from a file of JSON lines, `{"file": "a.jpg", "caption": "a dog", "split": "train"}` or
- * `{"file": "a.jpg", "captions": ["a dog", "a brown dog"]}`, or with the names of other lists, as Hugging Face's `{"file_name", "text"}`. Split and
- * captions may be left out. Several lines of a file are joined. Lines that can't be used are reported by number and left out, fields that
- * are not used by name.
+ * Opens your own photos from a file of JSON lines, `{"file": "a.jpg", "caption": "a dog", "split":
+ * "train"}` or `{"file": "a.jpg", "captions": ["a dog", "a brown dog"]}`, or with the names of
+ * other lists, such as Hugging Face's `{"file_name", "text"}`. Split and captions are optional.
+ * Several lines of a file are joined. Unusable lines are left out and reported by line; unused
+ * fields are reported by name.
  *
- * @throws CaptionerError `not-found`: no such list, or none of its photos is there. `bad-input`: it is not text in its encoding.
+ * @throws CaptionerError `not-found`: there is no such list, or none of its photos is present.
+ *   `bad-input`: it is not text in its encoding.
  */
 export function openJsonLines(list: string, options: DatasetOptions = {}): Manifest {
   const values: { line: number; value: unknown }[] = [];
@@ -83,10 +87,11 @@ export function openJsonLines(list: string, options: DatasetOptions = {}): Manif
 }
 
 /**
- * One's own photos from a JSON file: a list of the objects that {@link openJsonLines} reads, as BLIP's `[{"image", "caption"}]` and neuraltalk2's
- * `[{"file_path", "captions"}]`, or an object of captions by file, `{"a.jpg": ["a dog"]}`.
+ * Opens your own photos from a JSON file: a list of the objects that {@link openJsonLines} reads,
+ * such as BLIP's `[{"image", "caption"}]` and neuraltalk2's `[{"file_path", "captions"}]`, or an
+ * object of captions by file, `{"a.jpg": ["a dog"]}`.
  *
- * @throws CaptionerError as {@link openJsonLines}.
+ * @throws CaptionerError as {@link openJsonLines} does.
  */
 export function openJsonList(list: string, json: unknown, options: DatasetOptions = {}): Manifest {
   const values = Array.isArray(json)
@@ -100,7 +105,7 @@ export function openJsonList(list: string, json: unknown, options: DatasetOption
   );
 }
 
-/** Whether a JSON file's root is what {@link openJsonList} reads. */
+/** Whether {@link openJsonList} can read the root of a JSON file. */
 export function isJsonList(json: unknown): boolean {
   const isTexts = (value: unknown) =>
     typeof value === 'string' || (Array.isArray(value) && value.every((text) => typeof text === 'string'));
@@ -134,7 +139,7 @@ function gatherObjects(
   return gather(list, rows, false, problems, options);
 }
 
-/** @param unused gets the names of fields that are not used. */
+/** Reads an item of a list. @param unused receives the names of unused fields. */
 function readObject(value: unknown, unused: Set<string>): Row | string {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not an object {"file": …}';
   const entries = Object.entries(value);
@@ -153,7 +158,7 @@ function readObject(value: unknown, unused: Set<string>): Row | string {
   return { file, captions, ...(typeof split === 'string' && { split }) };
 }
 
-/** Folders in which photos usually lie beside their list. */
+/** Usual folders of photos beside their list. */
 const usualFolders = [
   '',
   'Images',
@@ -225,7 +230,8 @@ function gather(
 }
 
 /**
- * How a photo's name may be meant: as it is; with Windows' backslashes as slashes; and from a whole path of Windows its ends, the longest first.
+ * The possible readings of a photo's name: unchanged; with Windows' backslashes as slashes; and,
+ * for an absolute Windows path, its tails, the longest first.
  */
 function spellings(file: string): string[] {
   if (!file.includes('\\')) return [file];
@@ -235,7 +241,10 @@ function spellings(file: string): string[] {
   return [file, ...parts.map((_, i) => parts.slice(i).join('/'))];
 }
 
-/** The name relative to the folder, or the whole path of a photo that is elsewhere; with slashes, in Unicode's composed form. */
+/**
+ * The name relative to the folder, or the absolute path of a photo elsewhere, with slashes and in
+ * Unicode's composed form.
+ */
 function idOf(folder: string, absolute: string): string {
   const relative = path.relative(folder, absolute);
   const inside = !relative.startsWith('..') && !path.isAbsolute(relative);

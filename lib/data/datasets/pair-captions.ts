@@ -5,32 +5,32 @@ import { tokenize } from '../../text/tokenizer.js';
 import type { Manifest, Photo } from './manifest.js';
 
 export interface PairingOptions {
-  /** Least cosine similarity of a photo's captions and a text, in [0, 1]. Default 0.28. */
+  /** Minimum cosine similarity of a photo's captions and a text, in [0, 1]. Default 0.28. */
   readonly minSimilarity?: number;
-  /** Captions that one photo gets at most. Default 40. */
+  /** Maximum number of captions that one photo gets. Default 40. */
   readonly mostPerPhoto?: number;
   readonly seed?: number;
   readonly progress?: ProgressReporter;
   readonly signal?: AbortSignal;
 }
 
-/** Captions of one image that is not there: each text is one of them. */
+/** Captions of one image that is not available. Each text is one of them. */
 export type CaptionGroup = readonly string[];
 
 export interface Pairing {
-  /** The data set, its train photos with the captions that they were given behind their own. */
+  /** The data set. Its train photos have the captions assigned to them after their own. */
   readonly manifest: Manifest;
-  /** Captions that found a photo. */
+  /** Captions that were assigned to a photo. */
   readonly placed: number;
-  /** Captions in all. */
+  /** Total number of captions. */
   readonly given: number;
 }
 
-/** Photos that a text may go to: the most similar ones. */
+/** Number of candidate photos for a text: the most similar ones. */
 const candidates = 3;
-/** A candidate is taken only if it is nearly as similar as the best. */
+/** Similarity that a candidate needs, relative to the best. */
 const nearlyBest = 0.85;
-/** Words that tell nothing about a photo. */
+/** Words that say nothing about a photo. */
 const stopWords = new Set(
   'a an the of is are on in at with and to his her it its there this that some by for from be being as their he she who which has have while up two'.split(
     ' ',
@@ -38,13 +38,15 @@ const stopWords = new Set(
 );
 
 /**
- * Gives captions whose images are not there to the train photos that they fit best, so that a decoder can learn language from more text
- * than there are photos: each caption goes to a photo whose own captions are most alike, by the cosine of TF-IDF vectors. What it says may
- * be wrong of that photo, so a decoder is pretrained on the result and then trained on the data set itself.
+ * Assigns captions of unavailable images to the train photos that they fit best, so that a decoder
+ * can learn language from more text than there are photos. Each caption goes to a photo whose own
+ * captions are most similar, by the cosine of TF-IDF vectors. It may be wrong about that photo, so
+ * a decoder is pretrained on the result and then trained on the data set itself.
  *
- * Captions that a dev or test photo has are left out.
+ * Captions that also belong to a dev or test photo are left out.
  *
- * @throws CaptionerError `bad-input`: no train photo has a caption. What `signal` was aborted with.
+ * @throws CaptionerError `bad-input`: no train photo has a caption. Also the reason with which
+ *   `signal` was aborted.
  */
 export function pairCaptions(
   manifest: Manifest,
@@ -107,7 +109,7 @@ export function pairCaptions(
 
 const plain = (caption: string) => caption.trim().toLowerCase();
 
-/** For each word, the share of the captions that have it. */
+/** The share of captions that contain each word. */
 function wordShares(captions: readonly string[]): Map<string, number> {
   const shares = new Map<string, number>();
   for (const caption of captions) {
@@ -118,7 +120,7 @@ function wordShares(captions: readonly string[]): Map<string, number> {
   return shares;
 }
 
-/** ln(N / df) of each word that more than one image has. */
+/** ln(N / df) of each word that occurs for more than one image. */
 function inverseFrequencies(images: readonly ReadonlyMap<string, number>[]): Map<string, number> {
   const frequencies = new Map<string, number>();
   for (const shares of images)
@@ -127,7 +129,7 @@ function inverseFrequencies(images: readonly ReadonlyMap<string, number>[]): Map
   return new Map(common.map(([word, count]) => [word, Math.log(images.length / count)]));
 }
 
-/** The TF-IDF vector of an image's captions, of length 1. */
+/** The TF-IDF vector of an image's captions, normalised to length 1. */
 function unitVector(shares: ReadonlyMap<string, number>, weight: ReadonlyMap<string, number>): [string, number][] {
   const vector = [...shares].flatMap(([word, share]): [string, number][] => {
     const idf = weight.get(word);
@@ -137,7 +139,7 @@ function unitVector(shares: ReadonlyMap<string, number>, weight: ReadonlyMap<str
   return norm === 0 ? [] : vector.map(([word, value]) => [word, value / norm]);
 }
 
-/** The places of the `count` greatest scores, the greatest first. */
+/** The indices of the `count` greatest scores, the greatest first. */
 function mostSimilar(scores: Float64Array, count: number): number[] {
   const best: number[] = [];
   for (let i = 0; i < scores.length; i++) {

@@ -1,30 +1,35 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 
-/** How a data set is opened. */
+/** Options for opening a data set. */
 export interface DatasetOptions {
-  /** The folder that the photos' names are relative to. Default: that of the list, or one near it, as is usual for the format. */
+  /**
+   * The folder that the photos' names are relative to. Default: that of the list or a usual place
+   * near it, depending on the format.
+   */
   readonly photos?: string;
   /** Encoding of the list, `windows-1252` for instance. Default: UTF-8. */
   readonly encoding?: string;
 }
 
 /**
- * Tells which photos are there. It lists each folder once: a data set may name a hundred thousand photos.
+ * Checks which photos are present. It lists each folder only once, as a data set may name a hundred
+ * thousand photos.
  *
- * Names are compared in Unicode's composed form (NFC): archives made on macOS have decomposed ones, lists mostly have not.
+ * Names are compared in Unicode's composed form (NFC): archives made on macOS have decomposed
+ * names, lists mostly do not.
  */
 export class PhotoListing {
-  /** By folder: names on the disk by their composed form. */
+  /** Names on disk by their composed form, for each folder. */
   private readonly folders = new Map<string, ReadonlyMap<string, string>>();
 
-  /** @param file an absolute path. */
+  /** Whether a file is present. @param file an absolute path. */
   has(file: string): boolean {
     return this.find(file) !== undefined;
   }
 
   /**
-   * The path of a file as it is on the disk, or undefined where there is none.
+   * The path of a file as spelled on disk, or undefined if there is none.
    * @param file an absolute path.
    */
   find(file: string): string | undefined {
@@ -34,14 +39,14 @@ export class PhotoListing {
       const found = this.namesIn(folder).get(name.normalize('NFC'));
       return found === undefined ? undefined : path.join(folder, found);
     }
-    // The folder's own name may be decomposed.
+    // The name of the folder itself may be decomposed.
     if (folder === path.dirname(folder)) return undefined;
     const there = this.find(folder);
     return there === undefined || there === folder ? undefined : this.find(path.join(there, name));
   }
 
   /**
-   * The first of some folders that has any of the first photos of a list, which may be incomplete.
+   * The first folder that has any of the first photos of a list, which may be incomplete.
    * @param names relative to the folder.
    */
   folderWith(candidates: readonly string[], names: readonly string[]): string | undefined {

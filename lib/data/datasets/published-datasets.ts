@@ -5,25 +5,28 @@ import { CaptionerError } from '../../errors.js';
 import { flickr8kPhotoFolders, flickr8kTokens } from './flickr8k.js';
 import type { RemoteFile } from '../../files/mirror.js';
 
-/** A part of a data set, as it is published. */
+/** A part of a data set as published. */
 export interface PublishedArchive extends RemoteFile {
-  /** The files and folders that it is unpacked for, relative to the data set's folder. Whatever else is in it is left out. */
+  /**
+   * The files and folders to unpack, relative to the data set's folder. The rest of the archive is
+   * left out.
+   */
   readonly makes: readonly string[];
   /** Whether the data set's folder has them under other names. */
   readonly isThere?: (folder: string) => boolean;
-  /** Bytes that these take. */
+  /** Size of these files in bytes. */
   readonly unpacked: number;
 }
 
 /** A data set that can be downloaded. */
 export interface PublishedDataset {
   readonly name: string;
-  /** What is in it, in a line. */
+  /** One-line description of the content. */
   readonly title: string;
-  /** What its authors allow. Whoever downloads it must have seen it. */
+  /** Terms of use. They must be shown before a download. */
   readonly licence: string;
   readonly homepage: string;
-  /** Its folder below that of all data sets. */
+  /** Its folder, relative to that of all data sets. */
   readonly folder: string;
   readonly archives: readonly PublishedArchive[];
 }
@@ -36,7 +39,7 @@ const cocoLicence =
   'of use apply, see https://cocodataset.org/#termsofuse. Cite: Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; ' +
   'Chen et al., "Microsoft COCO Captions", 2015.';
 
-/** `train2014.zip` and the like: stored without compression, as photos are. */
+/** An archive of COCO photos such as `train2014.zip`, stored without compression. */
 function cocoPhotos(subset: string, bytes: number, sha256: string): PublishedArchive {
   const url = `${cocoHome}zips/${subset}.zip`;
   return { path: `coco/${subset}.zip`, url, bytes, sha256, makes: [subset], unpacked: bytes };
@@ -57,7 +60,10 @@ const coco2014 = [
   cocoPhotos('val2014', 6645013297, 'fe9be816052049c34717e077d9e34aa60814a55679f804cd043e3cbee3b9fde0'),
 ];
 
-/** The data sets that `captioner download` knows. Checksums: those that TensorFlow Datasets and torchdatasets publish. */
+/**
+ * The data sets that `captioner download` knows. The checksums are those published by TensorFlow
+ * Datasets and torchdatasets.
+ */
 export const publishedDatasets: readonly PublishedDataset[] = [
   {
     name: 'flickr8k',
@@ -129,7 +135,9 @@ export const publishedDatasets: readonly PublishedDataset[] = [
   },
 ];
 
-/** The published data set of that name. @throws CaptionerError `bad-option` with the names that there are. */
+/**
+ * The published data set of that name. @throws CaptionerError `bad-option` listing the valid names.
+ */
 export function publishedDataset(name: string, others: readonly string[] = []): PublishedDataset {
   const found = publishedDatasets.find((candidate) => candidate.name === name);
   if (found) return found;

@@ -6,8 +6,9 @@ import { openCsv } from './own-data.js';
 import type { Manifest } from './manifest.js';
 
 /**
- * A data set that needs no download: drawn pictures of coloured shapes with five captions each. It is small and simple enough to learn
- * from in seconds, and has what real ones have: several true sentences about one picture, rare words, words that only the picture can tell.
+ * A data set that needs no download: drawn pictures of coloured shapes with five captions each. It
+ * is small and simple enough to learn in seconds, yet has the traits of real data: several true
+ * sentences about one picture, rare words, and words that only the picture determines.
  */
 
 const colours = {
@@ -44,8 +45,9 @@ export interface ShapesOptions {
 }
 
 /**
- * The data set of shapes in a folder, drawn there if it isn't yet: the same photos and captions for the same options.
- * @returns it, split into train, dev and test.
+ * Opens the data set of shapes in a folder, drawing it there if it is missing. The same options
+ * give the same photos and captions.
+ * @returns the data set, split into train, dev and test.
  */
 export async function shapesDataset(folder: string, options: ShapesOptions = {}): Promise<Manifest> {
   const { photos = 600, pixels = 96, seed = 1 } = options;

@@ -4,31 +4,31 @@ import { tokenize } from '../../text/tokenizer.js';
 import { Vocabulary, type Coverage } from '../../text/vocabulary.js';
 import { splits, type Manifest, type Photo, type Problem } from './manifest.js';
 
-/** Counts of some of a data set's photos. */
+/** Number of photos and captions in a part of a data set. */
 export interface PhotoCounts {
   readonly photos: number;
   readonly captions: number;
 }
 
-/** A data set in numbers. */
+/** Statistics of a data set. */
 export interface DatasetSummary extends PhotoCounts {
   readonly name: string;
-  /** By split; `none` are the photos in no split. Splits without photos are left out. */
+  /** Counts by split; `none` holds the photos in no split. Splits without photos are left out. */
   readonly splits: Readonly<Record<string, PhotoCounts>>;
   /** Captions per photo. */
   readonly captionsPerPhoto: { readonly least: number; readonly most: number };
-  /** Words per caption, as the tokenizer counts them; left out where there are no captions. */
+  /** Words per caption, as counted by the tokenizer. Undefined without captions. */
   readonly words?: { readonly least: number; readonly mean: number; readonly median: number; readonly most: number };
   /**
-   * How well the vocabulary that training builds from the train photos, or from all where there are no splits, covers their captions; left out where there are
-   * no captions.
+   * Coverage of the vocabulary that training would build from the train photos (or all photos if
+   * there are no splits). Undefined without captions.
    */
   readonly vocabulary?: Coverage & { readonly size: number };
-  /** Those of the manifest, and photos in formats that are not read, by their names. */
+  /** Problems of the manifest, and photos in unsupported formats, recognized by their names. */
   readonly problems: Manifest['problems'];
 }
 
-/** Counts a data set. */
+/** Computes the statistics of a data set. */
 export function summarise({ name, photos, problems }: Manifest): DatasetSummary {
   const bySplit = [...splits, undefined].map((split) => [
     split ?? 'none',

@@ -7,56 +7,64 @@ import { viewsOf, type EncoderIdentity, type SkippedPhoto } from './store.js';
 import type { PhotoFile } from './photo-file.js';
 import { separateViews, withRandomViews } from './random-views.js';
 
-/** What turns photos into features: `Encoder`, or a stand-in of the same shape. */
+/** A function from photos to features: `Encoder`, or a stand-in of the same shape. */
 export interface PhotoEncoder {
   readonly identity: EncoderIdentity;
-  /** Width and height of the photos it wants; of those it makes the views whose features it averages. */
+  /**
+   * Width and height of the decoded photos. The encoder makes its views from them and averages
+   * their features.
+   */
   readonly inputSize: number;
   /** RGB bytes, [S, S, 3] each -> [N, D] */
   features(photos: readonly Uint8Array[]): Promise<Float32Array>;
 }
 
 export interface ExtractionRequest {
-  /** The photos: a data set, or any list of ids and files, and maybe a view of each. */
+  /** The photos: a data set, or any list of ids and files, optionally with a view of each. */
   readonly manifest: { readonly photos: readonly PhotoFile[] };
   readonly encoder: PhotoEncoder;
-  /** The feature store: made where there is none, completed where there is one. */
+  /** Folder of the feature store. A new store is created, an existing one is completed. */
   readonly folder: string;
-  /** Encoder and views are those of `encoder`. With `randomViews`, random views of the photos of the split `train` are stored as well (see `splitPhotos`). */
+  /**
+   * Settings of the extraction. Encoder and views are those of `encoder`. With `randomViews`,
+   * random views of the photos of the split `train` are stored as well (see `splitPhotos`).
+   */
   readonly config?: Partial<ExtractionConfig>;
   readonly progress?: ProgressReporter;
-  /** Aborting stops after the batch at work, with everything saved. */
+  /** Aborting stops after the current batch; everything computed is saved. */
   readonly signal?: AbortSignal;
-  /** Photos that are being decoded or wait decoded, at most. */
+  /** Maximum number of photos that are being decoded or are decoded and waiting. */
   readonly lookahead?: number;
 }
 
 export interface ExtractionReport {
-  /** Photos of the data set that have features now. */
+  /** Photos of the data set that now have features. */
   readonly stored: number;
-  /** Of these, how many this run added. */
+  /** Number of these that this run added. */
   readonly added: number;
-  /** The same of the random views that were asked for. */
+  /** The same counts for the requested random views. */
   readonly randomViews: { readonly stored: number; readonly added: number };
   /** Photos that could not be decoded, with the reason. */
   readonly skipped: readonly SkippedPhoto[];
   readonly seconds: number;
 }
 
-/** What a photo became: its pixels, or why it has none. */
+/** The result of decoding a photo: its pixels, or the reason why there are none. */
 type Decoded = Pick<PhotoFile, 'id' | 'of'> & ({ readonly rgb: Uint8Array } | { readonly reason: string });
 
 /**
  * Computes the features of a data set's photos and stores them in a folder.
  *
- * Photos that are stored already are passed over, so a run that was stopped or killed is finished by the same call. Photos that
- * can't be decoded are skipped and reported, and tried again by the next run. Rows are in the order of the photos, random views come
- * behind them (see `withRandomViews`), and nothing depends on the size of batches or on interruptions.
+ * Stored photos are passed over, so the same call completes a run that was stopped or killed.
+ * Photos that cannot be decoded are skipped and reported; the next run tries them again. Rows
+ * follow the order of the photos, with random views after them (see `withRandomViews`). The result
+ * does not depend on the batch size or on interruptions.
  *
- * Photos are decoded on sharp's threads while the encoder computes.
+ * sharp's threads decode photos while the encoder computes.
  *
- * @throws CaptionerError `mismatch`: the folder's features are of another encoder, other views or another precision, or `config` has
- *   other views than the encoder. `interrupted`: `signal` was aborted. And what {@link FeatureWriter} throws.
+ * @throws CaptionerError `mismatch`: the stored features have another encoder, other views or
+ *   another precision, or `config` has other views than the encoder. `interrupted`: `signal` was
+ *   aborted. Also the errors of {@link FeatureWriter}.
  */
 export async function extractFeatures(request: ExtractionRequest): Promise<ExtractionReport> {
   const { manifest, encoder, folder, progress = silent, signal } = request;
@@ -103,7 +111,7 @@ export async function extractFeatures(request: ExtractionRequest): Promise<Extra
         writer.skip(of, photo.reason);
         skipped.set(of, { id: of, reason: photo.reason });
       }
-      // Of a damaged photo a view may be whole: without the photo's row, none of its views.
+      // A view of a damaged photo may be intact, but views are stored only with the photo's own row.
       if ('rgb' in photo && !skipped.has(of)) batch.push(photo);
       else report(1);
       if (batch.length === batchSize) await flush();
@@ -115,7 +123,7 @@ export async function extractFeatures(request: ExtractionRequest): Promise<Extra
       throw new CaptionerError(
         'interrupted',
         `Stopped after ${after.photos + after.randomViews} of ${wanted.length} ${unit}. They are saved in ${folder}; ` +
-          'the same command goes on from there.',
+          'run the same command again to continue.',
       );
     }
     complete = true;
@@ -156,7 +164,7 @@ function refuseDuplicates(photos: readonly { id: string }[]): void {
   }
 }
 
-/** Decodes photos in order, some of them ahead of need. */
+/** Decodes photos in order, several of them ahead of need. */
 async function* decodeAhead(photos: readonly PhotoFile[], size: number, lookahead: number): AsyncGenerator<Decoded> {
   const queue: Promise<Decoded>[] = [];
   let next = 0;
@@ -164,14 +172,14 @@ async function* decodeAhead(photos: readonly PhotoFile[], size: number, lookahea
     while (next < photos.length || queue.length) {
       while (next < photos.length && queue.length < lookahead) {
         const decoding = decodeOrExplain(photos[next++], size);
-        // An error is met when it is this photo's turn, not before.
+        // An error is reported when this photo's turn comes, not before.
         decoding.catch(() => undefined);
         queue.push(decoding);
       }
       yield await queue.shift()!;
     }
   } finally {
-    // Whoever stops early leaves no decoding behind.
+    // A caller that stops early must not leave decoding running.
     await Promise.allSettled(queue);
   }
 }

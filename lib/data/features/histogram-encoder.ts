@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { PhotoEncoder } from './extraction.js';
 import type { EncoderIdentity } from './store.js';
 
-/** Places along each side of the photo. */
+/** Cells along each side of the photo. */
 const grid = 3;
 /** Colours: twelve hues, and black, grey and white. */
 const hues = 12;
@@ -11,8 +11,9 @@ const colours = hues + 3;
 const directions = 12;
 
 /**
- * An encoder as they were before networks learned to see: which colours and which directions of edges there are in each ninth of a photo. It has
- * learned nothing and needs no file. It does for drawn shapes; what it makes of real photos shows what a pretrained network is good for.
+ * A classical encoder, from before networks learned to see: the colours and the directions of edges
+ * in each ninth of a photo. It needs no training and no file. It is good enough for drawn shapes;
+ * its results on real photos show the value of a pretrained network.
  */
 export class HistogramEncoder implements PhotoEncoder {
   readonly inputSize = 96;
@@ -22,7 +23,7 @@ export class HistogramEncoder implements PhotoEncoder {
     dimension: grid * grid * (colours + directions),
   };
 
-  /** The root of the share that each colour and each direction has in each place, [N, 243]. */
+  /** The square root of the share of each colour and each direction in each cell, [N, 243]. */
   features(photos: readonly Uint8Array[]): Promise<Float32Array> {
     const { dimension } = this.identity;
     const features = new Float32Array(photos.length * dimension);

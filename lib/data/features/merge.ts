@@ -8,32 +8,34 @@ import { differingField, openFeatures, readRows, readSkipped, type FeatureStore 
 export interface MergeRequest {
   /** Feature stores of the same encoder, views and precision: shards of a data set, or several data sets. */
   readonly sources: readonly string[];
-  /** The store that gets all their rows: made where there is none, completed where there is one. */
+  /** Folder of the merged store. A new store is created, an existing one is completed. */
   readonly folder: string;
   readonly progress?: ProgressReporter;
-  /** Aborting stops after the rows at work; the same call goes on. */
+  /** Aborting stops after the current rows; the same call continues. */
   readonly signal?: AbortSignal;
 }
 
 export interface MergeReport {
-  /** Photos that have features in the store now. */
+  /** Photos that now have features in the store. */
   readonly stored: number;
-  /** Of these, how many this call added. */
+  /** Number of these that this call added. */
   readonly added: number;
-  /** The same of random views of photos. */
+  /** The same counts for random views of photos. */
   readonly randomViews: { readonly stored: number; readonly added: number };
   /** Photos that no source could decode. */
   readonly skipped: number;
 }
 
-/** Rows that are copied at a time. */
+/** Rows copied at a time. */
 const batchRows = 256;
 
 /**
- * Copies the rows of several feature stores into one, in the order of the sources. A photo that several have is taken from the first.
+ * Copies the rows of several feature stores into one, in the order of the sources. The first source
+ * that has a photo provides it.
  *
- * @throws CaptionerError `mismatch`: a source has another encoder, other views or another precision. `not-found`, `corrupt`: it is no finished store.
- *   `bad-input`: a source is `folder` itself. What `signal` was aborted with.
+ * @throws CaptionerError `mismatch`: a source has another encoder, other views or another
+ *   precision. `not-found`, `corrupt`: a source is not a finished store. `bad-input`: a source is
+ *   `folder` itself. Also the reason with which `signal` was aborted.
  */
 export async function mergeFeatures({
   sources,
@@ -60,7 +62,7 @@ export async function mergeFeatures({
       for (const store of stores) {
         const stored = rowsOf(store);
         for (let first = 0; first < stored.length; first += batchRows) {
-          await setImmediate(); // else nobody could abort it, nor see how far it is
+          await setImmediate(); // lets aborts and progress reports through
           signal?.throwIfAborted();
           const batch = stored.slice(first, first + batchRows);
           const ids = batch.filter((id) => !writer.has(id));

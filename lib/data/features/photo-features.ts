@@ -5,10 +5,11 @@ import type { PhotoFile } from './photo-file.js';
 import type { FeatureStore } from './store.js';
 
 /**
- * The features of a few photos, in memory. For a data set there is `extractFeatures`, whose store is on disk, can be finished after an
- * interruption, and passes over what can't be read.
+ * The features of a few photos, in memory. For a data set use `extractFeatures`: its store is on
+ * disk, can be completed after an interruption, and passes over photos that cannot be read.
  *
- * @throws CaptionerError what `decodePhoto` has against a photo. Of the features that come back, `not-found`: none of these photos.
+ * @throws CaptionerError as `decodePhoto` does. The returned features throw `not-found` for other
+ *   photos.
  */
 export async function photoFeatures(photos: readonly PhotoFile[], encoder: PhotoEncoder): Promise<FeatureStore> {
   const pixels = await Promise.all(

@@ -3,19 +3,25 @@ import { drawView, type ViewRange } from '../../images/view.js';
 import { Random } from '../../random.js';
 import type { PhotoFile } from './photo-file.js';
 
-/** How far random views go from the whole photo: their captions must stay true of them. */
+/** Range of random views, narrow enough for the captions to stay true of them. */
 const range: ViewRange = { minArea: 0.5, maxStretch: 4 / 3, mirror: true, colour: 0.2 };
 
-/** The id of a row of a feature store that holds a random view of a photo: `photo.jpg#2` is the second. @param number from 1 on. */
+/**
+ * The id of the row of a random view: `photo.jpg#2` is the second view of `photo.jpg`. @param
+ * number counted from 1.
+ */
 export const viewId = (photo: string, number: number): string => `${photo}#${number}`;
 
-/** The photo, and the number, of a random view; undefined where an id is none of a view. */
+/** The photo and the number of a random view; undefined if the id is not that of a view. */
 export function parseViewId(id: string): { readonly photo: string; readonly number: number } | undefined {
   const [, photo, number] = /^(.+)#([1-9]\d*)$/s.exec(id) ?? [];
   return photo === undefined ? undefined : { photo, number: Number(number) };
 }
 
-/** Tells ids of photos from those of random views, in their order. An id with a number behind it is a view's if its photo is there, too. */
+/**
+ * Separates the ids of photos from those of random views, keeping their order. An id with a number
+ * suffix is that of a view if its photo is present, too.
+ */
 export function separateViews(
   ids: Iterable<string>,
   has: (id: string) => boolean,
@@ -29,8 +35,9 @@ export function separateViews(
 }
 
 /**
- * Photos, and behind them `count` random views of each train photo: the first of all, the second of all, … So more views come behind
- * fewer. What a view shows depends on its number and its photo's id alone.
+ * Photos, followed by `count` random views of each train photo: the first view of every photo, then
+ * the second of every photo, and so on. Asking for more views therefore appends to the list. A view
+ * depends only on its number and its photo's id.
  */
 export function withRandomViews(photos: readonly PhotoFile[], count: number): PhotoFile[] {
   const train = photos.filter(({ split }) => split === 'train');

@@ -1,7 +1,9 @@
 import { getFloat16, setFloat16 } from '@petamoriken/float16';
 import { CaptionerError } from '../../errors.js';
 
-/** How numbers are stored: fp32 as computed, fp16 in half the space with three decimal digits. */
+/**
+ * Storage format of numbers: fp32 as computed, or fp16 in half the space with three decimal digits.
+ */
 export const precisions = ['fp32', 'fp16'] as const;
 export type Precision = (typeof precisions)[number];
 
@@ -13,8 +15,9 @@ export function rowBytes(precision: Precision, dimension: number): number {
 }
 
 /**
- * Writes numbers as the bytes of rows, little-endian.
- * @throws CaptionerError `numeric` when one is NaN or infinite, or becomes so as fp16 (beyond 65,504).
+ * Encodes numbers as the bytes of rows, little-endian.
+ * @throws CaptionerError `numeric` if a number is NaN or infinite, or overflows fp16 (beyond
+ *   65,504).
  */
 export function encodeRows(values: Float32Array, precision: Precision): Buffer {
   const bytes = Buffer.allocUnsafe(bytesPerNumber[precision] * values.length);
@@ -27,7 +30,7 @@ export function encodeRows(values: Float32Array, precision: Precision): Buffer {
         'numeric',
         Number.isFinite(value)
           ? `The feature ${value} is too large for fp16. Extract with --storage fp32.`
-          : 'The encoder gave a feature that is no finite number.',
+          : 'The encoder gave a feature that is not a finite number.',
       );
     }
     if (precision === 'fp32') view.setFloat32(4 * i, value, true);
@@ -36,7 +39,7 @@ export function encodeRows(values: Float32Array, precision: Precision): Buffer {
   return bytes;
 }
 
-/** Reads the bytes of a row into `into`, from `offset` on. */
+/** Decodes the bytes of a row into `into`, from `offset` on. */
 export function decodeRow(
   bytes: Uint8Array,
   precision: Precision,
@@ -55,7 +58,9 @@ export function decodeRow(
 
 let table: Float32Array | undefined;
 
-/** Every fp16 number by its bits: a look-up is some twenty times faster than the conversion. */
+/**
+ * Every fp16 number, indexed by its bits: a look-up is about twenty times faster than a conversion.
+ */
 function halfTable(): Float32Array {
   if (!table) {
     const view = new DataView(new ArrayBuffer(2));

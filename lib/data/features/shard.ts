@@ -1,26 +1,29 @@
 import { crc32 } from 'node:zlib';
 import { CaptionerError } from '../../errors.js';
 
-/** One of several parts into which photos are divided, so that as many processes or machines can work on them. */
+/** One of several parts of the photos, for several processes or machines to work in parallel. */
 export interface Shard {
   /** Counted from 1. */
   readonly index: number;
   readonly count: number;
 }
 
-/** @param text `2/8`: the second of eight. @throws CaptionerError `bad-option` */
+/** Parses a shard. @param text `2/8`: the second of eight. @throws CaptionerError `bad-option` */
 export function parseShard(text: string): Shard {
   const [, index, count] = (/^(\d+)\/(\d+)$/.exec(text.trim()) ?? []).map(Number);
   if (index >= 1 && index <= count) return { index, count };
-  throw new CaptionerError('bad-option', `'${text}' is no shard: 2/8 is the second of eight, they are counted from 1.`);
+  throw new CaptionerError(
+    'bad-option',
+    `'${text}' is not a shard. Write 2/8 for the second of eight; shards are counted from 1.`,
+  );
 }
 
 /**
- * Whether a photo belongs to a shard. It depends on the photo's id alone, so the shards stay the same where photos are added to the data set, and
- * each photo is in exactly one.
+ * Whether a photo belongs to a shard. This depends only on the photo's id: each photo is in exactly
+ * one shard, and adding photos to the data set moves none of the others.
  */
 export function isInShard(id: string, { index, count }: Shard): boolean {
-  // A CRC's lowest bits depend on few of the id's: mixed, they depend on all.
+  // The lowest bits of a CRC depend on few bits of the id; mixing makes them depend on all.
   let hash = crc32(id);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
@@ -33,7 +36,9 @@ export function shardPath(place: string, { index, count }: Shard): string {
   return `${stem}.${index}-of-${count}${extension ?? ''}`;
 }
 
-/** The shards that are lacking among paths that {@link shardPath} made, as `3-of-8`. Other paths say nothing. */
+/**
+ * The missing shards among paths made by {@link shardPath}, as `3-of-8`. Other paths are ignored.
+ */
 export function lackingShards(places: readonly string[]): string[] {
   const found = new Map<string, Set<number>>();
   for (const place of places) {

@@ -8,8 +8,8 @@ export interface FeatureStatistics {
 }
 
 /**
- * Mean and standard deviation of each feature over photos. The variance is raised by 1e-5, as in batch normalisation, so that a feature
- * that is almost constant is not amplified.
+ * Computes mean and standard deviation of each feature over photos. The variance is increased by
+ * 1e-5, as in batch normalisation, so that an almost constant feature is not amplified.
  * @throws CaptionerError `numeric`: features that are not finite, naming the photo.
  */
 export function featureStatistics(

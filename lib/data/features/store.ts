@@ -10,12 +10,16 @@ import { decodeRow, precisions, rowBytes, type Precision } from './row-codec.js'
 /**
  * A feature store: the features of a data set's photos, in a folder.
  *
- * - `meta.json`: the format's version, the encoder, its views of a photo where it is not `one`, the precision and the dimension.
- * - `features.bin`: a row a photo, little-endian fp32 or fp16, one after the other; there may be more rows, of random views of photos.
- * - `index.jsonl`: a line a row, `{"id": "photo.jpg", "crc32": "0f3c…"}`, written after its row. `photo.jpg#2` is the second view of `photo.jpg`.
+ * - `meta.json`: version of the format, encoder, views of a photo (unless `one`), precision and
+ *   dimension.
+ * - `features.bin`: one row per photo, little-endian fp32 or fp16. Further rows hold random views
+ *   of photos.
+ * - `index.jsonl`: one line per row, `{"id": "photo.jpg", "crc32": "0f3c…"}`, written after the
+ *   row. `photo.jpg#2` is the second view of `photo.jpg`.
  * - `skipped.jsonl`: photos that could not be decoded, `{"id": …, "reason": …}`.
  *
- * The files only grow, rows before their lines, so whoever is killed leaves whole rows and at most one unfinished end.
+ * The files only grow, and rows are written before their lines: a killed process leaves whole rows
+ * and at most one unfinished end.
  */
 export const storeFiles = {
   meta: 'meta.json',
@@ -25,21 +29,26 @@ export const storeFiles = {
   lock: 'lock',
 } as const;
 
-/** Who made features: they mean something only to a decoder that was trained on those of the same network and the same views. */
+/**
+ * The origin of features. They are meaningful only to a decoder trained on features of the same
+ * network and the same views.
+ */
 export interface EncoderIdentity {
   readonly name: string;
   /** Checksum of the network's file. */
   readonly sha256: string;
   /** Length of a feature vector. */
   readonly dimension: number;
-  /** Views of a photo whose features are averaged; `one` if left out. */
+  /** Views of a photo whose features are averaged. Default: `one`. */
   readonly views?: PhotoViews | undefined;
 }
 
-/** The views of a photo that features are the mean of. */
+/** The views of a photo whose features are averaged. */
 export const viewsOf = ({ views = 'one' }: Pick<EncoderIdentity, 'views'>): PhotoViews => views;
 
-/** An identity as it is written to files: nothing else, and no word of views where there is one alone. */
+/**
+ * An identity as written to files: these fields only, without `views` if there is a single view.
+ */
 export function plainIdentity({ name, sha256, dimension, views = 'one' }: EncoderIdentity): EncoderIdentity {
   return { name, sha256, dimension, ...(views !== 'one' && { views }) };
 }
@@ -57,7 +66,7 @@ const StoreMeta = z.object({
 });
 export type StoreMeta = z.output<typeof StoreMeta>;
 
-/** Features by photo, read from disk as they are asked for. */
+/** Features by photo, read from disk on demand. */
 export interface FeatureStore {
   /** Length of a row. */
   readonly dimension: number;
@@ -65,23 +74,24 @@ export interface FeatureStore {
   readonly precision: Precision;
   /** Ids of the photos, in the order of the rows. */
   readonly ids: readonly string[];
-  /** Ids of random views of these photos, which have rows, too (see `viewId`). */
+  /** Ids of random views of these photos, which have rows as well (see `viewId`). */
   readonly randomViews: readonly string[];
   has(id: string): boolean;
   /**
-   * The features of a photo, or of a random view.
-   * @param into where they go, from `offset` on; a new array where it is left out.
-   * @throws CaptionerError `not-found`: the store does not have this photo. `corrupt`: its row is damaged.
+   * The features of a photo or a random view.
+   * @param into receives them, from `offset` on. Default: a new array.
+   * @throws CaptionerError `not-found`: the store does not have this photo. `corrupt`: its row is
+   *   damaged.
    */
   read(id: string, into?: Float32Array, offset?: number): Float32Array;
   close(): void;
 }
 
 /**
- * Reads the features of photos, or of random views, into one array.
+ * Reads the features of photos or random views into one array.
  * @param rows of the array; those after the last photo are zeros. Default: one for each id.
  * @returns [rows, D], row-major.
- * @throws CaptionerError what `FeatureStore.read` throws.
+ * @throws CaptionerError as `FeatureStore.read` does.
  */
 export function readRows(
   features: Pick<FeatureStore, 'dimension' | 'read'>,
@@ -94,7 +104,7 @@ export function readRows(
   return values;
 }
 
-/** A photo that has no features, and why. */
+/** A photo without features, and the reason. */
 export interface SkippedPhoto {
   readonly id: string;
   readonly reason: string;
@@ -102,7 +112,8 @@ export interface SkippedPhoto {
 
 /**
  * Opens the feature store in `folder` for reading.
- * @throws CaptionerError `not-found`: there is none. `corrupt`: its files do not fit together, or are damaged.
+ * @throws CaptionerError `not-found`: there is none. `corrupt`: its files do not fit together, or
+ *   are damaged.
  */
 export function openFeatures(folder: string): FeatureStore {
   const meta = readMeta(folder);
@@ -127,7 +138,7 @@ export function openFeatures(folder: string): FeatureStore {
   return new FeatureFolder(folder, meta, entries);
 }
 
-/** The first field in which features are of another kind, with both values; undefined where they go together. */
+/** The first field in which two identities differ, with both values; undefined if they match. */
 export function differingField(
   a: Pick<FeatureStore, 'precision' | 'encoder'>,
   b: Pick<FeatureStore, 'precision' | 'encoder'>,
@@ -213,7 +224,7 @@ export function readMeta(folder: string): StoreMeta {
   } catch (error) {
     throw new CaptionerError(
       'not-found',
-      `There is no feature store in ${folder} (no ${storeFiles.meta}). captioner extract makes one.`,
+      `There is no feature store in ${folder} (no ${storeFiles.meta}). Run captioner extract to create one.`,
       { cause: error },
     );
   }
@@ -225,17 +236,17 @@ export function readMeta(folder: string): StoreMeta {
   }
 }
 
-/** The line of a store's index for a row. */
+/** The line for a row in a store's index. */
 export function indexLine({ id, checksum }: IndexEntry): string {
   return `${JSON.stringify({ id, crc32: checksum.toString(16).padStart(8, '0') })}\n`;
 }
 
-/** A store's index: its rows, and how it ends. */
+/** A store's index: its rows, and the state of its end. */
 export interface StoreIndex {
   readonly entries: readonly IndexEntry[];
-  /** Whether a line follows that has no end. */
+  /** Whether an unfinished line follows the entries. */
   readonly unfinished: boolean;
-  /** What is wrong with the line after the entries, where one is no entry or repeats a photo. */
+  /** The fault of the line after the entries, if it is not an entry or repeats a photo. */
   readonly damage?: string;
 }
 
@@ -266,7 +277,10 @@ function parseEntry(line: string): IndexEntry | undefined {
   }
 }
 
-/** The photos of a store that could not be decoded. Lines that cannot be read are left out, as a killed process may leave one. */
+/**
+ * The photos of a store that could not be decoded. Unreadable lines, which a killed process may
+ * leave, are skipped.
+ */
 export function readSkipped(folder: string): SkippedPhoto[] {
   const file = path.join(folder, storeFiles.skipped);
   if (!existsSync(file)) return [];

@@ -32,10 +32,12 @@ import { acquireLock } from '../../files/lock.js';
 import { separateViews } from './random-views.js';
 import { encodeRows, rowBytes, type Precision } from './row-codec.js';
 
-/** Rows written between two fsyncs: what a power cut may cost. A killed process loses none of them. */
+/**
+ * Rows written between two fsyncs, which a power cut may lose. A killed process loses none of them.
+ */
 const rowsBetweenSyncs = 1024;
 
-/** Appends to the feature store in a folder, from where an earlier run ended, however it ended. */
+/** Appends to the feature store in a folder, continuing an earlier run however it ended. */
 export class FeatureWriter {
   private readonly rowBytes: number;
   private readonly stored = new Set<string>();
@@ -55,10 +57,11 @@ export class FeatureWriter {
   }
 
   /**
-   * Makes the store, or opens it and cuts off what an interrupted run left unfinished.
+   * Creates the store, or opens it and removes what an interrupted run left unfinished.
    *
-   * @throws CaptionerError `mismatch`: its features come from another encoder, of other views, or have another precision. `bad-input`: the
-   *   folder holds other things, or another process is writing there. `corrupt`: it can't be repaired.
+   * @throws CaptionerError `mismatch`: its features have another encoder, other views or another
+   *   precision. `bad-input`: the folder holds other things, or another process is writing there.
+   *   `corrupt`: it cannot be repaired.
    */
   static open(folder: string, encoder: EncoderIdentity, precision: Precision): FeatureWriter {
     const meta: StoreMeta = {
@@ -99,7 +102,7 @@ export class FeatureWriter {
     }
   }
 
-  /** How many photos have a row, and how many random views of them. */
+  /** Number of photos with a row, and of random views of them. */
   count(): { readonly photos: number; readonly randomViews: number } {
     const { photos, randomViews } = separateViews(this.stored, (id) => this.has(id));
     return { photos: photos.length, randomViews: randomViews.length };
@@ -112,7 +115,8 @@ export class FeatureWriter {
   /**
    * Appends a row for each photo.
    * @param features [ids.length, dimension]
-   * @throws CaptionerError `numeric` for numbers that can't be stored, `bad-input` when the disk is full.
+   * @throws CaptionerError `numeric` for numbers that cannot be stored; `bad-input` if the disk is
+   *   full.
    */
   append(ids: readonly string[], features: Float32Array): void {
     if (features.length !== ids.length * this.meta.encoder.dimension) {
@@ -126,7 +130,7 @@ export class FeatureWriter {
       indexLine({ id, checksum: crc32(bytes.subarray(i * this.rowBytes, (i + 1) * this.rowBytes)) }),
     );
     const text = Buffer.from(lines.join(''));
-    // The rows first: a line of the index promises that its row is there.
+    // The rows come first: a line of the index promises that its row is present.
     try {
       writeAll(this.rows, bytes, this.stored.size * this.rowBytes);
       writeAll(this.index, text, this.indexBytes);
@@ -139,7 +143,7 @@ export class FeatureWriter {
     if (this.unsynced >= rowsBetweenSyncs) this.sync();
   }
 
-  /** Notes that a photo could not be decoded. */
+  /** Records that a photo could not be decoded. */
   skip(id: string, reason: string): void {
     this.skippedNow.set(id, reason);
     if (this.skippedOnDisk.get(id) === reason) return;
@@ -149,7 +153,8 @@ export class FeatureWriter {
 
   /**
    * Closes the store.
-   * @param complete whether every photo was tried: what was skipped by earlier runs and not by this one is then forgotten.
+   * @param complete whether every photo was tried. Photos that earlier runs skipped and this one
+   *   did not are then forgotten.
    */
   close(complete: boolean): void {
     try {
@@ -179,12 +184,12 @@ export class FeatureWriter {
     replaceFile(path.join(this.folder, storeFiles.skipped), lines.join(''));
   }
 
-  /** Cuts rows and index after the last row that is whole and has a whole line. */
+  /** Truncates rows and index after the last whole row that has a whole line. */
   private repair(): void {
     const { entries } = readIndex(this.folder);
     const { size } = fstatSync(this.rows);
     let whole = Math.min(entries.length, Math.floor(size / this.rowBytes));
-    // A power cut can leave a line on disk whose row is not: trust what the checksum confirms.
+    // A power cut can leave a line without its row, so only rows with a matching checksum are trusted.
     const row = Buffer.allocUnsafe(this.rowBytes);
     const first = Math.max(0, whole - 2 * rowsBetweenSyncs);
     for (let i = first; i < whole; i++) {
@@ -210,7 +215,7 @@ function refuseForeignFiles(folder: string): void {
   if (foreign !== undefined) {
     throw new CaptionerError(
       'bad-input',
-      `${folder} is no feature store and holds other things (${foreign}). Name a new or an empty folder for the features.`,
+      `${folder} is not a feature store and holds other things (${foreign}). Choose a new or an empty folder for the features.`,
     );
   }
 }
@@ -224,7 +229,9 @@ function refuseOtherFeatures(folder: string, found: StoreMeta, wanted: StoreMeta
   );
 }
 
-/** Writes a file to a temporary name first: it is there as a whole, or as it was before. */
+/**
+ * Writes a file under a temporary name and renames it, so that readers see it whole or unchanged.
+ */
 function replaceFile(file: string, text: string): void {
   writeFileSync(`${file}.part`, text, { flush: true });
   renameSync(`${file}.part`, file);

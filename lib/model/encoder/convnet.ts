@@ -127,8 +127,9 @@ export class ConvNet {
   }
 
   /**
-   * Takes over the means and variances of photos into the normalisations, without changing what the network computes with its running
-   * ones: for a network that has lost them, or shall go on with other photos.
+   * Sets the statistics of the normalisations to the means and variances of `photos`, without
+   * changing the function that the network computes with its running statistics. Use it for a
+   * network that has lost them, or continues with other photos.
    * @param photos [N, 3, S, S]
    */
   calibrate(photos: tf.Tensor4D): void {

@@ -75,7 +75,10 @@ interface Field {
   readonly content?: Uint8Array;
 }
 
-/** The fields of a message, without those from the first on that is no field: others find the fault in a damaged file. */
+/**
+ * The fields of a message up to the first that is not a field. The loader reports the fault in a
+ * damaged file.
+ */
 function fieldsOf(bytes: Uint8Array): Field[] {
   const fields: Field[] = [];
   let at = 0;

@@ -6,10 +6,13 @@ import { Figure } from '../figure.js';
 import type { Axis, ScatterTrace, Trace } from '../spec.js';
 import { palette } from '../theme.js';
 
-/** As wide as a phone's page nearly shows it at its own size, and two beside each other on a screen. */
+/** Width of a figure: nearly that of a phone's page, and two side by side on a screen. */
 const size = { width: 400, height: 270 } as const;
 
-/** The loss of a training, step by step and on the dev captions; undefined where its history has no steps and no epochs. */
+/**
+ * The training loss by step and the loss on the dev captions; undefined if the history has no steps
+ * and no epochs.
+ */
 export function trainingCurves(history: readonly HistoryRecord[]): Figure | undefined {
   const steps = history.filter((record): record is StepRecord => record.type === 'step');
   const epochs = history.filter((record): record is EpochRecord => record.type === 'epoch');
@@ -57,7 +60,7 @@ export function scoreCurve(history: readonly HistoryRecord[]): Figure | undefine
   });
 }
 
-/** How long captions are, beside those of people: the share of each length. */
+/** Lengths of captions beside those of people: the share of each length. */
 export function lengthHistogram(captions: readonly number[], references: readonly number[]): Figure {
   const longest = Math.max(1, ...[...captions, ...references].map((length) => Math.min(length, 30)));
   const x = Array.from({ length: longest + 1 }, (_, i) => i);
@@ -79,7 +82,7 @@ export function lengthHistogram(captions: readonly number[], references: readonl
   );
 }
 
-/** Mean CIDEr of captions of like confidence. @param bins of log-probabilities a word. */
+/** Mean CIDEr of captions of similar confidence. @param bins of log-probabilities per word. */
 export function calibrationCurve(bins: readonly CalibrationBin[]): Figure {
   const trace: ScatterTrace = {
     type: 'scatter',
@@ -99,7 +102,10 @@ export function calibrationCurve(bins: readonly CalibrationBin[]): Figure {
   );
 }
 
-/** The reliability diagram: the share of good captions against their confidence; calibrated ones lie on the diagonal. */
+/**
+ * The reliability diagram: the share of good captions by confidence. Calibrated captions lie on the
+ * diagonal.
+ */
 export function reliabilityDiagram(bins: readonly CalibrationBin[]): Figure {
   const diagonal: ScatterTrace = {
     ...{ type: 'scatter', mode: 'lines', name: 'perfect', x: [0, 1], y: [0, 1] },

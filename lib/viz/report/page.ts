@@ -12,22 +12,24 @@ import { reportStyle } from './style.js';
 
 export interface EvaluationReportOptions {
   readonly title: string;
-  /** What was evaluated, in a line. */
+  /** One-line description of the evaluation. */
   readonly subtitle?: string;
   readonly split: string;
   readonly evaluations: readonly Evaluation[];
-  /** Where a photo lies, by its id; undefined where that is not known. */
+  /** Returns the file of a photo by its id; undefined if unknown. */
   readonly photoFile: (id: string) => string | undefined;
   /** The training's history.jsonl. */
   readonly history?: string;
-  /** What was evaluated, and how. */
+  /** Configuration of the evaluation. */
   readonly config: object;
 }
 
 /**
- * An evaluation as one HTML page that needs nothing but itself: no network, no scripts; light or dark as the reader's system is. Scores with their
- * intervals, what raised an alarm, training curves, captions good and bad with their photos, lengths, calibration, and the config. About half a
- * megabyte, nearly all of it photos: whoever passes it on passes photos and captions of the data set on.
+ * An evaluation as one self-contained HTML page: no network, no scripts, light or dark following
+ * the reader's system. It shows scores with their intervals, the checks that raised an alarm,
+ * training curves, good and bad captions with their photos, lengths, calibration, and the config.
+ * The size is about half a megabyte, nearly all of it photos. Sharing the page shares photos and
+ * captions of the data set.
  */
 export async function evaluationReport(options: EvaluationReportOptions): Promise<string> {
   const { title, subtitle, split, evaluations, config } = options;
@@ -162,12 +164,12 @@ function calibrationSection({ calibration: { logProbability, perWord } }: Evalua
   const known = (spearman: number | undefined) => (spearman === undefined ? 'unknown' : spearman.toFixed(2));
   return section(
     'Does its probability tell a good caption?',
-    `<p>Rank correlation (Spearman) of a caption's CIDEr with its probability: <b>${known(logProbability.spearman)}</b>; with that of its words on the mean: <b>${known(perWord.spearman)}</b>. 1 would be perfect, 0 is no relation.</p>` +
+    `<p>Rank correlation (Spearman) of a caption's CIDEr with its probability: <b>${known(logProbability.spearman)}</b>; with that of its words on the mean: <b>${known(perWord.spearman)}</b>. 1 is perfect; 0 means unrelated.</p>` +
       `<div class="columns">${figureHtml(calibrationCurve(perWord.bins))}<div class="scroll"><table><thead><tr><th>probability a word</th><th>captions</th><th>CIDEr</th></tr></thead><tbody>${perWord.bins.map(row).join('')}</tbody></table></div></div>`,
   );
 }
 
-/** Nothing for a captioner that is not calibrated. */
+/** The section on calibration; empty for a captioner that is not calibrated. */
 function confidenceSection({ confidence }: Evaluation): string {
   if (!confidence) return '';
   const { share, auc, brier, threshold, bins } = confidence;
@@ -178,7 +180,7 @@ function confidenceSection({ confidence }: Evaluation): string {
   );
 }
 
-/** A drawing as part of the page; its ids are its own. */
+/** Embeds a drawing in the page, making its ids unique. */
 function figureHtml(figure: Figure): string {
   const id = `${figure.description.replaceAll(/[^a-z0-9]+/gi, '-').slice(0, 24)}-`;
   const svg = figure

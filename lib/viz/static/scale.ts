@@ -7,19 +7,22 @@ export interface Tick {
   readonly label: string;
 }
 
-/** Values of an axis to pixels. */
+/** Maps values of an axis to pixels. */
 export interface Scale {
-  /** Of a number, or of a category's name or position. */
+  /** The position of a number, or of a category by name or index. */
   place(value: number | string): number;
   readonly ticks: readonly Tick[];
   readonly categories?: readonly string[];
-  /** Whether it is logarithmic: numbers of annotations and images are then logarithms, as in Plotly. */
+  /**
+   * Whether the axis is logarithmic. Coordinates of annotations and images are then logarithms, as
+   * in Plotly.
+   */
   readonly log: boolean;
-  /** Least and greatest value (of logarithmic axes: logarithms). */
+  /** Minimum and maximum (logarithms on logarithmic axes). */
   readonly domain: readonly [number, number];
 }
 
-/** Makes the scale of an axis from what lies on it. */
+/** Creates the scale of an axis from its data. */
 export function makeScale(
   axis: Axis,
   traces: readonly Exclude<Trace, { type: 'parcoords' }>[],
@@ -65,7 +68,7 @@ function valuesOf(trace: Exclude<Trace, { type: 'parcoords' }>, along: 'x' | 'y'
   return trace[along] ?? Array.from({ length: cells }, (_, i) => i);
 }
 
-/** Least and greatest with a little room; bars begin at 0, heat maps end where their cells do. */
+/** Minimum and maximum with some margin. Bars begin at 0; heat maps end with their cells. */
 function extent(
   numbers: readonly number[],
   traces: readonly Exclude<Trace, { type: 'parcoords' }>[],
@@ -88,7 +91,7 @@ function extent(
   return [low - room, high + room];
 }
 
-/** Round numbers between two, about `count` of them. */
+/** About `count` round numbers between two numbers. */
 export function niceSteps(low: number, high: number, count: number): number[] {
   const rough = (high - low) / count;
   if (!(rough > 0)) return [low];
@@ -99,7 +102,7 @@ export function niceSteps(low: number, high: number, count: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
-/** Powers of ten between two logarithms; with 2 and 5 between them where there are few. */
+/** Powers of ten between two logarithms; 2 and 5 times those where there are few. */
 function powers(low: number, high: number): number[] {
   const factors = high - low < 2.2 ? [1, 2, 5] : [1];
   const found: number[] = [];

@@ -33,7 +33,7 @@ describe('shards', () => {
     expect(parseShard(' 2/8 ')).to.deep.equal({ index: 2, count: 8 });
     for (const wrong of ['0/8', '9/8', '2', '2/', 'a/b', '-1/3', '1/0', '1.5/3', '']) {
       expect(() => parseShard(wrong), wrong)
-        .to.throw('is no shard')
+        .to.throw('is not a shard')
         .with.property('code', 'bad-option');
     }
   });
