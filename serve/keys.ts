@@ -10,12 +10,12 @@ function shownKey({ headers }: FastifyRequest): string | undefined {
   return bearer ?? (typeof plain === 'string' ? plain : undefined);
 }
 
-/** Compares digests, so that the time it takes does not tell how much of a key was right. */
+/** Compares digests, so that the time taken does not reveal how much of a key was right. */
 function isKey(shown: string | undefined, keys: readonly string[]): boolean {
   if (shown === undefined) return false;
   const digest = (text: string) => createHash('sha256').update(text).digest();
   const given = digest(shown);
-  // All keys are compared, wherever the right one is.
+  // All keys are compared, so that the time taken does not depend on the position of the right one.
   return keys.map((key) => timingSafeEqual(digest(key), given)).includes(true);
 }
 

@@ -14,8 +14,8 @@ import { findCheckpoint, loadCheckpoint } from '../model/checkpoint/checkpoint.j
 import { encodeSafetensors } from '../files/safetensors.js';
 
 /**
- * A key of everything that captions depend on besides the photo (encoder, vocabulary and weights of the captioners, and the search), as
- * twelve hexadecimal digits.
+ * A key of everything that captions depend on besides the photo (encoder, vocabulary and weights of
+ * the captioners, and the search), as twelve hexadecimal digits.
  * @param checkpoints as `Captioner.load` takes them.
  * @throws CaptionerError as `loadCheckpoint` does; `bad-option` of the search.
  */
@@ -31,7 +31,7 @@ export function captionKey(
   for (const folder of [checkpoints].flat()) {
     const { config, vocabulary, weights } = loadCheckpoint(findCheckpoint(folder));
     const views = viewsOf(config.encoder);
-    // Where there is one view nothing is said of it: keys from before there were more stay what they are.
+    // A single view is left out, so that keys of earlier versions stay the same.
     hash
       .update(
         JSON.stringify([
@@ -45,14 +45,15 @@ export function captionKey(
   return hash.digest('hex').slice(0, 12);
 }
 
-/** Whether a caption is to be withheld: its confidence is below the least that is wanted. */
+/** Whether to withhold a caption because its confidence is below the minimum. */
 export function isWithheld({ confidence }: Pick<Caption, 'confidence'>, minConfidence = 0): boolean {
   return confidence !== null && confidence < minConfidence;
 }
 
 /**
- * A photo as programs read it: `{file, captions: [{caption, logProbability, probability, confidence}]}`, or `{file, error: {code, message}}`.
- * The caption of a withheld one is null, with the `reason`.
+ * The result of a photo as JSON: `{file, captions: [{caption, logProbability, probability,
+ * confidence}]}`, or `{file, error: {code, message}}`. A withheld caption is null, with the
+ * `reason`.
  */
 export function captionRecord({ file, captions, error }: CaptionedPhoto, minConfidence = 0): object {
   if (error) return { file, error: { code: error.code, message: error.message } };
@@ -76,12 +77,16 @@ interface Line {
 }
 
 /**
- * Captions as JSON lines in a file that only grows: `{"file", "captions": [{"caption", "logProbability", "probability"}], "key"}`, or
- * `{"file", "error", "key"}`. A photo that has captions with the same key is not captioned again, unless its file was replaced (`stamp` is its size and time of change), so a run that was stopped or killed is finished
- * by the same call; one that failed is tried again.
+ * Captions as JSON lines in a file that only grows: `{"file", "captions": [{"caption",
+ * "logProbability", "probability"}], "key"}`, or `{"file", "error", "key"}`. A photo with captions
+ * of the same key is not captioned again unless its file was replaced (`stamp` is its size and
+ * modification time). The same call therefore completes a run that was stopped or killed. Failed
+ * photos are tried again.
  */
 export class CaptionFile {
-  /** By photo: of which file its captions are; undefined where the line does not say. */
+  /**
+   * Stamp of the file that the captions of each photo belong to; undefined if the line has none.
+   */
   private readonly done = new Map<string, string | undefined>();
   private readonly failed = new Map<string, string>();
   private bytes = 0;
@@ -96,10 +101,11 @@ export class CaptionFile {
   ) {}
 
   /**
-   * Makes the file, or opens it and cuts off a last line that a kill left unfinished.
+   * Creates the file, or opens it and removes a last line that a killed process left unfinished.
    * @param key of {@link captionKey}.
-   * @param minConfidence captions of less are withheld.
-   * @throws CaptionerError `bad-input`: it cannot be written, holds other things, or another process is writing it.
+   * @param minConfidence captions below it are withheld.
+   * @throws CaptionerError `bad-input`: it cannot be written, holds other things, or another
+   *   process is writing it.
    */
   static open(place: string, key: string, minConfidence = 0): CaptionFile {
     let unlock: (() => void) | undefined;
@@ -126,22 +132,22 @@ export class CaptionFile {
     return this.done.size;
   }
 
-  /** The number of these that were added since it was opened. */
+  /** Number of these that were added since the file was opened. */
   get added(): number {
     return this.addedLines;
   }
 
-  /** Whether a photo has captions, and its file is the one that they are of. */
+  /** Whether a photo has captions that belong to its current file. */
   has(photo: string): boolean {
     const captioned = this.done.get(photo);
     return captioned === undefined ? this.done.has(photo) : captioned === stampOf(photo);
   }
 
-  /** Appends what became of a photo. */
+  /** Appends the result of a photo. */
   add(photo: CaptionedPhoto): void {
     const { file, error } = photo;
     if (error) {
-      // Tried again, and failed again in the same way: that is known.
+      // It failed again with the same error, which the file already has.
       if (this.failed.get(file) === error.message) return;
       this.failed.set(file, error.message);
     }
@@ -171,7 +177,7 @@ export class CaptionFile {
     this.bytes += bytes.length;
   }
 
-  /** Line by line: the file may be larger than the memory. */
+  /** Reads line by line, as the file may be larger than memory. */
   private readLines(): void {
     const chunk = Buffer.alloc(2 ** 16);
     const decoder = new StringDecoder('utf8');
@@ -204,7 +210,10 @@ export class CaptionFile {
   }
 }
 
-/** Size and time of change of a photo's file, by which another one under its name is told; undefined where there is no such file. */
+/**
+ * Size and modification time of a photo's file, which detect that it was replaced; undefined if
+ * there is no such file.
+ */
 function stampOf(file: string): string | undefined {
   try {
     const { size, mtimeMs } = statSync(file);

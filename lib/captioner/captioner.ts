@@ -55,10 +55,10 @@ export interface CaptionerOptions extends Partial<InferenceConfig> {
   readonly encoder?: string;
   /** Limits on the photos to caption. */
   readonly limits?: PhotoLimits;
-  /** Sees the download of an encoder. */
+  /** Reports the download of an encoder. */
   readonly progress?: ProgressReporter;
   readonly signal?: AbortSignal;
-  /** Threads of one run; all cores where it is left out. */
+  /** Threads per run. Default: all cores. */
   readonly threads?: number;
 }
 
@@ -73,7 +73,7 @@ export interface CaptioningOptions {
   readonly signal?: AbortSignal;
   /** Time, as `performance.now()` tells it, after which photos and searches are given up. Default: never. */
   readonly deadline?: number;
-  /** Sees how long each stage of a batch takes. */
+  /** Receives the duration of each stage of a batch. */
   readonly onStage?: (stage: CaptioningStage, seconds: number) => void;
 }
 
@@ -137,7 +137,7 @@ export class Captioner {
   }
 
   /**
-   * The encoder, which is loaded when it is first asked for; where that fails, it is tried again the next time.
+   * The encoder, loaded on first use. If loading fails, the next call tries again.
    * @throws CaptionerError `download`, `not-found`, `corrupt` or `mismatch`.
    */
   async ready(): Promise<Encoder> {
@@ -249,7 +249,7 @@ export class Captioner {
   }
 
   /**
-   * Refuses a search that this captioner cannot make, before there are photos.
+   * Refuses, before reading any photo, a search that this captioner does not support.
    * @throws CaptionerError `bad-option`
    */
   check(search: Partial<SearchConfig>): void {

@@ -6,7 +6,7 @@ import type { TracedCandidate } from '../search/observer.js';
 import { occlusion, type OcclusionMap, type OcclusionOptions } from './occlusion.js';
 
 export interface ExplainOptions extends OcclusionOptions {
-  /** Time, as `performance.now()` tells it, after which the explanation is given up. Default: never. */
+  /** Deadline on the clock of `performance.now()`. Default: none. */
   readonly deadline?: number;
   /** Words to give for each place of the caption. Default 5. */
   readonly alternatives?: number;
@@ -18,7 +18,7 @@ export interface ProbableWord {
   readonly probability: number;
 }
 
-/** Why a captioner wrote what it wrote. */
+/** The explanation of a caption. */
 export interface Explanation {
   /** The likeliest first. The rest of the explanation is about the first. */
   readonly captions: readonly Caption[];
@@ -31,11 +31,12 @@ export interface Explanation {
 }
 
 /**
- * Captions a photo and says how: the words that could have stood in the place of each, what the search kept and dropped, and which part
- * of the photo each word comes from.
+ * Captions a photo and explains the result: the alternatives to each word, the hypotheses that the
+ * search kept and dropped, and the part of the photo that each word comes from.
  *
- * @param photo a file's path, or the bytes of a file.
- * @throws CaptionerError as `decodePhoto`, `Captioner.ready` and `occlusion` do; `timeout` at the deadline.
+ * @param photo path of a file, or the bytes of a file.
+ * @throws CaptionerError as `decodePhoto`, `Captioner.ready` and `occlusion` do; `timeout` at the
+ *   deadline.
  */
 export async function explainPhoto(
   captioner: Captioner,

@@ -17,9 +17,10 @@ export interface NamedPhoto {
 }
 
 /**
- * Tells what a photo is. Nothing is read before it is the photo's turn.
- * @param place counted from 1: the name of content that has none is `photo 3`.
- * @returns a photo whose reading throws CaptionerError `bad-input` where it is none of {@link PhotoSource}.
+ * Resolves a photo. Nothing is read before its turn.
+ * @param place counted from 1. Unnamed content is called `photo 3`, for example.
+ * @returns a photo whose reading throws CaptionerError `bad-input` if it is not a {@link
+ *   PhotoSource}.
  */
 export function namePhoto(source: unknown, place: number): NamedPhoto {
   const nameless = `photo ${place}`;

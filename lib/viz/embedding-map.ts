@@ -9,7 +9,7 @@ import { palette, seriesColours } from './theme.js';
 export interface MappedPoint {
   readonly name: string;
   readonly vector: ArrayLike<number>;
-  /** Points of a group have a colour of their own. */
+  /** Group of the point; each group has its own colour. */
   readonly group?: string;
   readonly photo?: ImageSource;
 }
@@ -20,13 +20,13 @@ export interface EmbeddingMapOptions {
   readonly height?: number;
   /** Width of a photo, as a share of the map's. */
   readonly photoSize?: number;
-  /** Whether names are written beside points without a photo. Default: where there are at most 120. */
+  /** Whether to write names beside points without a photo. Default: for at most 120 of them. */
   readonly names?: boolean;
 }
 
 /**
- * Vectors of many dimensions as points of a plane (by {@link principalComponents}): those that lie together are alike, as far as two of the
- * dimensions can say.
+ * Draws high-dimensional vectors as points in a plane (by {@link principalComponents}). Nearby
+ * points are similar, as far as two dimensions can show.
  */
 export async function embeddingMap(
   points: readonly MappedPoint[],

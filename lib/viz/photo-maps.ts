@@ -4,17 +4,17 @@ import type { Annotation, Axis, ColourScale, HeatmapTrace, LayoutImage } from '.
 import { amounts, heat, ink } from './theme.js';
 import { plainWord } from './words.js';
 
-/** A map to draw: rows from the top. */
+/** A map to draw, rows from top to bottom. */
 interface NamedMap {
   readonly name: string;
-  /** Below the name, smaller. */
+  /** Smaller text below the name. */
   readonly note?: string;
   readonly values: readonly (readonly number[])[];
 }
 
 export interface PhotoMapOptions {
   readonly title: string;
-  /** Panels beside each other. */
+  /** Panels per row. */
   readonly columns?: number;
   /** Width of a panel in pixels. */
   readonly panel?: number;
@@ -124,10 +124,11 @@ async function panels(
 }
 
 /**
- * Which part of a photo each word of its caption comes from: where hiding it makes the word less probable, the photo glows. All words on one scale.
+ * Draws the part of a photo that each word of its caption comes from. The photo glows where hiding
+ * it makes the word less probable. All words share one scale.
  *
  * @param words of the caption, and its end.
- * @param drops [words][grid][grid], as `occlusion` gives them.
+ * @param drops [words][grid][grid], as returned by `occlusion`.
  */
 export async function occlusionMaps(
   photo: ImageSource,
@@ -150,8 +151,8 @@ export async function occlusionMaps(
 }
 
 /**
- * Some channels of an encoder's map of features, each on a scale of its own, over the photo that they come from.
- * @param map [C, h, w], as `Encoder.featureMap` gives it for one photo.
+ * Draws some channels of an encoder's feature map over the photo, each on its own scale.
+ * @param map [C, h, w], as `Encoder.featureMap` returns it for one photo.
  */
 export async function channelMaps(
   photo: ImageSource,
@@ -169,7 +170,10 @@ export async function channelMaps(
   return panels(maps, photo, { title: 'What channels answer to', ...options }, { colours: heat, smooth: true });
 }
 
-/** Maps of numbers without a photo, all on one scale; with `labels`, the scale is drawn beside them. */
+/**
+ * Draws maps of numbers without a photo on a common scale; with `labels`, the scale is drawn beside
+ * them.
+ */
 export async function numberMaps(maps: readonly NamedMap[], options: PhotoMapOptions): Promise<Figure> {
   const values = maps.flatMap((map) => map.values.flat());
   const range = { low: Math.min(...values), high: Math.max(...values) };

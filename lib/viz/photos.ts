@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 
-/** A photo to draw: a file, the bytes of a file, or pixels as an encoder takes them. */
+/** A photo to draw: a file, the bytes of a file, or pixels in the format of an encoder. */
 export type ImageSource = string | Uint8Array | { readonly rgb: Uint8Array; readonly size: number };
 
 /**
- * A photo as a `data:` URL of JPEG, small enough for a page: figures need nothing from elsewhere.
+ * A photo as a `data:` URL of a JPEG small enough for a page, so that figures are self-contained.
  *
- * @param width pixels; photos that are smaller stay as they are.
- * @param square squashed to a square, as encoders see it; else in its own shape.
+ * @param width in pixels; smaller photos are not enlarged.
+ * @param square whether to squash it to a square, as encoders see it; otherwise it keeps its shape.
  */
 export async function photoUrl(
   photo: ImageSource,

@@ -1,11 +1,13 @@
 import { Random } from '../random.js';
 
 /**
- * The coordinates of points along the directions in which they differ most: principal component analysis, by power iteration on the products of the
- * points, which is quick where there are fewer points than dimensions.
+ * Coordinates of points along the directions of greatest variance: principal component analysis, by
+ * power iteration on the Gram matrix of the points, which is fast if there are fewer points than
+ * dimensions.
  *
  * @param rows [n][d].
- * @returns [n][dimensions]: uncorrelated, the widest first; signs such that the largest coordinate is positive.
+ * @returns [n][dimensions]: uncorrelated, the widest first; signs such that the largest coordinate
+ *   is positive.
  */
 export function principalComponents(rows: readonly ArrayLike<number>[], dimensions = 2): number[][] {
   const n = rows.length;
@@ -62,7 +64,7 @@ export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return aa && bb ? product / Math.sqrt(aa * bb) : 0;
 }
 
-/** The `count` candidates whose vectors point most nearly where `vector` does, the nearest first. */
+/** The `count` candidates most similar to `vector` by cosine, the nearest first. */
 export function nearestNeighbours<T extends { readonly vector: ArrayLike<number> }>(
   vector: ArrayLike<number>,
   candidates: readonly T[],

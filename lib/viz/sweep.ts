@@ -6,11 +6,12 @@ import { scores as scoreColours } from './theme.js';
 export type SweepRun = Readonly<Record<string, number | string>>;
 
 /**
- * Runs as lines across their hyperparameters and scores, coloured by one of the scores.
+ * Draws runs as lines across their hyperparameters and scores, coloured by one of the scores.
  *
- * @param dimensions names of values, in the order of the axes; words are spread over their axis.
- * @param colour the value that colours lines; good is green.
- * @param lowIsGood whether less of it is better, as of a loss.
+ * @param dimensions names of values, in the order of the axes; words are spread evenly over their
+ *   axis.
+ * @param colour the value that determines the colour; good is green.
+ * @param lowIsGood whether lower is better, as for a loss.
  */
 export function parallelRuns(
   runs: readonly SweepRun[],
@@ -43,7 +44,7 @@ export function parallelRuns(
       };
     }
     const numbers = values.map(Number);
-    // A few settings (learning rates, sizes) often lie in steps of a factor: an axis of equal steps shows them apart.
+    // Settings such as learning rates often grow by a factor; an axis of equal steps separates them.
     const steps = distinct.map(Number).sort((a, b) => a - b);
     if (steps.length <= 6 && steps.length > 2 && steps.length < runs.length && steps.at(-1)! / steps[0] >= 4) {
       return {

@@ -1,6 +1,9 @@
 import type { Colour, ColourScale } from './spec.js';
 
-/** Colours of series, which people who see red and green alike can tell apart too (after Okabe and Ito 2008, darker on white). */
+/**
+ * Colours of series that people with red-green colour blindness can distinguish, too (after Okabe
+ * and Ito 2008, darker on white).
+ */
 export const palette = {
   blue: '#2a6fb0',
   orange: '#d9762b',
@@ -28,7 +31,7 @@ export const ink = { text: '#1d2733', quiet: '#5d6b7a', line: '#b9c2cb', grid: '
 
 export const fontFamily = "'Source Sans 3', 'Source Sans Pro', system-ui, 'Segoe UI', Helvetica, Arial, sans-serif";
 
-/** From light to dark, for amounts. */
+/** From light to dark, for quantities. */
 export const amounts: ColourScale = [
   [0, '#eef4fa'],
   [0.25, '#b9d5ea'],
@@ -37,7 +40,7 @@ export const amounts: ColourScale = [
   [1, '#12365f'],
 ];
 
-/** Against nothing, over a photo: what is 0 can't be seen. */
+/** From transparent, over a photo: 0 is invisible. */
 export const heat: ColourScale = [
   [0, 'rgba(255,225,120,0)'],
   [0.35, 'rgba(255,196,70,0.45)'],
@@ -52,7 +55,7 @@ export const scores: ColourScale = [
   [1, '#1f7a5c'],
 ];
 
-/** The colour at a place of a scale, 0 to 1, as `rgba()`. */
+/** The colour at a position of a scale, 0 to 1, as `rgba()`. */
 export function colourAt(scale: ColourScale, at: number): Colour {
   const place = Math.min(1, Math.max(0, Number.isFinite(at) ? at : 0));
   const next = Math.max(

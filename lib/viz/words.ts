@@ -9,7 +9,7 @@ interface ProbableWord {
   readonly probability: number;
 }
 
-/** The most frequent words, a bar each. */
+/** A bar chart of the most frequent words. */
 export function wordFrequencies(counts: Iterable<readonly [word: string, count: number]>, most = 25): Figure {
   const items = [...counts].sort((a, b) => b[1] - a[1]).slice(0, most);
   return rankedBars(
@@ -19,12 +19,13 @@ export function wordFrequencies(counts: Iterable<readonly [word: string, count: 
 }
 
 /**
- * Counts of all words by rank on logarithmic axes: nearly a straight line in any language (Zipf 1949).
- * @param cut a line at this count, where there are words below it: they are left out of a vocabulary.
+ * Draws the counts of all words by rank on logarithmic axes: nearly a straight line in any language
+ * (Zipf 1949).
+ * @param cut draws a line at this count if there are words below it, which a vocabulary leaves out.
  */
 export function zipfPlot(counts: Iterable<number>, cut?: number): Figure {
   const sorted = [...counts].filter((count) => count > 0).sort((a, b) => b - a);
-  // Of the many words of equal count, the ends of the step are enough.
+  // For words of equal count, the ends of the step are enough.
   const kept = sorted.map((_, i) => i).filter((i) => sorted[i] !== sorted[i - 1] || sorted[i] !== sorted[i + 1]);
   const figure = lineChart([{ x: kept.map((i) => i + 1), y: kept.map((i) => sorted[i]) }], {
     title: 'How often each word occurs',
@@ -93,8 +94,8 @@ export function wordProbabilities(words: readonly ProbableWord[], title = 'How s
 }
 
 /**
- * For each place of a caption the words that could have stood there, the likeliest on top, dark where they are likely. The one that was
- * written has a frame.
+ * Draws the alternatives at each position of a caption, the likeliest on top and darker where more
+ * likely. The chosen word has a frame.
  */
 export function wordAlternatives(
   words: readonly (ProbableWord & { readonly alternatives: readonly ProbableWord[] })[],
@@ -153,12 +154,12 @@ export function wordAlternatives(
   );
 }
 
-/** A word as figures write it: `<end>`, which they would take for markup, as (end). */
+/** A word as written in figures: `<end>` becomes (end), since it would be read as markup. */
 export function plainWord(word: string): string {
   return word.replace(/^<(.*)>$/, '($1)');
 }
 
-/** A share as people write it: "43 %", "<1 %". */
+/** A share as text: "43 %", "<1 %". */
 export function percent(share: number): string {
   return share > 0 && share < 0.005 ? '<1 %' : `${Math.round(100 * share)} %`;
 }

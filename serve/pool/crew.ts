@@ -4,9 +4,9 @@ import { LoadFailed, PoolWorker } from './pool-worker.js';
 export interface CrewOptions {
   readonly size: number;
   readonly settings: WorkerSettings;
-  /** There is a new worker. */
+  /** Called when a worker is ready. */
   readonly onIdle: () => void;
-  /** A worker ended that should not have, or a new one could not start. */
+  /** Called when a worker ended unexpectedly, or a new one could not start. */
   readonly onTrouble: (error: Error) => void;
 }
 
@@ -100,7 +100,7 @@ export class Crew {
   private readonly starting = new Set<PoolWorker>();
 
   private replace(worker: PoolWorker): void {
-    // Not there any more: it was dismissed.
+    // It was dismissed in the meantime.
     if (!this.workers.delete(worker)) return;
     this.done();
     this.options.onTrouble(new Error('A process that captions has ended unexpectedly; another one takes its place.'));

@@ -3,7 +3,7 @@
  * Within a request, first come, first served.
  */
 export class FairQueue<T extends { readonly group: object }> {
-  /** Who is next stands first. */
+  /** Items by group; the first group is next. */
   private readonly groups = new Map<object, T[]>();
   private count = 0;
 
@@ -23,7 +23,7 @@ export class FairQueue<T extends { readonly group: object }> {
     this.count++;
   }
 
-  /** Puts an item that was taken before all others. */
+  /** Puts back an item that was taken, before all others. */
   putBack(item: T): void {
     const waiting = [...this.groups];
     this.groups.clear();
@@ -32,7 +32,7 @@ export class FairQueue<T extends { readonly group: object }> {
     this.count++;
   }
 
-  /** Takes up to `limit` items in turn. Whose next item is not accepted keeps its place. */
+  /** Takes up to `limit` items in turn. A group whose next item is not accepted keeps its place. */
   take(limit: number, accept: (item: T) => boolean = () => true): T[] {
     const taken: T[] = [];
     for (let found = true; found && taken.length < limit;) {

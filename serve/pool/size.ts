@@ -17,7 +17,7 @@ export interface MemoryUse {
   readonly uploadBytes: number;
 }
 
-/** Bytes that a worker takes, at most. */
+/** Maximum memory of a worker, in bytes. */
 export function workerBytes({ maxPixelsInFlight }: Pick<MemoryUse, 'maxPixelsInFlight'>): number {
   return idleMegabytes * 2 ** 20 + maxPixelsInFlight * bytesPerPixel;
 }

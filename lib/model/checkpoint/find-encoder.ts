@@ -7,8 +7,9 @@ import { encoderOfFile, encoders } from '../encoder/registry.js';
 import { encoderOf, ownEncoder, type CheckpointConfig } from './checkpoint.js';
 
 /**
- * The encoder of a checkpoint: a file of its own, a name of the registry, or the same file in a checkpoint that comes with the package.
- * @returns a path or a name, as `Encoder.load` takes it; undefined: it is a file that is somewhere else.
+ * Finds the encoder of a checkpoint: its own file, a name of the registry, or the same file in a
+ * shipped checkpoint.
+ * @returns a path or a name, as `Encoder.load` takes it; undefined if the file is elsewhere.
  * @throws CaptionerError `not-found`: the checkpoint was fine-tuned, and its file is missing.
  */
 export async function findEncoder(folder: string, config: CheckpointConfig): Promise<string | undefined> {
@@ -19,8 +20,8 @@ export async function findEncoder(folder: string, config: CheckpointConfig): Pro
 }
 
 /**
- * The encoder of a checkpoint, as {@link findEncoder} finds it.
- * @throws CaptionerError `not-found`: it is a file that has to be named.
+ * Finds the encoder of a checkpoint as {@link findEncoder} does.
+ * @throws CaptionerError `not-found`: the file must be given explicitly.
  */
 export async function locateEncoder(folder: string, config: CheckpointConfig): Promise<string> {
   return (await findEncoder(folder, config)) ?? Promise.reject(unknownEncoder(folder, config));
@@ -34,7 +35,7 @@ function unknownEncoder(folder: string, { encoder }: CheckpointConfig): Captione
   );
 }
 
-/** The file with this checksum in a checkpoint that comes with the package. */
+/** The file with this checksum in a shipped checkpoint. */
 async function shippedEncoder(sha256: string): Promise<string | undefined> {
   const shipped = path.join(projectFolder, 'checkpoints');
   if (!existsSync(shipped)) return undefined;

@@ -1,6 +1,9 @@
 import { AttributeType, DataType, type Graph, type Node, type ValueInfo } from '../../onnx/protobuf.js';
 
-/** Nodes at the two ends of a network, which make it an encoder: planes of colours in, one vector of floats a photo out. */
+/**
+ * Nodes at both ends of a network that make it an encoder: colour planes in, one float vector per
+ * photo out.
+ */
 
 const node = (opType: string, input: string, output: string, ...attribute: Node['attribute'] & object): Node => ({
   ...{ name: output, opType, input: [input], output: [output], attribute },
@@ -10,9 +13,9 @@ const ints = (name: string, values: number[]) => ({ name, type: AttributeType.in
 const int = (name: string, value: number) => ({ name, type: AttributeType.int, i: value });
 
 /**
- * Lets a network of photos [N, S, S, 3] take [N, 3, S, S] instead.
+ * Makes a network of photos [N, S, S, 3] take [N, 3, S, S] instead.
  * @param graph changed in place.
- * @returns the name of its input.
+ * @returns the name of the new input.
  */
 export function takePlanes(graph: Graph, input: string): string {
   const planes = `${input}/planes`;
@@ -29,9 +32,10 @@ function inPlanes({ type }: ValueInfo, name: string): ValueInfo {
 }
 
 /**
- * Adds nodes that pool a network's output: the mean over its tokens, [N, T, D], or its places, [N, D, h, w].
+ * Adds nodes that pool a network's output: the mean over its tokens, [N, T, D], or its positions,
+ * [N, D, h, w].
  * @param graph changed in place.
- * @returns the name of what they give, [N, D].
+ * @returns the name of the pooled output, [N, D].
  */
 export function poolOutput(graph: Graph, output: string, rank: 3 | 4): string {
   const [channelsFirst, pooled, features] = ['channels-first', 'pooled', 'features'].map((end) => `${output}/${end}`);
@@ -45,7 +49,7 @@ export function poolOutput(graph: Graph, output: string, rank: 3 | 4): string {
 }
 
 /**
- * Adds a node that turns a value of half precision into floats.
+ * Adds a node that converts a half-precision value to floats.
  * @param graph changed in place.
  * @returns the name of the floats.
  */

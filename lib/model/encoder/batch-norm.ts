@@ -10,7 +10,7 @@ export interface BatchNorm {
   readonly variance: tf.Tensor1D;
 }
 
-/** All but the channels. */
+/** All axes but the channels. */
 const images = [0, 2, 3];
 
 /**

@@ -6,7 +6,7 @@ import { transposed } from '../../onnx/constants.js';
 import type { Parameter } from '../parameters.js';
 import { createVariables, disposeVariables, type Variables } from '../variables.js';
 
-/** A convolution without bias, batch normalisation, and ReLU where it says so. */
+/** A convolution without bias, batch normalisation, and optionally ReLU. */
 interface Layer {
   readonly name: string;
   readonly kernel: number;
@@ -15,18 +15,18 @@ interface Layer {
   readonly outputs: number;
 }
 
-/** Layers in turn; `residual`: what went in is added before the last ReLU (He et al. 2016). */
+/** A sequence of layers. `residual` adds the input before the last ReLU (He et al. 2016). */
 interface Block {
   readonly layers: readonly Layer[];
   readonly residual: boolean;
 }
 
-/** Keeps batch normalisation's division finite. */
+/** Term that keeps the division in batch normalisation finite. */
 export const epsilon = 1e-5;
 /** Decay of the running mean and variance. */
 const momentum = 0.98;
 
-/** Stages of residual blocks, each at half the resolution of what comes before. */
+/** Stages of residual blocks, each at half the resolution of the previous one. */
 const stages = 3;
 
 /** The network's blocks, from the photo to the last map: [N, 3, S, S] -> [N, 8 W, S / 32, S / 32]. */
@@ -39,7 +39,7 @@ function convNetBlocks({ width, blocks }: Pick<ConvNetConfig, 'width' | 'blocks'
     outputs,
   });
   const plain = (each: Layer): Block => ({ layers: [each], residual: false });
-  // The first layers, at high resolution, cost most in a convolutional network: the stem reduces it to a quarter at once.
+  // Layers at high resolution are the most expensive, so the stem reduces it to a quarter at once.
   const all = [plain(layer('stem/a', 7, 4, 3, width)), plain(layer('stem/b', 3, 1, width, width))];
   for (let s = 0; s < stages; s++) {
     const inputs = width * 2 ** s;
@@ -108,7 +108,8 @@ export class ConvNet {
   }
 
   /**
-   * Standardised features, as training compares them; the running means and variances take in those of the batch.
+   * Standardised features, as compared in training. The running means and variances are updated
+   * with those of the batch.
    * @param photos [N, 3, S, S]
    * @returns [N, D]
    */
@@ -154,8 +155,8 @@ export class ConvNet {
   }
 
   /**
-   * The network for use: each normalisation, with its running mean and variance, becomes part of the convolution before it, and
-   * features come in the teacher's units.
+   * The network for inference. Each normalisation, with its running mean and variance, is folded
+   * into the preceding convolution, and features are in the units of the teacher.
    */
   folded(): {
     readonly weights: Map<string, FoldedWeight>;
@@ -169,7 +170,7 @@ export class ConvNet {
       );
       const factor = scale.map((x, c) => x / Math.sqrt(variance[c] + epsilon));
       const folded = values(`${name}/kernel`).map((x, i) => x * factor[i % outputs]);
-      // As ONNX has filters: [outputs, inputs, height, width].
+      // The layout of filters in ONNX: [outputs, inputs, height, width].
       const stored = transposed({ shape: [kernel, kernel, inputs, outputs], data: folded }, [3, 2, 0, 1]);
       weights.set(`${name}/kernel`, stored);
       weights.set(`${name}/bias`, { shape: [1, outputs, 1, 1], data: shift.map((x, c) => x - mean[c] * factor[c]) });

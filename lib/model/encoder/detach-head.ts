@@ -18,42 +18,44 @@ export interface HeadlessNetwork {
   readonly dimension: number;
   /** S */
   readonly inputSize: number;
-  /** Photos per run: any number, as exported; any number, since its 1 was changed; or 1. */
+  /** Photos per run: any number, as exported; any number, after changing its 1; or 1. */
   readonly batch: 'any' | 'freed' | 'one';
 }
 
-/** Operators that may follow a classifier's last matrix. */
+/** Operators that may follow a classifier's last matrix product. */
 const afterHead = new Set([
   ...['Softmax', 'LogSoftmax', 'Sigmoid'],
   ...['Flatten', 'Reshape', 'Squeeze', 'Unsqueeze', 'Identity', 'Dropout', 'Cast'],
 ]);
 
-/** Operators that may stand between the pooling and the pooled features. */
+/** Operators that may occur between the pooling and the pooled features. */
 const afterPooling = new Set([
   ...['Flatten', 'Reshape', 'Squeeze', 'Unsqueeze', 'Identity', 'Dropout', 'Cast', 'Transpose'],
   ...['Relu', 'Clip', 'HardSwish', 'HardSigmoid', 'LeakyRelu', 'Elu', 'Tanh', 'BatchNormalization', 'Gemm', 'MatMul'],
 ]);
 
-/** With a constant, these change the scale and offset of values, not what they mean. */
+/** Operators that, with a constant, change only the scale and offset of values. */
 const arithmetic = new Set(['Add', 'Sub', 'Mul', 'Div']);
 
 /** Inputs of a photo without a fixed size. */
 const usualInputSize = 224;
 
 /**
- * Turns an ImageNet classifier into an encoder by cutting off its classifier, the last Gemm or MatMul with constant weights before the
- * output (perhaps followed by an Add, a Softmax, a Reshape and their like). What went into it are the pooled features; what went
- * into the pooling before that is the feature map. Only what the two need remains of the network.
+ * Turns an ImageNet classifier into an encoder by cutting off its head: the last Gemm or MatMul
+ * with constant weights before the output, possibly followed by an Add, a Softmax, a Reshape or
+ * similar. The input of the head is the pooled features; the input of the pooling before it is the
+ * feature map. Only the parts of the network that these two need are kept.
  *
- * A network without a head is taken as it is: its output `features` [N, D] and perhaps `map`, or another output [N, D]. Of tokens
- * [N, T, D] and of places [N, D, h, w] the features are the mean. A network of photos [N, S, S, 3] gets a Transpose in front, values
- * of half precision a Cast.
+ * A network without a head is used as it is: its output `features` [N, D] and possibly `map`, or
+ * another output [N, D]. Tokens [N, T, D] and positions [N, D, h, w] are averaged. A network of
+ * photos [N, S, S, 3] gets a Transpose in front; half-precision values get a Cast.
  *
- * @param bytes an .onnx file.
+ * @param bytes content of an .onnx file.
  * @param file its name, for messages.
- * @param free whether a network for one photo at a time is changed to take any number (see `freeBatch`).
- * @throws CaptionerError `corrupt`: it is not an ONNX model. `unsupported`: it is not a photo classifier that can be read; the
- *   message says what was looked for.
+ * @param free whether to make a network for one photo at a time accept any number (see
+ *   `freeBatch`).
+ * @throws CaptionerError `corrupt`: it is not an ONNX model. `unsupported`: it is not a photo
+ *   classifier that can be read; the message names the missing part.
  */
 export function detachHead(bytes: Uint8Array, file: string, free = true): HeadlessNetwork {
   const model = readModel(bytes, file);
@@ -81,12 +83,12 @@ export function detachHead(bytes: Uint8Array, file: string, free = true): Headle
   return { model: headlessModel, input, features, ...(map !== undefined && { map }), dimension, inputSize, batch };
 }
 
-/** A network's values that matter. */
+/** The relevant values of a network. */
 type Ends = Pick<HeadlessNetwork, 'features' | 'map' | 'dimension'>;
 
 /**
- * Features and map of a network.
- * @param graph gets nodes that pool what a network without a head gives for tokens or places.
+ * Finds features and map of a network.
+ * @param graph receives nodes that pool the tokens or positions of a network without a head.
  */
 function findEnds(graph: Graph, refuse: (reason: string) => CaptionerError): Ends {
   const reader = new GraphReader(graph);
@@ -104,10 +106,10 @@ function findEnds(graph: Graph, refuse: (reason: string) => CaptionerError): End
   return ends;
 }
 
-/** Names that exporters give to what describes a whole photo, the likeliest first. */
+/** Names that exporters give to the vector of a whole photo, the likeliest first. */
 const usualOutputs = ['features', 'pooler_output', 'image_embeds', 'embeddings', 'last_hidden_state'];
 
-/** Names of outputs that are classes, whatever computes them. */
+/** Names of outputs that hold classes, however they are computed. */
 const classNames = /class|logit|prob|score|softmax|label/i;
 
 /** Features and map of a network without a head: an output [N, D], or the mean of an output [N, T, D] or [N, D, h, w]. */
@@ -157,7 +159,7 @@ function photoInput(graph: GraphReader, refuse: (reason: string) => CaptionerErr
   return { input: name, inputSize: height || usualInputSize, fixedBatch: batch === 1, channelsLast };
 }
 
-/** The Gemm or MatMul that makes classes of features, or the reason why there is none. */
+/** The Gemm or MatMul that maps features to classes, or the reason why there is none. */
 function findHead(graph: GraphReader, outputs: readonly string[]): { node: Node } | { reason: string } {
   const met: string[] = [];
   for (const output of outputs) {
@@ -179,7 +181,7 @@ function findHead(graph: GraphReader, outputs: readonly string[]): { node: Node 
   return { reason };
 }
 
-/** The input of the pooling that `features` come from. */
+/** The input of the pooling that produces `features`. */
 function mapBefore(graph: GraphReader, features: string): string | undefined {
   let pooled = false;
   for (let value = features; ;) {
@@ -190,7 +192,7 @@ function mapBefore(graph: GraphReader, features: string): string | undefined {
       (['GlobalAveragePool', 'AveragePool'].includes(node.opType) ||
         (node.opType === 'ReduceMean' && isSpatial(graph, node)));
     if (pools) pooled = true;
-    // Means over height and over width may be two nodes.
+    // The means over height and width may be separate nodes.
     else if (pooled) return value;
     else if (!node || !(afterPooling.has(node.opType) || (arithmetic.has(node.opType) && data.length === 1)))
       return undefined;
@@ -205,7 +207,7 @@ function isSpatial(graph: GraphReader, node: Node): boolean {
   return axes !== undefined && axes.length > 0 && axes.every((axis) => [2, 3, -1, -2].includes(axis));
 }
 
-/** D of the head whose input is `features`: a dimension of its weights. */
+/** The dimension D of the head whose input is `features`, from the shape of its weights. */
 function headDimension(graph: GraphReader, features: string): number {
   const head = graph.consumers(features).find(({ opType }) => opType === 'Gemm' || opType === 'MatMul')!;
   const dims = graph.shape(head.input![1]);

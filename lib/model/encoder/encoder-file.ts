@@ -4,9 +4,10 @@ import { CaptionerError } from '../../errors.js';
 const Triple = z.tuple([z.number(), z.number(), z.number()]);
 
 /**
- * The metadata of an encoder's ONNX file. A file that says this needs no head cut off, nothing found out and no registry: its
- * input is `input` [N, 3, inputSize, inputSize] for any N, its output `features` [N, dimension], and where `map` says so, the map
- * before pooling, `map` [N, C, h, w].
+ * The metadata of an encoder's ONNX file. A file with metadata needs no head detached, no detection
+ * and no registry. Its input is `input` [N, 3, inputSize, inputSize] for any N and its output
+ * `features` [N, dimension]. If `map` is true, it also has the map before pooling, `map` [N, C, h,
+ * w].
  */
 export const EncoderMetadata = z.object({
   /** The name recorded with features. */
@@ -29,8 +30,8 @@ export const encoderValues = { input: 'input', features: 'features', map: 'map' 
 const key = 'captioner.encoder';
 
 /**
- * Writes metadata into an ONNX file, in place of what it said before; all else stays as it is, byte for byte. They become an entry
- * of its `metadata_props`, which ONNX Runtime and other tools show.
+ * Writes metadata into an ONNX file, replacing earlier metadata and keeping all other bytes. They
+ * are an entry of its `metadata_props`, which ONNX Runtime and other tools display.
  */
 export function writeEncoderMetadata(bytes: Uint8Array, metadata: z.input<typeof EncoderMetadata>): Uint8Array {
   const kept = fieldsOf(bytes)
@@ -41,11 +42,11 @@ export function writeEncoderMetadata(bytes: Uint8Array, metadata: z.input<typeof
 }
 
 /**
- * Reads the metadata of an encoder's file; undefined where it has none. Only the outermost fields of the file are looked at, a
- * dozen or so: that takes no time, and no library.
+ * Reads the metadata of an encoder's file; undefined if it has none. Only the dozen or so outermost
+ * fields of the file are read, which takes no noticeable time and no library.
  *
  * @param file its name, for messages.
- * @throws CaptionerError `corrupt`: it says something else than {@link EncoderMetadata}.
+ * @throws CaptionerError `corrupt`: the metadata do not match {@link EncoderMetadata}.
  */
 export function readEncoderMetadata(bytes: Uint8Array, file: string): EncoderMetadata | undefined {
   const entry = fieldsOf(bytes)
@@ -106,7 +107,7 @@ function fieldsOf(bytes: Uint8Array): Field[] {
   return fields;
 }
 
-/** The key and value of a field that is such an entry. */
+/** The key and value of a field that is an entry of `metadata_props`. */
 function entryOf({ id, content }: Field): { key: string; value: string } | undefined {
   if (id !== metadataProps || !content) return undefined;
   const parts = fieldsOf(content);

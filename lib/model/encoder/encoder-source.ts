@@ -7,14 +7,14 @@ import type { FetchOptions } from '../../files/mirror.js';
 import { readEncoderMetadata } from './encoder-file.js';
 import { encoderFile, encoderOfFile, encoders, registeredEncoder, type Normalisation } from './registry.js';
 
-/** An encoder's file, and what is known of it without a look at its graph. */
+/** An encoder's file, and the facts about it that need no look at its graph. */
 export interface EncoderSource {
   /** Its path, or another name for messages. */
   readonly file: string;
   readonly bytes: Uint8Array;
   readonly sha256: string;
   readonly name: string;
-  /** From the registry, or from what the file says of itself. */
+  /** Facts from the registry or the metadata of the file. */
   readonly known?: Normalisation & { readonly dimension: number; readonly inputSize: number; readonly map?: boolean };
   /** Whether it has the inputs and outputs of `encoderValues`, and no head. */
   readonly headless: boolean;
@@ -23,9 +23,11 @@ export interface EncoderSource {
 }
 
 /**
- * Reads an encoder's file, and the files beside it that hold its weights, where there are some.
- * @param nameOrPath a name of the registry, whose file is downloaded where it isn't yet, or an ONNX file's path.
- * @throws CaptionerError `bad-option`: no such name. `not-found`, `bad-input`: no such file. `download`. `corrupt`.
+ * Reads an encoder's file, and any files beside it that hold its weights.
+ * @param nameOrPath a name of the registry, whose file is downloaded if necessary, or the path of
+ *   an ONNX file.
+ * @throws CaptionerError `bad-option`: there is no such name. `not-found`, `bad-input`: there is no
+ *   such file. `download`. `corrupt`.
  */
 export async function readEncoder(nameOrPath: string, options: FetchOptions = {}): Promise<EncoderSource> {
   const file = await locate(nameOrPath, options);

@@ -11,34 +11,38 @@ import { imagenet, type Normalisation } from './registry.js';
 import { loadClassifier, loadHeadless, type LoadedNetwork } from './load-network.js';
 
 export interface EncoderOptions {
-  /** Where downloaded encoders are kept; the operating system's cache folder where it is left out. */
+  /** Folder for downloaded encoders. Default: the cache folder of the operating system. */
   readonly cacheFolder?: string;
-  /** Sees a download. */
+  /** Reports the progress of a download. */
   readonly progress?: ProgressReporter;
   readonly signal?: AbortSignal;
-  /** Threads of one run; all cores where it is left out. */
+  /** Threads per run. Default: all cores. */
   readonly threads?: number;
   /**
-   * Photos in one run of the network, at most; more are done in several runs. Few at a time are faster on a CPU, whose caches then
-   * hold what passes between layers, and take less memory. Default: that of `ExtractionConfig`.
+   * Maximum number of photos per run of the network; more photos take several runs. Small runs are
+   * faster on a CPU, because the values between layers fit its caches, and take less memory.
+   * Default: that of `ExtractionConfig`.
    */
   readonly batchSize?: number;
   /** Views of a photo whose features are averaged: see `viewsOfPhoto`. Default: `one`, the photo alone. */
   readonly views?: PhotoViews;
-  /** For networks that aren't in the registry and were not trained with ImageNet's mean and deviation. */
+  /**
+   * Normalisation for networks outside the registry that were not trained with ImageNet's mean and
+   * deviation.
+   */
   readonly normalisation?: Normalisation;
 }
 
 /** A pretrained convolutional network without its classifier: it turns photos into feature vectors. */
 export class Encoder {
-  /** A spare input, so that not every run allocates one. */
+  /** An input array reused between runs. */
   private input?: Float32Array;
 
   private constructor(
     readonly identity: EncoderIdentity,
     /** Views of a photo whose features are averaged. */
     readonly views: PhotoViews,
-    /** Width and height of what the network sees, in pixels. */
+    /** Width and height of the input of the network, in pixels. */
     private readonly size: number,
     private readonly network: LoadedNetwork['network'],
     private readonly normalisation: Normalisation,
@@ -48,18 +52,20 @@ export class Encoder {
   ) {}
 
   /**
-   * Loads an encoder of the registry by name, downloading it where it isn't yet, or any ONNX file by its path: an encoder that
-   * says of itself that it is one (see `EncoderMetadata`), or a classifier, whose head is detached (see `detachHead`).
+   * Loads an encoder of the registry by name, downloading it if necessary, or any ONNX file by
+   * path: an encoder with metadata (see `EncoderMetadata`), or a classifier, whose head is detached
+   * (see `detachHead`).
    *
-   * @throws CaptionerError `bad-option`: no such name. `not-found`: no such file. `download`: it cannot be fetched.
-   *   `corrupt`: the file is damaged. `unsupported`: it is not a usable photo classifier.
+   * @throws CaptionerError `bad-option`: there is no such name. `not-found`: there is no such file.
+   *   `download`: it cannot be fetched. `corrupt`: the file is damaged. `unsupported`: it is not a
+   *   usable photo classifier.
    */
   static async load(nameOrPath: string, options: EncoderOptions = {}): Promise<Encoder> {
     return await Encoder.open(await readEncoder(nameOrPath, options), options);
   }
 
   /**
-   * The encoder in a file that was read, or made.
+   * Creates the encoder from the content of a file.
    * @throws CaptionerError `corrupt`, `unsupported`
    */
   static async open(source: EncoderSource, options: EncoderOptions = {}): Promise<Encoder> {
@@ -83,7 +89,10 @@ export class Encoder {
     );
   }
 
-  /** Width and height of the photos it takes, in pixels: for `crops`, more than the network sees at a time. */
+  /**
+   * Width and height of the photos it takes, in pixels. For `crops` this is more than the input of
+   * the network.
+   */
   get inputSize(): number {
     return decodedSize(this.views, this.size);
   }
@@ -117,7 +126,7 @@ export class Encoder {
     return means;
   }
 
-  /** The network's features of what it sees, [N, D]. */
+  /** The network's features of its inputs, [N, D]. */
   private async pooled(photos: readonly Uint8Array[]): Promise<Float32Array> {
     const features = new Float32Array(photos.length * this.dimension); // [N, D]
     await this.run(photos, this.network.features, (output, first, count) => {
@@ -133,9 +142,10 @@ export class Encoder {
   }
 
   /**
-   * The map before pooling: C features at each of h x w places. Of the whole photo, whatever other views there are.
-   * @param photos as for {@link Encoder.features}
-   * @throws CaptionerError `unsupported` when the network has none.
+   * The map before pooling: C features at each of h x w positions. It always covers the whole
+   * photo, regardless of the views.
+   * @param photos as for {@link Encoder.features}.
+   * @throws CaptionerError `unsupported` if the network has no such map.
    */
   async featureMap(
     photos: readonly Uint8Array[],
@@ -185,7 +195,7 @@ export class Encoder {
   }
 }
 
-/** The mean of each `count` rows that follow each other, [N * count, D] -> [N, D]. */
+/** The mean of each group of `count` consecutive rows, [N * count, D] -> [N, D]. */
 function meansOfRows(rows: Float32Array, count: number, dimension: number): Float32Array {
   return Float32Array.from({ length: rows.length / count }, (_, i) => {
     const first = Math.floor(i / dimension) * count * dimension + (i % dimension);

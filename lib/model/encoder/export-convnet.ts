@@ -8,10 +8,10 @@ import { imagenet } from './registry.js';
 import { createVariable, disposeVariables } from '../variables.js';
 
 /**
- * Writes a network as an ONNX file for use as an encoder, which says of itself what it is. Its batch normalisations have become part
- * of the convolutions before them. Needs the 'onnx' backend.
+ * Writes a network as an ONNX file with metadata, for use as an encoder. Its batch normalisations
+ * are folded into the preceding convolutions. Needs the 'onnx' backend.
  *
- * @param name what features will say they come from.
+ * @param name encoder name recorded with features.
  * @param inputSize width and height of its photos.
  */
 export function exportConvNet(network: ConvNet, name: string, inputSize: number): Uint8Array {

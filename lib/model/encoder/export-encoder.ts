@@ -5,11 +5,12 @@ import { GraphReader } from '../../onnx/graph-reader.js';
 import type { TrainableEncoder } from './trainable-encoder.js';
 
 /**
- * Writes an encoder with its weights of now: the graph that it was read from, with its weights replaced. Weights that were
- * initialisers are stored in the precision that they had; those that nodes made of others (of 16 or 8 bits) become initialisers of
- * float32, and the nodes go. The file says of itself what it is: see `EncoderMetadata`.
+ * Writes an encoder with its current weights: the graph it was read from, with the weights
+ * replaced. Weights that were initialisers keep their precision. Weights that nodes computed from
+ * others (of 16 or 8 bits) become float32 initialisers, and the nodes are removed. The file has
+ * metadata; see `EncoderMetadata`.
  *
- * @param name the encoder's from now on: it is another one.
+ * @param name new name of the encoder, which differs from the original.
  */
 export function exportEncoder(encoder: TrainableEncoder, name: string): Uint8Array {
   const { values, dimension, inputSize, normalisation, layouts, variables } = encoder;
@@ -42,7 +43,7 @@ function replaceWeight(graph: Graph, name: string, data: Float32Array): void {
   }
 }
 
-/** Gives a value another name; the value that had it gets a new one. */
+/** Renames a value. A value that already has the name gets a new one. */
 function rename(graph: Graph, from: string, to: string): void {
   if (from === to) return;
   const renamed = (name: string) => (name === from ? to : name === to ? `${to}#` : name);

@@ -6,7 +6,7 @@ import type { EncoderSource } from './encoder-source.js';
 import { floatConstant, transposed } from '../../onnx/constants.js';
 import { GraphReader } from '../../onnx/graph-reader.js';
 
-/** A network as its encoder's file has it. */
+/** A network read from its encoder file. */
 export interface ImportedConvNet {
   readonly network: ConvNetConfig;
   /** Length of a feature vector. */
@@ -16,10 +16,11 @@ export interface ImportedConvNet {
 }
 
 /**
- * Reads a network from the ONNX file that `exportConvNet` wrote of it, with weights of any precision. The file has no normalisations
- * any more: as they are not known, each does nothing, until `ConvNet.calibrate` has seen photos.
+ * Reads a network from the ONNX file that `exportConvNet` wrote, with weights of any precision. The
+ * file has no normalisations, so each is the identity until `ConvNet.calibrate` has seen photos.
  *
- * @throws CaptionerError `mismatch`: another network's file. `corrupt`: no ONNX model.
+ * @throws CaptionerError `mismatch`: the file of another network. `corrupt`: it is not an ONNX
+ *   model.
  */
 export function importConvNet({ bytes, file, known }: EncoderSource): ImportedConvNet {
   const { graph } = decodeModel(bytes);

@@ -12,7 +12,8 @@ export interface LoadedNetwork {
 }
 
 /**
- * A headless file of the registry, or one that says of itself what it is: nothing needs to be detached, or found out.
+ * Loads a headless file: one of the registry, or one with metadata of its own. Nothing needs to be
+ * detached or detected.
  * @throws CaptionerError `corrupt`: it is damaged, or has other inputs and outputs.
  */
 export async function loadHeadless(
@@ -33,8 +34,9 @@ export async function loadHeadless(
 }
 
 /**
- * A classifier: its head is detached, and it is tried whether it takes several photos at a time.
- * @param trusted that a network made for any number of photos takes them, as those of the registry do.
+ * Loads a classifier: detaches its head and tests whether it accepts several photos at a time.
+ * @param trusted whether to trust, without a test, that a network exported for any number of photos
+ *   accepts them, as those of the registry do.
  */
 export async function loadClassifier(
   bytes: Uint8Array,
@@ -42,7 +44,7 @@ export async function loadClassifier(
   trusted: boolean,
   threads?: number,
 ): Promise<LoadedNetwork> {
-  // Reading and rewriting ONNX takes protobufjs, which a captioner that starts with a headless network need not load.
+  // Rewriting ONNX needs protobufjs. A captioner with a headless network never loads it.
   const { detachHead } = await import('./detach-head.js');
   const { model, ...network } = detachHead(bytes, file);
   const session = await createSession(model, file, threads);
@@ -68,7 +70,7 @@ async function createSession(model: Uint8Array, file: string, threads?: number):
     return await onnxRuntime().InferenceSession.create(model, {
       ...sessionThreads(threads),
       extra: { session: shortWaits },
-      // Errors are thrown; what ONNX Runtime writes to stderr besides helps nobody.
+      // Errors are thrown. The additional output of ONNX Runtime on stderr helps nobody.
       logSeverityLevel: 4,
     });
   } catch (error) {
@@ -77,7 +79,7 @@ async function createSession(model: Uint8Array, file: string, threads?: number):
   }
 }
 
-/** The features of some made-up photos, or the error that there was. */
+/** The features of synthetic photos, or the error that occurred. */
 async function run(
   session: InferenceSession,
   { input, features, inputSize }: LoadedNetwork['network'],

@@ -2,8 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { OnnxNode } from './onnx-node.js';
 
 /**
- * Convolutions and poolings of ONNX in TensorFlow.js: https://onnx.ai/onnx/operators/onnx__Conv.html. Maps are [N, C, h, w]; what
- * TensorFlow.js can only do channels last is done so in between.
+ * Convolutions and poolings of ONNX in TensorFlow.js:
+ * https://onnx.ai/onnx/operators/onnx__Conv.html. Maps are [N, C, h, w]. Operations that
+ * TensorFlow.js supports only with channels last are transposed before and after.
  */
 
 /** The movement of a window over a map: [down, across] each; padding is [[above, below], [left, right]]. */
@@ -62,7 +63,7 @@ export function averagePool(x: tf.Tensor4D, node: OnnxNode): tf.Tensor4D {
   const means = isPadded ? pool(x) : channelsLast(x, (last) => tf.avgPool(last, [...kernel], strides, 'valid'));
   if (!isPadded || (node.int('count_include_pad', 0) === 1 && node.int('ceil_mode', 0) === 0)) return means;
   if (node.int('count_include_pad', 0) === 1) throw node.refusal('counts padding, and has ceil_mode');
-  // The mean excludes padding; the gradient of TensorFlow.js' own pooling does not.
+  // The mean excludes padding, unlike the gradient of TensorFlow.js' own pooling.
   return tf.div(means, pool(tf.ones([1, 1, x.shape[2], x.shape[3]])));
 }
 
@@ -93,7 +94,10 @@ function windowOf(node: OnnxNode, x: tf.Tensor4D, kernel: readonly [number, numb
   return { kernel, strides: [strides[0], strides[1]], pads: [pads[0], pads[1]] };
 }
 
-/** Pads a map. Equal padding on all sides is left to TensorFlow.js; other padding is put around the map. */
+/**
+ * Pads a map. TensorFlow.js applies equal padding on all sides itself; other padding is added to
+ * the map.
+ */
 function padded(x: tf.Tensor4D, window: Window, value: number): { map: tf.Tensor4D; pad: number | 'valid' } {
   const { kernel, strides, pads } = window;
   const sizes = pads.flat();

@@ -1,7 +1,7 @@
 import { numbers, type Node } from '../../onnx/protobuf.js';
 import { CaptionerError } from '../../errors.js';
 
-/** A node of an ONNX graph, its attributes read by name. */
+/** A node of an ONNX graph, with access to its attributes by name. */
 export class OnnxNode {
   readonly operator: string;
   readonly inputs: readonly string[];
@@ -9,7 +9,7 @@ export class OnnxNode {
 
   constructor(
     private readonly node: Node,
-    /** The file that it is in, for messages. */
+    /** The file of the graph, for messages. */
     private readonly file: string,
   ) {
     this.operator = node.opType;
@@ -37,7 +37,7 @@ export class OnnxNode {
     return this.has(name) ? Buffer.from(this.attribute(name)!.s ?? []).toString('utf8') : otherwise;
   }
 
-  /** An error `unsupported` that says what is wrong with this node, and what else can be done. */
+  /** An `unsupported` error that names the fault of this node and an alternative. */
   refusal(reason: string): CaptionerError {
     const name = this.node.name
       ? `${this.operator} '${this.node.name}'`

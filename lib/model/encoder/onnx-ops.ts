@@ -2,13 +2,16 @@ import * as tf from '@tensorflow/tfjs-core';
 import { averagePool, convolution, convolutionLayout, maxPool } from './onnx-convolution.js';
 import type { OnnxNode } from './onnx-node.js';
 
-/** Integers that shapes are computed from: known when a graph is traced. At most one axis, so it does not matter which. */
+/**
+ * Integers for computing shapes, known when a graph is traced. They have at most one axis, so the
+ * layout does not matter.
+ */
 export type Integers = readonly number[];
 
 /** A value that flows between nodes. */
 export type Value = tf.Tensor | Integers;
 
-/** The layout of a weight in a TensorFlow.js variable: its shape, then the order of the axes. */
+/** Layout of a weight in a TensorFlow.js variable: its shape, then the order of the axes. */
 export interface Layout {
   readonly shape: readonly number[];
   readonly order: readonly number[];
@@ -16,9 +19,9 @@ export interface Layout {
 
 /** An operator of ONNX (https://onnx.ai/onnx/operators/) as TensorFlow.js operations. */
 export interface Operator {
-  /** Layouts of those of its inputs that are weights, if they are constants: given the inputs' shapes. */
+  /** Layouts of the inputs that are constant weights, given the shapes of the inputs. */
   readonly weights?: (node: OnnxNode, shapes: readonly (readonly number[] | undefined)[]) => (Layout | undefined)[];
-  /** Whether it is what people count as a layer. */
+  /** Whether it counts as a layer. */
   readonly layer?: true;
   readonly run: (inputs: readonly Value[], node: OnnxNode) => Value;
 }
@@ -30,7 +33,9 @@ type Weights = NonNullable<Operator['weights']>;
 const plain = (shape: readonly number[] | undefined): Layout | undefined =>
   shape && { shape, order: shape.map((_, i) => i) };
 
-/** Constants of one number belong to a formula; others were learned. */
+/**
+ * Layouts of the learned constants. Constants of one number are part of a formula and have none.
+ */
 const plainArrays: Weights = (_, shapes) =>
   shapes.map((shape) => (shape && shape.some((d) => d > 1) ? plain(shape) : undefined));
 
@@ -42,7 +47,7 @@ const tensors = (run: Run, rest: Omit<Operator, 'run'> = {}): Operator => ({
   ...rest,
 });
 
-/** An operator that reads integers besides: axes or a shape, which older files have as an attribute. */
+/** An operator that also reads integers: axes or a shape, which are attributes in older files. */
 const withIntegers = (
   name: string,
   run: (x: tf.Tensor, integers: Integers | undefined, node: OnnxNode) => tf.Tensor,
@@ -92,7 +97,7 @@ export const operators: Readonly<Record<string, Operator>> = {
       const shift = tf.sub(offset, tf.mul(mean, slope)); // [C]
       return tf.add(tf.mul(x, tf.reshape(slope, channels)), tf.reshape(shift, channels)); // [N, C, …]
     },
-    // Its mean and variance stay those of the data that the network was first trained on.
+    // Mean and variance remain those of the original training data.
     { weights: (_, [, scale, offset]) => [undefined, plain(scale), plain(offset)] },
   ),
   Gemm: tensors(

@@ -47,7 +47,10 @@ function fromZoo(
   };
 }
 
-/** The encoders that are known by name: files of the ONNX Model Zoo (https://github.com/onnx/models), trained on ImageNet. */
+/**
+ * The encoders known by name: files of the ONNX Model Zoo (https://github.com/onnx/models), trained
+ * on ImageNet.
+ */
 export const encoders: readonly RegisteredEncoder[] = [
   fromZoo(
     'resnet18',
@@ -98,7 +101,9 @@ export const encoders: readonly RegisteredEncoder[] = [
   ),
 ];
 
-/** The registered encoder of that name. @throws CaptionerError `bad-option` with the names that there are. */
+/**
+ * The registered encoder of that name. @throws CaptionerError `bad-option` listing the valid names.
+ */
 export function registeredEncoder(name: string): RegisteredEncoder {
   const encoder = encoders.find((candidate) => candidate.name === name);
   if (encoder) return encoder;
@@ -125,16 +130,17 @@ export function isSameNetwork(a: EncoderIdentity, b: EncoderIdentity): boolean {
 }
 
 /**
- * The path of an encoder's verified file, downloaded where it isn't on this machine yet.
- * A mirror may have it as a classifier, `models/mobilenetv2-7.onnx`, or headless, `models/mobilenetv2-features.onnx`.
+ * The path of an encoder's verified file, downloaded if it is not yet on this machine. A mirror may
+ * provide it as a classifier, `models/mobilenetv2-7.onnx`, or headless,
+ * `models/mobilenetv2-features.onnx`.
  *
- * @throws CaptionerError `download` when it cannot be fetched.
+ * @throws CaptionerError `download` if it cannot be fetched.
  */
 export async function encoderFile(encoder: RegisteredEncoder, options: FetchOptions = {}): Promise<string> {
   return await fetchFile(filesOf(encoder), options);
 }
 
-/** Where an encoder would come from: a mirror's folder, the cache, or a download. */
+/** The source of an encoder: a folder of a mirror, the cache, or a download. */
 export function encoderSource(encoder: RegisteredEncoder, options: FetchOptions = {}): FileSource {
   return sourceOf(filesOf(encoder), options);
 }

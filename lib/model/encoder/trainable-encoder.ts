@@ -11,24 +11,25 @@ import { OnnxNode } from './onnx-node.js';
 import { operators, type Layout, type Operator, type Value } from './onnx-ops.js';
 import { createVariable, disposeVariables, type Variables } from '../variables.js';
 
-/** A node as it runs. */
+/** An executable node. */
 interface Step {
   readonly node: OnnxNode;
   readonly operator: Operator;
 }
 
 export interface TrainableEncoderOptions {
-  /** Layers that are trained, the last ones before the features; 0: all. */
+  /** Number of trained layers, counted back from the features; 0 trains all. */
   readonly layers?: number;
-  /** For networks that neither the registry nor their file knows it of. */
+  /** Normalisation for networks whose registry entry or file does not give it. */
   readonly normalisation?: Normalisation;
   /** Values of variables to resume from, by name, in place of the file's. */
   readonly weights?: ReadonlyMap<string, { readonly data: Float32Array }>;
 }
 
 /**
- * An encoder whose weights are TensorFlow.js variables: a pretrained network read from its ONNX file, to be trained further.
- * Batch normalisation stays as it is at inference: its mean and variance are constants, its scale and offset are trained.
+ * An encoder whose weights are TensorFlow.js variables: a pretrained network read from its ONNX
+ * file for further training. Batch normalisation behaves as at inference: its mean and variance are
+ * constants, its scale and offset are trained.
  */
 export class TrainableEncoder {
   /** Every weight by the name of its value in the file, in TensorFlow.js' layout; those that are `trainable` are for the optimiser. */
@@ -120,7 +121,9 @@ export class TrainableEncoder {
     return this.integers.get(name) ?? this.variables[name];
   }
 
-  /** Finds the weights, and which layer, counted from 1, each belongs to; what else is constant is kept as it is. */
+  /**
+   * Finds the weights and the layer of each, counted from 1. Other constants are kept unchanged.
+   */
   private readConstants(graph: GraphReader) {
     const found = new Map<string, { constant: Constant; layout: Layout; layer: number }>();
     let layer = 0;
@@ -149,7 +152,7 @@ export class TrainableEncoder {
   }
 }
 
-/** The nodes that compute something that is not the same for every photo, in their order. */
+/** The nodes whose results depend on the photo, in order. */
 function stepsOf(graph: Graph, values: GraphReader, file: string): Step[] {
   return (graph.node ?? [])
     .filter((node) => (node.output ?? []).some((name) => !isRead(values, name)))

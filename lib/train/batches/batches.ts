@@ -34,7 +34,7 @@ export interface CaptionBatch {
   readonly targets: Int32Array;
   /** 1 / words at words, 0 at padding, [T * B]: the weights of the mean per word. */
   readonly weights: Float32Array;
-  /** Words, padding not counted. */
+  /** Number of words, excluding padding. */
   readonly words: number;
 }
 
@@ -53,8 +53,9 @@ export function examplesOf({ id, captions }: EncodedPhoto, maxLength: number): E
 }
 
 /**
- * At most `most` lengths to pad captions to, chosen so that padding all `lengths` to the next of them takes the least padding.
- * Ascending; the last is the greatest of `lengths`. (Each length is a graph to compile; each padded word is wasted work.)
+ * At most `most` lengths to pad captions to, in ascending order, chosen to minimise the padding of
+ * all `lengths` to the next one. The last is the greatest of `lengths`. (Each length is a graph to
+ * compile; each padded word is wasted work.)
  */
 export function bucketLengths(lengths: Iterable<number>, most = 6): number[] {
   const counts = new Map<number, number>();
@@ -81,9 +82,10 @@ export function bucketLengths(lengths: Iterable<number>, most = 6): number[] {
 }
 
 /**
- * The batches of an epoch: which captions, in which order. Depends on the seed and the number of the epoch alone, so a resumed run
- * finds the same. Captions of similar length go together; those left over when all buckets are filled share the last batches, so
- * that their number is always the number of examples / `batchSize`, rounded up.
+ * The batches of an epoch: which captions, in which order. They depend only on the seed and the
+ * number of the epoch, so a resumed run gets the same ones. Captions of similar length share a
+ * batch. Captions left over when all buckets are filled share the last batches, so the number of
+ * batches is always the number of examples / `batchSize`, rounded up.
  */
 export function planEpoch(
   photos: readonly EncodedPhoto[],

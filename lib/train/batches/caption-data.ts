@@ -44,15 +44,16 @@ export interface CaptionSource {
   readonly tokenized: TokenizedData;
   readonly vocabulary: Vocabulary;
   readonly decoder: Pick<DecoderConfig, 'embeddings' | 'vectors'>;
-  /** Whether the decoder was trained before: it can then do without its vectors. */
+  /** Whether the decoder was trained before; it can then work without its vectors. */
   readonly trained: boolean;
-  /** The most dev photos that epochs are judged by; 0 is all. */
+  /** Maximum number of dev photos that epochs are judged by; 0 for all. */
   readonly validatePhotos: number;
 }
 
 /**
- * Turns captions into word ids. With pretrained vectors, a word outside the vocabulary becomes the most similar one inside it.
- * @throws CaptionerError what `loadVectors` throws, unless the decoder can do without.
+ * Converts captions to word ids. With pretrained vectors, a word outside the vocabulary becomes the
+ * most similar one inside it.
+ * @throws CaptionerError as `loadVectors` does, unless the decoder can work without vectors.
  */
 export async function encodeCaptions(source: CaptionSource, { warn, progress }: Reporting): Promise<CaptionData> {
   const { tokenized, vocabulary, decoder, trained, validatePhotos } = source;

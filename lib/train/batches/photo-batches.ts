@@ -8,7 +8,10 @@ import type { PhotoWithCaptions } from './caption-data.js';
 import { Prefetcher } from './prefetcher.js';
 import { examplesOf, fillCaptions, groupByLength, type CaptionBatch, type Example } from './batches.js';
 
-/** Photos that go together, each with some of its captions, and how many words T those are padded to. */
+/**
+ * The photos of a batch, each with some of its captions, and the number of words T that these are
+ * padded to.
+ */
 export interface PhotoPlan {
   readonly length: number;
   /** At most P. */
@@ -19,15 +22,16 @@ export interface PhotoPlan {
 export interface PhotoBatch extends CaptionBatch {
   /** Normalised, [P, 3, S, S]. */
   readonly photos: Float32Array;
-  /** Which photo each caption is of, [P * K]. */
+  /** Index of the photo of each caption, [P * K]. */
   readonly rows: Int32Array;
 }
 
 type BatchConfig = Pick<FinetuneConfig, 'photosPerBatch' | 'captionsPerPhoto' | 'maxLength' | 'seed' | 'augment'>;
 
 /**
- * The batches of an epoch: which photos, in which order, with which of their captions. Depends on the seed and the number of the
- * epoch alone. Photos whose longest captions are of like length go together.
+ * The batches of an epoch: which photos, in which order, with which of their captions. They depend
+ * only on the seed and the number of the epoch. Photos whose longest captions are of similar length
+ * share a batch.
  */
 export function planPhotos(
   photos: readonly PhotoWithCaptions[],
@@ -46,7 +50,10 @@ export function planPhotos(
 
 export const longest = (examples: readonly Example[]) => Math.max(...examples.map(({ targets }) => targets.length));
 
-/** Parts of a photo of at least 70 % of its area, hardly stretched, half of them mirrored, with slightly other colours. */
+/**
+ * Range of random views: at least 70 % of the area, slightly stretched, half of them mirrored, with
+ * slightly changed colours.
+ */
 const mildViews = { minArea: 0.7, maxStretch: 1.2, mirror: true, colour: 0.1 };
 
 /** Decodes the photos of batches, those of the next one while a step runs. */
@@ -75,7 +82,7 @@ export class PhotoReader {
     return await batch;
   }
 
-  /** Waits until nothing is decoded any more. */
+  /** Waits until all decoding has ended. */
   async close(): Promise<void> {
     await this.ahead.close();
   }

@@ -2,7 +2,9 @@
 export class Prefetcher<Key, Value> {
   private readonly begun = new Map<Key, Promise<Value>>();
 
-  /** Begins what {@link take} will ask for. An error surfaces when the result is taken. */
+  /**
+   * Begins work whose result {@link take} will request. An error surfaces when the result is taken.
+   */
   begin(key: Key, work: () => Promise<Value>): void {
     if (this.begun.has(key)) return;
     const coming = work();
@@ -10,7 +12,7 @@ export class Prefetcher<Key, Value> {
     this.begun.set(key, coming);
   }
 
-  /** Takes the result, once; begins the work now if it was not begun. */
+  /** Takes the result, once. Begins the work now if it has not begun. */
   take(key: Key, work: () => Promise<Value>): Promise<Value> {
     const value = this.begun.get(key) ?? work();
     this.begun.delete(key);

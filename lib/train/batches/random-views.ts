@@ -36,7 +36,10 @@ export class RandomViews {
     return viewId(photo, numbers[random.integer(numbers.length)]);
   }
 
-  /** The batches of an epoch with a row for each caption, drawn again in each epoch; depends on the seed and the number of the epoch alone. */
+  /**
+   * The batches of an epoch with a row for each caption, drawn again in each epoch. They depend
+   * only on the seed and the number of the epoch.
+   */
   drawAll(plans: readonly BatchPlan[], epoch: number, { seed }: Pick<TrainingConfig, 'seed'>): BatchPlan[] {
     const random = new Random(seed, epoch, 5);
     return plans.map(({ length, examples }) => ({

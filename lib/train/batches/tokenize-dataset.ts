@@ -72,11 +72,12 @@ export function buildVocabulary({ train }: TokenizedData, config: Partial<Vocabu
   return Vocabulary.build(captions, parseConfig(VocabularyConfig, config));
 }
 
-/** Share of unknown words above which captions can't be learned. */
+/** Share of unknown words above which captions cannot be learned. */
 const mostUnknown = 0.8;
 
 /**
- * Refuses to learn captions nearly all of whose words are unknown: a decoder would learn to write `<unk>`, which captions leave out.
+ * Refuses captions whose words are nearly all unknown: a decoder would learn to write `<unk>`,
+ * which captions leave out.
  * @param options.given whether the vocabulary was not built from these captions.
  * @throws CaptionerError `bad-input`
  */

@@ -25,8 +25,9 @@ export class ScheduledSampling {
   }
 
   /**
-   * @param share of the words after the first that are replaced, on average.
-   * @returns the batch with other words to read and the same to say.
+   * Replaces words of a batch.
+   * @param share of the words after the first to replace, on average.
+   * @returns the batch with other input words and the same targets.
    */
   async mix(batch: Batch, share: number, random: Random): Promise<Batch> {
     if (share === 0) return batch;

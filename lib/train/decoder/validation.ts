@@ -18,7 +18,7 @@ export interface ValidationData {
   readonly vocabulary: Vocabulary;
 }
 
-/** The most lengths that dev captions are padded to. */
+/** Maximum number of lengths that dev captions are padded to. */
 const LENGTHS = 4;
 
 /** The judge of an epoch: the loss on the dev captions, and the scores of captions written for the dev photos. */

@@ -20,9 +20,10 @@ export interface DistillationPhotos {
 const heldOut = 20;
 
 /**
- * The photos of several data sets. Where a data set has splits, its train photos are learned from, its dev photos measured by, and its
- * test photos left alone; of photos without a split, every twentieth is measured by if there are no dev photos at all.
- * @throws CaptionerError `bad-input`: none to learn from.
+ * The photos of several data sets. Where a data set has splits, its train photos are for learning,
+ * its dev photos for measuring, and its test photos are not used. If there are no dev photos at
+ * all, every twentieth photo without a split is for measuring.
+ * @throws CaptionerError `bad-input`: there are no photos to learn from.
  */
 export function distillationPhotos(manifests: readonly Manifest[]): DistillationPhotos {
   const all = manifests.flatMap(({ name, photos }) =>
@@ -54,12 +55,12 @@ export class TeacherViews {
     },
   ) {}
 
-  /** The train photos as epoch `epoch` sees them; those that cannot be decoded are left out. */
+  /** The train photos in the views of epoch `epoch`, without those that cannot be decoded. */
   async round(epoch: number): Promise<{ photos: readonly PhotoFile[]; features: FeatureStore }> {
     const { minArea, colour, seed } = this.config;
     const round = epoch % this.config.viewRounds;
     const range = { minArea, colour, maxStretch: 4 / 3, mirror: true };
-    // A photo's views depend on its id alone, so that they stay what the teacher saw when photos come or go.
+    // A photo's views depend only on its id, so they still match the teacher's when photos are added or removed.
     const photos = this.photos.train.map((photo) => ({
       ...photo,
       view: drawView(new Random(seed, round, crc32(photo.id)), range),
@@ -67,7 +68,7 @@ export class TeacherViews {
     return await this.features(`view-${round}`, photos);
   }
 
-  /** The dev photos as they are. */
+  /** The dev photos, without random views. */
   async dev(): Promise<{ photos: readonly PhotoFile[]; features: FeatureStore }> {
     return await this.features('dev', this.photos.dev);
   }

@@ -64,7 +64,7 @@ export interface StepRecord {
   readonly perplexity?: number;
   readonly learningRate: number;
   readonly gradientNorm: number;
-  /** Words learned from per second of steps, padding not counted. */
+  /** Words per second of steps, excluding padding. */
   readonly tokensPerSecond?: number;
   readonly photosPerSecond?: number;
   readonly captionsPerSecond?: number;
@@ -88,7 +88,7 @@ export interface EpochRecord {
 }
 
 export interface TrainerOptions {
-  /** Stop after so many epochs without a better goal; 0 never stops. */
+  /** Number of epochs without a better goal after which to stop; 0 never stops. */
   readonly patience: number;
   /** Minutes between saves within an epoch; 0: none. */
   readonly saveEvery: number;
