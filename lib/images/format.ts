@@ -1,23 +1,24 @@
-/** The formats of photos that are read. */
+/** The supported photo formats. */
 export type PhotoFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'avif' | 'heic' | 'bmp';
 
-/** The formats in words. */
+/** The supported formats in words. */
 export const photoFormats = 'JPEG, PNG, WebP, GIF, TIFF, AVIF, HEIC or BMP';
 
-/** Usual extensions of files in these formats. */
+/** Usual file extensions of these formats. */
 const photoExtensions = new Set('jpg jpeg jpe jfif png webp gif tif tiff avif heic heif hif bmp dib'.split(' '));
 
 /** Number of bytes at the beginning of a file that {@link photoFormat} and {@link unreadFormat} look at. */
 export const formatBytes = 64;
 
-/** Whether a file's name ends as those of photos do. */
+/** Whether a file name has the extension of a photo. */
 export function isNamedLikePhoto(file: string): boolean {
   return photoExtensions.has(extensionOf(file));
 }
 
 /**
- * The format of a photo, by the first bytes of its file; its name does not matter.
- * Signatures: https://www.iana.org/assignments/media-types; for AVIF and HEIC the `ftyp` box of ISO/IEC 14496-12.
+ * The format of a photo, recognized by the first bytes of its file, whatever its name. Signatures:
+ * https://www.iana.org/assignments/media-types; for AVIF and HEIC the `ftyp` box of ISO/IEC
+ * 14496-12.
  */
 export function photoFormat(bytes: Uint8Array): PhotoFormat | undefined {
   const text = textOf(bytes);
@@ -35,11 +36,11 @@ export function photoFormat(bytes: Uint8Array): PhotoFormat | undefined {
   return undefined;
 }
 
-/** A format that holds pictures and is not read. */
+/** An unsupported picture format. */
 export interface UnreadFormat {
   /** `a RAW photo` */
   readonly kind: string;
-  /** A sentence: how to make a photo of it that is read. */
+  /** A sentence that tells how to convert it to a supported format. */
   readonly remedy: string;
 }
 
@@ -69,15 +70,18 @@ const unreadByExtension = new Map(
   ),
 );
 
-/** The format of a file that holds a picture and is not read, by the extension of its name. */
+/** The unsupported picture format of a file, by the extension of its name. */
 export function unreadFormatOfName(file: string): UnreadFormat | undefined {
   return unreadByExtension.get(extensionOf(file));
 }
 
-/** An SVG's beginning: maybe a byte order mark (as Latin-1), a declaration and a comment, then its first element. */
+/**
+ * The beginning of an SVG: an optional byte order mark (as Latin-1), declaration and comment, then
+ * the first element.
+ */
 const svgStart = /^(?:\u00ef\u00bb\u00bf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--[^>]*-->\s*)?<(?:svg|!DOCTYPE svg)/;
 
-/** The format of a file that holds a picture and is not read, by its first bytes. */
+/** The unsupported picture format of a file, by its first bytes. */
 export function unreadFormat(bytes: Uint8Array): UnreadFormat | undefined {
   const text = textOf(bytes);
   if (text(0, 4) === '%PDF') return formats.pdf;
@@ -85,7 +89,7 @@ export function unreadFormat(bytes: Uint8Array): UnreadFormat | undefined {
   if (text(4, 8) === 'jP  ' || text(0, 4) === '\xff\x4f\xff\x51') return formats.jp2;
   if (text(4, 8) === 'JXL ' || text(0, 2) === '\xff\x0a') return formats.jxl;
   if (text(0, 4) === '8BPS' || text(0, 8) === 'gimp xcf') return formats.psd;
-  // Canon CR2 and CR3, Fujifilm, Olympus, Panasonic, Minolta, Sigma; other cameras' files are TIFF inside.
+  // Canon CR2 and CR3, Fujifilm, Olympus, Panasonic, Minolta, Sigma. Files of other cameras are TIFF inside.
   const isRaw =
     text(8, 10) === 'CR' ||
     text(4, 12) === 'ftypcrx ' ||

@@ -2,12 +2,12 @@ import { createRequire } from 'node:module';
 import { CaptionerError } from '../errors.js';
 import type { RawPhoto } from './raw-photo.js';
 
-/** An answer of libheif that says what went wrong. */
+/** A status returned by libheif. */
 interface HeifError {
   readonly code: unknown;
   readonly message?: string;
 }
-/** Objects of libheif's memory. */
+/** Objects in the memory of libheif. */
 type Context = object;
 type Handle = object & { readonly code?: undefined };
 
@@ -44,12 +44,13 @@ interface DecodedHeif {
 }
 
 let libheif: Libheif | undefined;
-/** One after the other: a photo of a phone takes 50 MB. */
+/** Serializes decoding: a photo of a phone takes 50 MB. */
 let queue: Promise<unknown> = Promise.resolve();
 
 /**
- * Decodes the main image of a HEIC file, turned as the file says. libheif, compiled to WebAssembly, does it: the package libheif-js (LGPL-3.0), which is
- * loaded with the first such photo. It is slower than other formats, and runs on the main thread.
+ * Decodes the main image of a HEIC file, applying the rotation in the file. It uses libheif
+ * compiled to WebAssembly, from the package libheif-js (LGPL-3.0), which is loaded with the first
+ * such photo. It is slower than other formats, and runs on the main thread.
  *
  * @returns RGBA bytes.
  * @throws CaptionerError `bad-image`, whose message is a reason.
@@ -96,7 +97,7 @@ function refused(error: HeifError | undefined): CaptionerError {
   return new CaptionerError('bad-image', error?.message?.trim() ?? 'it has no image');
 }
 
-/** A copy, as libheif's memory is used again, of rows without what pads them. */
+/** Copies rows without their padding, because libheif reuses its memory. */
 function withoutPadding({ data, width, height, stride }: DecodedHeif['channels'][number]): Uint8Array {
   const rows = new Uint8Array(4 * width * height);
   for (let y = 0; y < height; y++) rows.set(data.subarray(y * stride, y * stride + 4 * width), 4 * width * y);

@@ -1,26 +1,29 @@
 import type { Metadata } from 'sharp';
 import { CaptionerError } from '../errors.js';
 
-/** Limits on the photos that are decoded: a file of a few kilobytes can ask for gigabytes of memory. */
+/** Limits on decoded photos: a file of a few kilobytes can require gigabytes of memory. */
 export interface PhotoLimits {
-  /** Pixels of one photo. Default: {@link defaultMaxPixels}. */
+  /** Maximum pixels of one photo. Default: {@link defaultMaxPixels}. */
   readonly maxPixels?: number;
   /**
-   * Pixels of one photo that is held in memory as a whole while it is decoded: AVIF, HEIC, WebP, GIF, TIFF, BMP, an interlaced PNG, a progressive
-   * JPEG, or a rotated photo. They take up to 20 bytes a pixel. Default: `maxPixels`.
+   * Maximum pixels of one photo that is held in memory as a whole while decoding: AVIF, HEIC, WebP,
+   * GIF, TIFF, BMP, an interlaced PNG, a progressive JPEG, or a rotated photo. They take up to 20
+   * bytes per pixel. Default: `maxPixels`.
    */
   readonly maxBufferedPixels?: number;
-  /** Pixels of all photos that are decoded at the same time. Default: {@link defaultMaxPixels}. */
+  /**
+   * Maximum pixels of all photos being decoded at the same time. Default: {@link defaultMaxPixels}.
+   */
   readonly maxPixelsInFlight?: number;
 }
 
 /** 134 megapixels: more than the frame of any phone or camera. */
 export const defaultMaxPixels = 2 ** 27;
 
-/** Channels of a photo: at most cyan, magenta, yellow, black and transparency. */
+/** Maximum number of channels: cyan, magenta, yellow, black and transparency. */
 const maxChannels = 5;
 
-/** Bytes of a channel. All pixel limits count a pixel of 16-bit channels as two. */
+/** Bytes per channel. All pixel limits count a pixel of 16-bit channels as two. */
 const depths: Readonly<Record<string, number>> = {
   ushort: 2,
   short: 2,
@@ -32,20 +35,20 @@ const depths: Readonly<Record<string, number>> = {
   dpcomplex: 16,
 };
 
-/** The header of a photo, as far as its memory depends on it. */
+/** The fields of a photo's header that determine its memory. */
 export interface PhotoHeader extends Pick<
   Metadata,
   'width' | 'height' | 'depth' | 'format' | 'isProgressive' | 'orientation'
 > {
   readonly channels: number;
-  /** Whether it is in memory as a whole for another reason than its format. */
+  /** Whether it is held in memory as a whole for reasons other than its format. */
   readonly inMemory?: boolean;
 }
 
 /**
- * The pixels that a photo counts for, by its header.
- * @param name the photo's name in messages.
- * @throws CaptionerError `bad-image` where it exceeds a limit.
+ * The number of pixels that a photo counts for, by its header.
+ * @param name name of the photo in messages.
+ * @throws CaptionerError `bad-image` if it exceeds a limit.
  */
 export function countedPixels(
   header: PhotoHeader,
@@ -66,7 +69,9 @@ export function countedPixels(
   return pixels;
 }
 
-/** Whether a photo is in memory as a whole while it is decoded. Any other is read row by row. */
+/**
+ * Whether a photo is held in memory as a whole while decoding. Other photos are read row by row.
+ */
 function isBuffered({ format, isProgressive, orientation = 1, inMemory = false }: PhotoHeader): boolean {
   return inMemory || !['jpeg', 'png'].includes(format) || isProgressive || orientation > 1;
 }
@@ -81,8 +86,8 @@ function kindOf({ format, isProgressive, inMemory = false }: PhotoHeader): strin
 }
 
 /**
- * A bound on what several tasks hold at the same time. Each waits, first come first served, until there is room for it; a task larger
- * than the bound runs alone.
+ * A bound on the total size of concurrent tasks. Each task waits, first come, first served, until
+ * there is room for it; a task larger than the bound runs alone.
  */
 export class Budget {
   private taken = 0;
@@ -90,7 +95,7 @@ export class Budget {
 
   constructor(private readonly limit: number) {}
 
-  /** Runs a task of this size when there is room for it. */
+  /** Runs a task of this size as soon as there is room for it. */
   async run<T>(size: number, task: () => Promise<T>): Promise<T> {
     const share = Math.min(size, this.limit);
     if (this.waiting.length > 0 || this.taken + share > this.limit) {

@@ -2,7 +2,7 @@ import type { Metadata, Sharp } from 'sharp';
 import { CaptionerError } from '../errors.js';
 import type { RawPhoto } from './raw-photo.js';
 
-/** Arrays of the numbers that sharp gives for each depth. */
+/** Array types of the numbers that sharp returns for each depth. */
 const arrays = {
   char: Int8Array,
   uchar: Uint8Array,
@@ -15,7 +15,7 @@ const arrays = {
 } as const;
 type Depth = keyof typeof arrays;
 
-/** Values that white usually has, for each depth. */
+/** Usual values of white for each depth. */
 const whites: Readonly<Record<Depth, readonly number[]>> = {
   char: [127],
   uchar: [255],
@@ -27,18 +27,24 @@ const whites: Readonly<Record<Depth, readonly number[]>> = {
   double: [1, 255, 65535],
 };
 
-/** Whether the numbers of a TIFF have no range that is the same in all files: floats, and integers other than 8 and 16 bits without sign. */
+/**
+ * Whether the numbers of a TIFF have a range that differs from file to file: floats, and integers
+ * other than unsigned 8 and 16 bits.
+ */
 export function needsRange({ format, depth, space }: Metadata): boolean {
   const isLab = space === 'lab' || space === 'labs'; // its range is fixed
   return format === 'tiff' && !isLab && depth !== 'uchar' && depth !== 'ushort';
 }
 
 /**
- * A TIFF of floats, of signed or of 32-bit integers as bytes. White is the least usual value (1, 255, 32,767, 65,535, the greatest integer) that no
- * pixel exceeds, black is 0. Where there are negative numbers, or greater ones than usual, black and white are the least and the greatest of them.
+ * Converts a TIFF of floats, signed integers or 32-bit integers to bytes. White is the smallest
+ * usual value (1, 255, 32,767, 65,535, the greatest integer) that no pixel exceeds; black is 0. If
+ * there are negative numbers, or numbers above all usual values, black and white are the minimum
+ * and the maximum.
  *
  * @param photo of a file that {@link needsRange}.
- * @throws CaptionerError `bad-image`, whose message is a reason: other numbers, or more channels than colours have.
+ * @throws CaptionerError `bad-image`, whose message is a reason: unsupported numbers, or too many
+ *   channels.
  */
 export async function scaleToBytes(photo: Sharp, { depth, space, channels }: Metadata): Promise<RawPhoto> {
   if (!Object.hasOwn(arrays, depth) || channels > 4) {
@@ -51,7 +57,7 @@ export async function scaleToBytes(photo: Sharp, { depth, space, channels }: Met
   const numbers = new arrays[depth as Depth](data.buffer, data.byteOffset, info.width * info.height * info.channels);
   const { black, white } = rangeOf(numbers, whites[depth as Depth]);
   const scale = white > black ? 255 / (white - black) : 0;
-  // Rounds, and clamps what is not finite.
+  // Rounds, and clamps values that are not finite.
   const bytes = new Uint8ClampedArray(numbers.length);
   for (let i = 0; i < numbers.length; i++) bytes[i] = (numbers[i] - black) * scale;
   return { data: new Uint8Array(bytes.buffer), width: info.width, height: info.height, channels: info.channels };
@@ -68,12 +74,13 @@ function rangeOf(numbers: Iterable<number>, usual: readonly number[]): { black: 
   return least < 0 || white === undefined ? { black: least, white: most } : { black: 0, white };
 }
 
-/** Exponent of a PNG's own gamma that screens have: 1 / 2.2. */
+/** Gamma of screens, as the exponent that a PNG stores: 1 / 2.2. */
 const screenGamma = 0.45455;
 
 /**
- * The gamma of a PNG whose colours are to be converted by it, or undefined where they are those of screens. An ICC profile and the sRGB
- * and cICP chunks go before it. PNG specification, third edition, 11.3.2.2.
+ * The gamma by which to convert the colours of a PNG, or undefined if they are already those of
+ * screens. An ICC profile and the sRGB and cICP chunks take precedence. PNG specification, third
+ * edition, 11.3.2.2.
  */
 export function ownGamma(png: Uint8Array): number | undefined {
   const view = new DataView(png.buffer, png.byteOffset, png.byteLength);
@@ -90,7 +97,9 @@ export function ownGamma(png: Uint8Array): number | undefined {
   return undefined;
 }
 
-/** A PNG with a gamma of its own as bytes with that of screens; transparency has none. */
+/**
+ * Converts a PNG with its own gamma to bytes with the gamma of screens. Transparency has no gamma.
+ */
 export async function applyGamma(photo: Sharp, { depth, hasAlpha }: Metadata, gamma: number): Promise<RawPhoto> {
   const wide = depth === 'ushort';
   const { data, info } = await photo
