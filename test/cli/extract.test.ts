@@ -150,7 +150,7 @@ describe('captioner extract --views', function () {
 
   it('makes features that say what they are, and that a captioner of others refuses', async () => {
     const help = (await captioner(['extract', '--help'])).stdout;
-    expect(help).to.match(/--views <views>[^]*one, mirror or crops; default one/);
+    expect(help).to.match(/--views <views>[^]*one,\s+mirror\s+or\s+crops;\s+default\s+one/);
     const { code, stdout, stderr } = await extract('mirror', '--views', 'mirror', '--json');
     expect(code, stderr).to.equal(0);
     expect((JSON.parse(stdout) as { encoder: object }).encoder).to.include({ name: 'tiny', views: 'mirror' });
