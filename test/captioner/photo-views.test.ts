@@ -185,7 +185,9 @@ describe('views of photos, from extraction to captions', function () {
     const { views, ...single } = checkpoint.config.encoder;
     expect(views).to.equal('mirror');
     const other = { ...checkpoint, config: { ...checkpoint.config, encoder: single } };
-    expect(await refusal(() => loadDecoder([checkpoint, other]))).to.contain("one checkpoint has 'mirror', another 'one'");
+    expect(await refusal(() => loadDecoder([checkpoint, other]))).to.contain(
+      "one checkpoint has 'mirror', another 'one'",
+    );
   });
 
   it('are those that the encoder was loaded for', async () => {

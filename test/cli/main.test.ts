@@ -161,8 +161,8 @@ describe('captioner', function () {
           .concat('--show', '1'),
         { env: { CAPTIONER_CACHE: folder } },
       );
-      expect(stdout).to.include("1 words have a vector of 2, 1 don't: a\n");
-      expect(stdout).to.include('1 dropped words have a similar known one: dogs -> dog\n');
+      expect(stdout).to.include('1 words have a vector of 2 dimensions, 1 do not: a\n');
+      expect(stdout).to.include('1 dropped words have a similar known word: dogs -> dog\n');
       expect(JSON.parse(fs.readFileSync(out, 'utf8'))).to.deep.equal({
         words: ['<pad>', '<start>', '<end>', '<unk>', 'a', 'dog'],
         counts: [0, 3, 3, 5, 2, 2],

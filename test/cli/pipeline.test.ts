@@ -140,7 +140,7 @@ describe('from photos to captions, by the command line', function () {
     const { code, stdout } = await caption(['-', '--n', '2', '--csv'], bytes);
     expect(code).to.equal(0);
     const [head, ...rows] = stdout.trim().split('\n');
-    expect(head).to.equal('file,rank,caption,logProbability,probability,error');
+    expect(head).to.equal('file,rank,caption,logProbability,probability,confidence,error');
     expect(rows).to.have.length(2);
     expect(rows[0]).to.match(/^-,1,.*blue/);
   });

@@ -60,7 +60,13 @@ describe('the Dockerfile', function () {
     for (const { name = 'image', instructions } of stages) {
       image = rootOf(name);
       fs.mkdirSync(image);
-      for (const instruction of instructions) perform(instruction, image);
+      let workdir = image;
+      for (const instruction of instructions) {
+        if (instruction.name === 'WORKDIR') workdir = path.join(rootOf(name), instruction.text);
+        fs.mkdirSync(workdir, { recursive: true });
+        perform(instruction, workdir);
+      }
+      image = workdir;
     }
     const { text } = stages.at(-1)!.instructions.find(({ name }) => name === 'ENTRYPOINT')!;
     const [command, ...args] = JSON.parse(text) as string[];
