@@ -23,7 +23,8 @@ describe('lessons', function () {
   it('have five captions for each sample photo', async () => {
     const { photos, problems } = await openSamples();
     expect(problems).to.deep.equal([]);
-    expect(photos.map(({ captions }) => captions.length)).to.deep.equal([5, 5, 5, 5, 5, 5, 5]);
+    expect(photos).to.have.length.of.at.least(12);
+    for (const { id, captions } of photos) expect(new Set(captions), id).to.have.property('size', 5);
   });
 
   it('have features of the sample photos from the encoder in the box, which give the captions of the photos themselves', async () => {

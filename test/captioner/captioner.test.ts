@@ -6,13 +6,19 @@ const samples = 'data/samples';
 
 /** What the captioner in the box writes about the sample photos. */
 const expected: Record<string, string> = {
-  'astronaut.jpg': 'a man is playing a guitar',
-  'cat.jpg': 'a small cat sits on a couch',
-  'coffee.jpg': 'a man holds a french horn',
-  'officer.jpg': 'a man wearing a black hat',
-  'raccoon.jpg': 'a dog looks at the camera',
-  'rocket.jpg': 'a group of people are sitting in a line',
-  'stairs.jpg': 'a person does a trick on a skateboard',
+  'astronaut.jpg': 'a man in a red shirt is holding a microphone',
+  'cat.jpg': 'a cat sitting on a bed',
+  'coffee.jpg': 'a close up of a plate of food on a table',
+  'officer.jpg': 'a man wearing a black jacket',
+  'raccoon.jpg': 'a black and white cat sitting on a branch',
+  'rocket.jpg': 'a group of people are standing in front of a building',
+  'stairs.jpg': 'a black and white photo of a man in a blue shirt',
+  'photographer.jpg': 'a man in a black jacket is riding a skateboard',
+  'tulips.jpg': 'a brown and white bird in a green field',
+  'blossom.jpg': 'a person in the air',
+  'dandelion.jpg': 'a herd of sheep grazing in a field',
+  'lake.jpg': 'a man is climbing up a cliff',
+  'moose.jpg': 'a black and white dog is running through the grass',
 };
 const files = Object.keys(expected).map((name) => `${samples}/${name}`);
 
@@ -20,7 +26,7 @@ describe('the captioner in the box', () => {
   let captioner: Captioner;
 
   before(async () => {
-    captioner = await Captioner.load();
+    captioner = await Captioner.load('checkpoints/default');
   });
   after(() => captioner.release());
 
@@ -36,13 +42,19 @@ describe('the captioner in the box', () => {
 
 /** What the captioner with MobileNetV2 as its encoder writes about them. */
 const expectedOfMobileNet: Record<string, string> = {
-  'astronaut.jpg': 'a man wearing a red helmet',
-  'cat.jpg': 'a little girl is eating a cake',
-  'coffee.jpg': 'a brown dog is standing in the water',
-  'officer.jpg': 'a man wearing a black hat and a hat',
-  'raccoon.jpg': 'a white dog is jumping over a log',
-  'rocket.jpg': 'a group of people are sitting on a fire',
-  'stairs.jpg': 'a man is sitting on a bench',
+  'astronaut.jpg': 'a man in a red uniform',
+  'cat.jpg': 'a close up of a cat',
+  'coffee.jpg': 'a close up of a bowl of food',
+  'officer.jpg': 'a man wearing a red shirt',
+  'raccoon.jpg': 'a cat sitting on a branch',
+  'rocket.jpg': 'a large clock tower on the side of a city street',
+  'stairs.jpg': 'a man sitting on a bench',
+  'photographer.jpg': 'a young boy in a red shirt',
+  'tulips.jpg': 'a white dog is standing in a grassy field',
+  'blossom.jpg': 'a red and white bird is flying over a tree',
+  'dandelion.jpg': 'a white bird sitting on a branch',
+  'lake.jpg': 'a man climbing a rock face',
+  'moose.jpg': 'a close-up of a sheep in a field',
 };
 
 describe('the captioner with MobileNetV2 as its encoder', () => {
@@ -111,6 +123,8 @@ describe('the captioner with MobileNetV2 as its encoder', () => {
       this.skip();
     }
     const captions = (await captioner.caption(files)).map((photo) => photo.captions[0].caption);
-    expect(captions).to.deep.equal(Object.values(expectedOfMobileNet));
+    // The stored features are in half precision, which decides between two verbs of nearly the same probability.
+    const ofPhotos = { ...expectedOfMobileNet, 'raccoon.jpg': 'a cat standing on a branch' };
+    expect(captions).to.deep.equal(Object.values(ofPhotos));
   });
 });

@@ -50,23 +50,23 @@ describe('captioner evaluate and compare', function () {
   it('tell which is better on the same photos, and how surely', async () => {
     const beam = await evaluate('--beam', '3', '--out', at('beam'));
     expect(beam.code, beam.stderr).to.equal(0);
-    expect(beam.stdout).to.match(/^7 test photos, scores x 100 with 95 % intervals\n/);
+    expect(beam.stdout).to.match(/^13 test photos, scores x 100 with 95 % intervals\n/);
     expect(beam.stdout).to.match(/\nperplexity of the references \d+\.\d; \d+\.\d % of their words are unknown\n/);
-    expect(beam.stdout).to.match(/\nbeam 3: \d distinct captions of .*rank correlation of CIDEr with log-probability/);
+    expect(beam.stdout).to.match(/\nbeam 3: \d+ distinct captions of .*rank correlation of CIDEr with log-probability/);
     const report = fs.readFileSync(at('beam', 'report.html'), 'utf8');
     expect(report).to.contain('Evaluation of mobilenetv2').and.contain('LSTM with 512 units on mobilenetv2');
-    expect(report.match(/<img src="data:image\/jpeg/g)).to.have.length(6);
+    expect(report.match(/<img src="data:image\/jpeg/g)).to.have.length(12);
     const greedy = await evaluate('--beam', '1', '--out', at('greedy'));
     expect(greedy.code, greedy.stderr).to.equal(0);
 
     const table = await captioner('compare', at('greedy'), at('beam'));
     expect(table.code, table.stderr).to.equal(0);
-    expect(table.stdout).to.match(/\n7 test photos, scores x 100\n.*p \(bootstrap\)\s+p \(randomisation\)\nBLEU-1 /);
+    expect(table.stdout).to.match(/\n13 test photos, scores x 100\n.*p \(bootstrap\)\s+p \(randomisation\)\nBLEU-1 /);
     expect(table.stdout).to.contain('Where b gains most').and.contain('Where b loses most');
 
     const printed = await captioner('compare', at('greedy'), at('beam'), '--json', '--show', '1');
     const compared = JSON.parse(printed.stdout) as Compared;
-    expect(compared).to.include({ split: 'test', photos: 7 });
+    expect(compared).to.include({ split: 'test', photos: 13 });
     const metrics = (folder: string, width: number) =>
       (JSON.parse(fs.readFileSync(at(folder, 'metrics.json'), 'utf8')) as { beams: Record<number, { CIDEr: number }> })
         .beams[width].CIDEr;
@@ -90,7 +90,7 @@ describe('captioner evaluate and compare', function () {
     fs.cpSync(path.join('data', 'samples', 'features'), at('mixed'), { recursive: true });
     const index = at('mixed', 'index.jsonl');
     const rows = fs.readFileSync(index, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as { id: string }); // prettier-ignore
-    const turned = rows.map((row, i) => ({ ...row, id: rows[(i + 1) % rows.length].id }));
+    const turned = rows.map((row, i) => ({ ...row, id: rows[(i + 4) % rows.length].id }));
     fs.writeFileSync(index, `${turned.map((row) => JSON.stringify(row)).join('\n')}\n`);
     const mixed = await captioner(
       ...['evaluate', '--checkpoint', 'checkpoints/mobilenetv2', '--data', at('captions.csv')],
@@ -122,6 +122,6 @@ describe('captioner evaluate and compare', function () {
     const samples = await captioner('compare', at('other.json'), at('other.json'), '--data', at('captions.csv'));
     expect(samples.stderr).to.match(/^captioner: The references have no caption for 1 photo \(nowhere\.jpg\)\.\n$/);
     const both = await captioner('compare', 'a', 'b', '--resamples', '0');
-    expect(both.stderr).to.match(/^captioner: --resamples must be 1 or more\.\n$/);
+    expect(both.stderr).to.match(/^captioner: --resamples must be at least 1\.\n$/);
   });
 });

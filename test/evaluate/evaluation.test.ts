@@ -21,6 +21,7 @@ describe('evaluateCaptioner, on the sample photos', function () {
   this.timeout(120_000);
   let scratch: string;
   let evaluations: Evaluation[];
+  let count: number;
   const samples = async () => {
     const { manifest, features } = await storedSamples();
     const photos = manifest.photos.map((photo) => ({ ...photo, split: 'test' as const }));
@@ -29,7 +30,9 @@ describe('evaluateCaptioner, on the sample photos', function () {
 
   before(async () => {
     scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
-    evaluations = await evaluateCaptioner({ ...(await samples()), split: 'test', beams: [1, 3] });
+    const set = await samples();
+    count = set.manifest.photos.length;
+    evaluations = await evaluateCaptioner({ ...set, split: 'test', beams: [1, 3] });
   });
   after(() => {
     fs.rmSync(scratch, { recursive: true });
@@ -37,12 +40,12 @@ describe('evaluateCaptioner, on the sample photos', function () {
 
   it('gives every score an interval around it', () => {
     for (const { scores, intervals, photos } of evaluations) {
-      expect(photos).to.have.length(7);
+      expect(photos).to.have.length(count);
       for (const name of scoreNames) {
         expect(intervals[name].low, name).to.be.at.most(scores[name]);
         expect(intervals[name].high, name).to.be.at.least(scores[name]);
       }
-      const mean = photos.reduce((sum, { scores }) => sum + scores.CIDEr, 0) / 7;
+      const mean = photos.reduce((sum, { scores }) => sum + scores.CIDEr, 0) / count;
       expect(scores.CIDEr).to.be.closeTo(mean, 1e-9);
     }
   });
@@ -54,17 +57,17 @@ describe('evaluateCaptioner, on the sample photos', function () {
     expect(beam).to.be.above(greedy); // 0.7 is the default penalty, which the beam was ranked by
     const { photos, fit } = evaluations[0];
     const [logProbability, length] = photos.reduce(([p, n], photo) => [p + photo.logProbability, n + photo.length], [0, 0]); // prettier-ignore
-    expect(fit.words).to.be.above(35 * 7);
+    expect(fit.words).to.be.above(35 * count);
     expect(fit.perplexity).to.be.above(Math.exp(-logProbability / length));
     expect(evaluations[1].fit).to.deep.equal(evaluations[0].fit);
   });
 
   it('says how varied and how well calibrated the captions are', () => {
     const [, { diversity, calibration, checks, distinct }] = evaluations;
-    expect(distinct / 7).to.be.closeTo(diversity.distinctCaptions, 1e-12);
+    expect(distinct / count).to.be.closeTo(diversity.distinctCaptions, 1e-12);
     expect(diversity.vocabulary).to.be.closeTo(diversity.words / (loadCheckpoint(storedCheckpoint).vocabulary.size - 4), 1e-12); // prettier-ignore
     expect(diversity, 'there are no training captions among the samples').not.to.have.property('novel');
-    expect(calibration.perWord.bins).to.have.length(7);
+    expect(calibration.perWord.bins).to.have.length(Math.min(10, count));
     expect(checks.map(({ name }) => name)).to.deep.equal([
       'same-caption',
       'shuffled-features',

@@ -80,14 +80,17 @@ describe('the notebooks', () => {
 
   it('show what the default model writes about the sample photos', async () => {
     const captioner = await Captioner.load();
-    const captioned = await captioner.caption((await openSamples()).photos.map(({ file }) => file));
+    const photos = (await openSamples()).photos.map(({ file }) => file);
+    const usual = await captioner.caption(photos);
+    // Notebook 6 calls the search itself, without what a captioner adds to it.
+    const plain = await captioner.caption(photos, { repeatWords: true });
     await captioner.release();
     for (const name of ['06-sampling', '07-looking', '08-your-own']) {
       const shown = readFileSync(
         files.find((file) => file.includes(name))!,
         'utf8',
       );
-      for (const { file, captions } of captioned) {
+      for (const { file, captions } of name === '06-sampling' ? plain : usual) {
         const remedy = `${name} is of another captioner than checkpoints/default: npm run notebooks brings it up to date`;
         expect(shown.includes(captions[0].caption), `${path.basename(file)}: ${remedy}`).to.equal(true);
       }

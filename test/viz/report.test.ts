@@ -47,10 +47,10 @@ describe('report of an evaluation', function () {
       const photo = photos.find((one) => one.image_id === image_id)!;
       expect(html).to.contain(`<b>${photo.caption}</b>`).and.contain(`<li>${photo.references[4]}</li>`);
     }
-    expect(html.match(/<img src="data:image\/jpeg;base64,/g)).to.have.length(6); // two best, two in the middle, two worst
+    expect(html.match(/<img src="data:image\/jpeg;base64,/g)).to.have.length(12); // four best, four in the middle, four worst
     for (const { message } of checks) expect(html).to.contain(message.replaceAll('"', '&quot;').slice(0, 60));
     expect(html).to.contain('&quot;cell&quot;: &quot;lstm&quot;');
-    expect(html.match(/<svg /g)).to.have.length(4);
+    expect(html.match(/<svg /g)).to.have.length(5); // loss, scores, calibration, lengths, reliability
   });
 
   it('needs nothing but itself, and is small', async () => {
@@ -72,7 +72,7 @@ describe('report of an evaluation', function () {
     const html = await report({ photoFile: (id) => files_.get(id) });
     expect(html.match(/The photo can't be shown/g)).to.have.length(2);
     expect(html).to.contain(`it is not known where ${second} lies`);
-    expect(html.match(/<img /g)).to.have.length(4);
+    expect(html.match(/<img /g)).to.have.length(10);
     fs.rmSync(folder, { recursive: true });
   });
 
