@@ -169,12 +169,13 @@ describe("evaluateCaptioner, on some of Flickr8k's dev photos", function () {
     expect(checks.filter(({ alarm }) => alarm)).to.deep.equal([]);
     expect(checks).to.have.length(4);
     expect(checks.find(({ name }) => name === 'shuffled-features')!.value).to.be.below(0.35);
-    // What all 1,000 dev photos gave when it was trained.
+    // What its 700 dev photos gave when it was trained, half of them everyday photos.
     const trained = checkpoint.config.scores;
     expect(fit.perplexity).to.be.closeTo(trained.perplexity, 0.2 * trained.perplexity);
     expect(fit.unknown).to.be.within(0.01, 0.07);
-    expect(intervals['BLEU-1'].low).to.be.below(trained['BLEU-1']);
-    expect(intervals['BLEU-1'].high).to.be.above(trained['BLEU-1']);
+    expect(scores['BLEU-1']).to.be.closeTo(trained['BLEU-1'], 0.06);
+    expect(intervals['BLEU-1'].low).to.be.below(scores['BLEU-1']);
+    expect(intervals['BLEU-1'].high).to.be.above(scores['BLEU-1']);
     expect(scores.CIDEr).to.be.within(0.25, 0.9); // of 100 photos, among which other n-grams are rare
     expect(calibration.perWord.spearman).to.be.within(0.1, 0.8);
     expect(diversity.novel).to.be.within(0.5, 1);
