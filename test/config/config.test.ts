@@ -37,7 +37,9 @@ describe('config', () => {
         if (option.choices) expect(option.choices).to.include(option.default);
       }
       // What is left open where it is not given has a default of another kind: a checkpoint's.
-      const filledIn = options.filter(({ name: option }) => !(schema.shape[option] instanceof z.ZodOptional));
+      const filledIn = options.filter(
+        ({ name: option }) => !((schema.shape as Record<string, unknown>)[option] instanceof z.ZodOptional),
+      );
       expect(parseConfig(schema, undefined)).to.deep.equal(
         Object.fromEntries(filledIn.map((option) => [option.name, option.default])),
       );
