@@ -606,10 +606,12 @@ describe('the page, in Chromium', function () {
     const blocked = await visit({}, (each) =>
       each.addInitScript(() => {
         for (const name of ['localStorage', 'sessionStorage', 'indexedDB']) {
-          const get = () => {
-            throw new DOMException('Access is denied.', 'SecurityError');
-          };
-          Object.defineProperty(window, name, { get });
+          // A method: a function with a name of its own would need a helper that the page does not have.
+          Object.defineProperty(window, name, {
+            get() {
+              throw new DOMException('Access is denied.', 'SecurityError');
+            },
+          });
         }
       }),
     );

@@ -66,7 +66,9 @@ describe('the service', function () {
     it('starts without a captioner, and says what is missing', async () => {
       const lacking = await start({}, { encoder: '/nowhere/encoder.onnx' });
       expect((await lacking.server.inject('/readyz')).statusCode).to.equal(503);
-      while (!lacking.pool.status.problem!.includes('missing')) await new Promise((resolve) => setTimeout(resolve, 5));
+      const told = () =>
+        lacking.pool.status.problem!.includes('missing') && JSON.stringify(lacking.log).includes('nowhere');
+      while (!told()) await new Promise((resolve) => setTimeout(resolve, 5));
       for (const reply of [await lacking.server.inject('/readyz'), await caption(lacking)]) {
         expect(reply.statusCode).to.equal(503);
         expect(reply.headers).to.have.property('retry-after');
