@@ -79,7 +79,7 @@ describe('the notebooks', () => {
   }
 
   it('show what the default model writes about the sample photos', async () => {
-    const captioner = await Captioner.load();
+    const captioner = await Captioner.load('checkpoints/default');
     const photos = (await openSamples()).photos.map(({ file }) => file);
     const usual = await captioner.caption(photos);
     // Notebook 6 calls the search itself, without what a captioner adds to it.
