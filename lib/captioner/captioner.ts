@@ -261,8 +261,10 @@ export class Captioner {
    * @throws CaptionerError `bad-option`
    */
   resolve(search: Partial<SearchConfig>): SearchConfig {
-    const { repeatWords = this.checkpoint.config.search?.repeatWords, ...others } = search;
-    return resolveSearch({ ...others, ...(repeatWords !== undefined && { repeatWords }) });
+    const chosen = this.checkpoint.config.search?.repeatWords;
+    // A search in which nothing is left open stays the object that it is: it is resolved once for all batches.
+    const complete = search.repeatWords !== undefined || chosen === undefined;
+    return resolveSearch(complete ? search : { ...search, repeatWords: chosen });
   }
 
   /** Frees the memory of both networks. */

@@ -15,6 +15,7 @@ import {
   noRepeatWords,
   type ScoreProcessor,
   type SearchRules,
+  type Written,
 } from './processors.js';
 import { Requirements } from './requirements.js';
 import { Sampler } from './sampling.js';
@@ -102,13 +103,10 @@ export function searchRules(config: SearchConfig, vocabulary: Vocabulary): Searc
   const requirements = required.length > 0 ? new Requirements(required) : undefined;
   const processors: ScoreProcessor[] = [];
   if (config.minLength > 0) processors.push(minLength(config.minLength));
-  if (config.noRepeatNgram > 0) {
-    // A required phrase may be a repetition.
-    processors.push(noRepeatNgram(config.noRepeatNgram, ({ tokens }) => requirements?.nextWords(tokens) ?? []));
-  }
-  if (config.repeatWords === false) {
-    processors.push(noRepeatWords(functionWords(vocabulary), ({ tokens }) => requirements?.nextWords(tokens) ?? []));
-  }
+  // A required phrase may be a repetition.
+  const requiredNext = ({ tokens }: Written) => requirements?.nextWords(tokens) ?? [];
+  if (config.noRepeatNgram > 0) processors.push(noRepeatNgram(config.noRepeatNgram, requiredNext));
+  if (config.repeatWords === false) processors.push(noRepeatWords(functionWords(vocabulary), requiredNext));
   if (forbidden.length > 0) processors.push(forbiddenWords(forbidden));
   if (requirements) processors.push(endsAfterAll(requirements));
   return { processors, unknown: config.unknown, requirements };
