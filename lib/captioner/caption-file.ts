@@ -111,13 +111,7 @@ export class CaptionFile {
     let unlock: (() => void) | undefined;
     try {
       mkdirSync(path.dirname(path.resolve(place)), { recursive: true });
-      unlock = acquireLock(`${place}.lock`);
-      if (!unlock) {
-        throw new CaptionerError(
-          'bad-input',
-          `Another process is writing to ${place}. If there is none, delete ${place}.lock.`,
-        );
-      }
+      unlock = acquireLock(`${place}.lock`, `writing to ${place}`);
       const file = new CaptionFile(place, key, openSync(place, existsSync(place) ? 'r+' : 'w+'), unlock, minConfidence);
       file.readLines();
       return file;
@@ -200,7 +194,7 @@ export class CaptionFile {
     } catch (cause) {
       throw new CaptionerError(
         'bad-input',
-        `Line ${number} of ${this.place} is none that captioner caption --out wrote. Name another file, or delete that line.`,
+        `Line ${number} of ${this.place} was not written by captioner caption --out. Name another file, or delete that line.`,
         { cause },
       );
     }

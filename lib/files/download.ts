@@ -3,7 +3,8 @@ import { mkdir, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { CaptionerError, explainFileError } from '../errors.js';
 import { silent } from '../progress.js';
-import { acquireLock } from './lock.js';
+import { tryLock } from './lock.js';
+import { temporaryName } from './temporary-name.js';
 import { reasonOf, Transfer, type DownloadOptions, type DownloadRequest } from './transfer.js';
 
 /**
@@ -20,7 +21,7 @@ export async function download(request: DownloadRequest, options: DownloadOption
   const unlock = await lockFile(request.file);
   // Another process is downloading the same file. Use another name rather than wait for it, as it
   // may never finish.
-  const part = unlock ? `${request.file}.part` : `${request.file}.${process.pid}.part`;
+  const part = unlock ? `${request.file}.part` : temporaryName(request.file);
   const progress = options.progress ?? silent;
   const name = path.basename(request.file);
   try {
@@ -39,7 +40,7 @@ export async function download(request: DownloadRequest, options: DownloadOption
 async function lockFile(file: string): Promise<(() => void) | undefined> {
   try {
     await mkdir(path.dirname(file), { recursive: true });
-    return acquireLock(`${file}.lock`);
+    return tryLock(`${file}.lock`);
   } catch (error) {
     throw explainFileError(error, file);
   }

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import { CaptionerError } from '../errors.js';
+import { temporaryName } from '../files/temporary-name.js';
 
 /**
  * Word vectors as a compact file from which single rows are read. Numbers are in the machine's order: the file is a cache.
@@ -24,7 +25,7 @@ export type WordVector = readonly [word: string, vector: ArrayLike<number>];
  *   finite number.
  */
 export async function writeVectorFile(target: string, vectors: AsyncIterable<WordVector>): Promise<void> {
-  const temporary = `${target}.${process.pid}.tmp`;
+  const temporary = temporaryName(target);
   const file = fs.openSync(temporary, 'w');
   try {
     const words: string[] = [];

@@ -85,18 +85,18 @@ describe('captioner extract', function () {
     expect(fs.readdirSync(at('killed')).sort()).to.deep.equal(fs.readdirSync(at('whole')).sort());
   });
 
-  it('saves on Ctrl-C, says so, and goes on', async () => {
+  it('saves on Ctrl-C, says so, and continues', async () => {
     const ended = await captioner(extract('stopped'), 'SIGINT', () => rows('stopped') >= 6);
     expect(ended.code).to.equal(130);
     expect(ended.stderr)
       .to.match(/Stopped after \d+ of 60 photos/)
-      .and.contain('the same command goes on');
+      .and.contain('run the same command again to continue');
     expect(rows('stopped')).to.be.within(6, count - 1);
     expect((await captioner(extract('stopped'))).code).to.equal(0);
     expect(store('stopped')).to.deep.equal(store('whole'));
   });
 
-  it('finishes without the photos that are broken, lists them, and says so in its exit code', async () => {
+  it('finishes without the broken photos, lists them, and reports them in its exit code', async () => {
     fs.copyFileSync(at('photos/0.png'), at('good.png'));
     fs.writeFileSync(at('cut.png'), fs.readFileSync(at('photos/1.png')).subarray(0, 5000));
     fs.writeFileSync(at('some.csv'), 'file,caption\ngood.png,fine\ncut.png,cut short\nmissing.png,not there\n');
@@ -109,7 +109,7 @@ describe('captioner extract', function () {
     expect(report.problems).to.have.length(1).and.have.nested.property('[0].line', 4);
     expect(stderr).to.contain('some.csv:4: there is no photo').and.contain('skipped cut.png');
     fs.rmSync(at('good.png'));
-    fs.writeFileSync(at('good.png'), 'no photo any more');
+    fs.writeFileSync(at('good.png'), 'not a photo any more');
     const all = [...arguments_.slice(0, -1), at('none'), '--quiet'];
     expect((await captioner(all)).code).to.equal(1);
   });

@@ -239,7 +239,7 @@ describe('a download', () => {
     expectWhole();
   });
 
-  it('leaves the part of another process at work alone', async () => {
+  it('leaves the unfinished part of another running process alone', async () => {
     fs.mkdirSync(path.dirname(file));
     fs.writeFileSync(`${file}.lock`, '1');
     fs.writeFileSync(`${file}.part`, body.subarray(0, 10));

@@ -63,13 +63,7 @@ export async function downloadDataset(
   const missing = missingArchives(dataset, options.folder);
   if (!missing.length) return { folder, unpacked: [] };
   const work = path.join(folder, workFolder);
-  const unlock = await lockFolder(work);
-  if (!unlock) {
-    throw new CaptionerError(
-      'bad-input',
-      `Another process is downloading to ${folder}. If there is none, delete ${path.join(work, 'lock')}.`,
-    );
-  }
+  const unlock = await lockFolder(work, folder);
   try {
     for (const archive of missing) {
       await refuseFullDisk(archive, folder, options.freeSpace ?? freeSpace);
@@ -81,9 +75,13 @@ export async function downloadDataset(
         const damaged = error instanceof CaptionerError && error.code === 'corrupt';
         if (!damaged || !ours) throw error;
         await rm(file, { force: true });
-        throw new CaptionerError('corrupt', `${error.message} It was deleted: the same command fetches it again.`, {
-          cause: error,
-        });
+        throw new CaptionerError(
+          'corrupt',
+          `${error.message} It was deleted; run the same command again to fetch it.`,
+          {
+            cause: error,
+          },
+        );
       }
       if (ours && !options.keepArchives) await rm(file, { force: true });
     }
@@ -94,10 +92,10 @@ export async function downloadDataset(
   return { folder, unpacked: missing.map((archive) => path.posix.basename(archive.path)) };
 }
 
-async function lockFolder(work: string): Promise<(() => void) | undefined> {
+async function lockFolder(work: string, folder: string): Promise<() => void> {
   try {
     await mkdir(work, { recursive: true });
-    return acquireLock(path.join(work, 'lock'));
+    return acquireLock(path.join(work, 'lock'), `downloading to ${folder}`);
   } catch (error) {
     throw explainFileError(error, work);
   }

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { stringify } from 'csv-stringify/sync';
+import { temporaryName } from '../../files/temporary-name.js';
 import { Random } from '../../random.js';
 import { openCsv } from './own-data.js';
 import type { Manifest } from './manifest.js';
@@ -72,7 +73,7 @@ async function draw(folder: string, list: string, photos: number, pixels: number
     const split = i % 10 === 8 ? 'dev' : i % 10 === 9 ? 'test' : 'train';
     for (const caption of captionsOf(scene, random)) rows.push({ file, caption, split });
   }
-  const part = `${list}.${process.pid}`;
+  const part = temporaryName(list);
   try {
     writeFileSync(part, stringify(rows, { header: true }));
     renameSync(part, list);

@@ -81,13 +81,7 @@ export class FeatureWriter {
     mkdirSync(folder, { recursive: true });
     const isStore = existsSync(path.join(folder, storeFiles.meta));
     if (!isStore) refuseForeignFiles(folder);
-    const unlock = acquireLock(path.join(folder, storeFiles.lock));
-    if (!unlock) {
-      throw new CaptionerError(
-        'bad-input',
-        `Another process is writing to ${folder}. If there is none, delete ${path.join(folder, storeFiles.lock)}.`,
-      );
-    }
+    const unlock = acquireLock(path.join(folder, storeFiles.lock), `writing to ${folder}`);
     try {
       if (isStore) refuseOtherFeatures(folder, readMeta(folder), meta);
       else replaceFile(path.join(folder, storeFiles.meta), `${JSON.stringify(meta, null, 2)}\n`);

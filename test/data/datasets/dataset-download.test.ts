@@ -216,7 +216,7 @@ describe('the download of a data set', function () {
     expect(fs.statSync(at('tiny/photos/a.jpg')).size).to.equal(60_000);
   });
 
-  it('leaves a folder alone to which another process is downloading', async () => {
+  it('refuses a folder that another process is downloading to', async () => {
     fs.mkdirSync(at('tiny/.download'), { recursive: true });
     fs.writeFileSync(at('tiny/.download/lock'), '1');
     server.answers = [serve(captions)];
