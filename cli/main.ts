@@ -12,6 +12,7 @@ const commands: Record<string, () => Promise<Command>> = {
   pair: async () => (await import('./commands/pair.js')).pairCommand(),
   vocab: async () => (await import('./commands/vocab.js')).vocabCommand(),
   train: async () => (await import('./commands/train.js')).trainCommand(),
+  sweep: async () => (await import('./commands/sweep.js')).sweepCommand(),
   distill: async () => (await import('./commands/distill.js')).distillCommand(),
   finetune: async () => (await import('./commands/finetune.js')).finetuneCommand(),
   reinforce: async () => (await import('./commands/reinforce.js')).reinforceCommand(),

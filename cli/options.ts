@@ -171,7 +171,7 @@ export function checkpointFolders(text: string, before: readonly string[] = []):
 }
 
 /** hiddenSize -> hidden-size */
-function dashed(name: string): string {
+export function dashed(name: string): string {
   return name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`);
 }
 

@@ -20,6 +20,16 @@ export type { TrainingOutcome } from './train/loop/training-run.js';
 export { distill, type DistillationOptions, type DistillationOutcome } from './train/distill/distillation.js';
 export { finetuneCaptioner, type FinetuningOptions } from './train/finetune/finetuning.js';
 export { reinforceCaptioner, type ReinforcementOptions } from './train/reinforce/reinforcement.js';
+export { sweep, type SweepOptions, type SweepRun } from './train/sweep/sweep.js';
+export type { SweepBase } from './train/sweep/sweep-plan.js';
+export {
+  meansOverSeeds,
+  readSweep,
+  type SweepMean,
+  type SweepRow,
+  type SweepStatus,
+} from './train/sweep/sweep-rows.js';
+export type { SweepPoint, SweepRange, SweepSpace } from './train/sweep/space.js';
 export * from './train/decoder/dropout.js';
 export { readHistory, type HistoryRecord } from './train/loop/history.js';
 export { crossEntropy } from './train/decoder/loss.js';
@@ -30,6 +40,7 @@ export { storedFeatures, TrainingStep, ValidationStep, type PhotoPath } from './
 export {
   Trainer,
   type EpochRecord,
+  type SampleRecord,
   type StepRecord,
   type StepResult,
   type TrainerOptions,

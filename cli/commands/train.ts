@@ -1,31 +1,19 @@
 import type { Command } from 'commander';
-import {
-  CaptionerError,
-  DecoderConfig,
-  openFeatures,
-  readJson,
-  splitPhotos,
-  TrainingConfig,
-  Vocabulary,
-  VocabularyConfig,
-} from '../../lib/index.js';
-import { addDatasetOptions, openGiven, type DatasetFlags } from '../dataset.js';
+import { openFeatures, splitPhotos } from '../../lib/index.js';
+import { openGiven } from '../dataset.js';
 import { epochTable, outcomeJson, outcomeLine } from '../epochs.js';
-import { addConfigOptions, defineCommand } from '../options.js';
+import { defineCommand } from '../options.js';
 import { runCommand } from '../run.js';
+import { addTrainConfig, addTrainOptions, readTrainConfig, type TrainFlags } from '../train-options.js';
 
-interface TrainOptions extends DatasetFlags {
-  features: string;
-  out: string;
-  from?: string;
-  vocabulary?: string;
+interface TrainOptions extends TrainFlags {
   resume?: true;
   json?: true;
 }
 
 /** `captioner train`: trains a captioner on a data set and its features. */
 export function trainCommand(): Command {
-  const command = addDatasetOptions(
+  const command = addTrainOptions(
     defineCommand(
       'train',
       `Train a captioner on the features of a data set's photos.
@@ -44,31 +32,17 @@ The run's folder gets \`best\` (the epoch with the highest CIDEr on dev), \`last
         ['captioner train --data flickr8k --features features/flickr8k --out runs/first --resume', 'resume the run'],
       ],
     ),
+    'Folder of the run.',
   )
-    .requiredOption('--features <folder>', "Features of the data set's photos, from captioner extract.")
-    .requiredOption('-o, --out <folder>', 'Folder of the run.')
-    .option('--from <checkpoint>', "Start from a trained captioner's weights and vocabulary. Suits small data sets.")
-    .option('--vocabulary <file>', 'Vocabulary from captioner vocab. (default: built from the training captions)')
     .option('--resume', 'Resume the run in --out with its hyperparameters, or start it if there is none.')
     .option('--json', 'Print the best checkpoint and its scores as JSON.');
-  const config = addConfigOptions(command, {
-    decoder: DecoderConfig,
-    vocabulary: VocabularyConfig,
-    training: TrainingConfig,
-  });
+  const config = addTrainConfig(command);
 
   return command.action(
     runCommand(async ({ options, progress, signal, warn }) => {
       const chosen = options as TrainOptions;
       const { features: folder, out, from, vocabulary: file, resume, json } = chosen;
-      config.read(); // checks a config file before anything is loaded
-      const given = config.given();
-      if (file !== undefined && Object.keys(given.vocabulary).length > 0) {
-        throw new CaptionerError(
-          'bad-option',
-          'Vocabulary options have no effect on a given --vocabulary. Leave one or the other out.',
-        );
-      }
+      const { decoder, training, vocabulary } = readTrainConfig(config, file);
       const manifest = splitPhotos(await openGiven(chosen, warn));
       const features = openFeatures(folder);
       const { trainCaptioner } = await import('../../lib/training.js');
@@ -81,9 +55,9 @@ The run's folder gets \`best\` (the epoch with the highest CIDEr on dev), \`last
         features,
         out,
         from,
-        decoder: given.decoder,
-        training: given.training,
-        vocabulary: file === undefined ? given.vocabulary : readVocabulary(file),
+        decoder,
+        training,
+        vocabulary,
         resume: resume ?? false,
         progress,
         signal,
@@ -96,13 +70,4 @@ The run's folder gets \`best\` (the epoch with the highest CIDEr on dev), \`last
       console.log(json ? outcomeJson(best, state) : outcomeLine(best, state, trained.dataset.devPhotos));
     }),
   );
-}
-
-function readVocabulary(file: string): Vocabulary {
-  const json = readJson(file, 'The vocabulary');
-  try {
-    return Vocabulary.fromJSON(json);
-  } catch (cause) {
-    throw new CaptionerError('bad-input', `${file} is not a vocabulary: ${(cause as Error).message}`, { cause });
-  }
 }

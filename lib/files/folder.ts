@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -84,6 +85,12 @@ export function readFolderJson(folder: string, name: string, remedy: string): un
       cause,
     });
   }
+}
+
+/** Writes a text file under a temporary name and renames it, so that readers see it whole or unchanged. */
+export function replaceFile(file: string, text: string): void {
+  writeFileSync(`${file}.part`, text, { flush: true });
+  renameSync(`${file}.part`, file);
 }
 
 function beside(folder: string): { coming: string; former: string } {

@@ -14,6 +14,8 @@ export class NotebookProgress implements ProgressReporter {
   private done = 0;
   private note = '';
   private began = 0;
+  /** The amount from which the speed is measured: a resumed task reports in its first second what was done before. */
+  private from = { done: 0, seconds: 0 };
 
   start(task: string, total: number, unit: string): void {
     this.stop();
@@ -24,6 +26,7 @@ export class NotebookProgress implements ProgressReporter {
       done: 0,
       note: '',
       began: performance.now(),
+      from: { done: 0, seconds: 0 },
       place: new LiveDisplay(250),
     });
     this.draw();
@@ -32,6 +35,7 @@ export class NotebookProgress implements ProgressReporter {
   update(done: number, note = ''): void {
     this.done = done;
     this.note = note;
+    if (this.seconds() < 1) this.from = { done, seconds: this.seconds() };
     this.draw();
   }
 
@@ -58,9 +62,9 @@ export class NotebookProgress implements ProgressReporter {
 
   /** The remaining time at the mean speed so far; empty in the first second. */
   private left(): string {
-    const seconds = this.seconds();
-    if (this.total === 0 || this.done === 0 || this.done >= this.total || seconds < 1) return '';
-    return `${duration((seconds * (this.total - this.done)) / this.done, 0)} left`;
+    const [done, seconds] = [this.done - this.from.done, this.seconds() - this.from.seconds];
+    if (this.total === 0 || done <= 0 || this.done >= this.total || this.seconds() < 1) return '';
+    return `${duration((seconds * (this.total - this.done)) / done, 0)} left`;
   }
 
   private elapsed(): string {

@@ -35,6 +35,9 @@ export interface ScatterTrace extends CommonTrace {
     readonly dash?: 'solid' | 'dot' | 'dash';
     readonly shape?: 'linear' | 'hv';
   };
+  /** `toself`: the points enclose an area. */
+  readonly fill?: 'toself';
+  readonly fillcolor?: Colour;
   readonly marker?: {
     /** One colour, one for each point, or a number for each point on `colorscale`. */
     readonly color?: Colour | readonly Colour[] | readonly number[];

@@ -2,8 +2,8 @@ import { Figure } from './figure.js';
 import type { ParallelTrace } from './spec.js';
 import { scores as scoreColours } from './theme.js';
 
-/** A run of a sweep: its hyperparameters and scores by name. */
-export type SweepRun = Readonly<Record<string, number | string>>;
+/** A run of a sweep: its hyperparameters and scores by name, numbers or words. */
+export type ParallelRun = Readonly<Record<string, unknown>>;
 
 /**
  * Draws runs as lines across their hyperparameters and scores, coloured by one of the scores.
@@ -14,7 +14,7 @@ export type SweepRun = Readonly<Record<string, number | string>>;
  * @param lowIsGood whether lower is better, as for a loss.
  */
 export function parallelRuns(
-  runs: readonly SweepRun[],
+  runs: readonly ParallelRun[],
   dimensions: readonly string[],
   {
     colour,

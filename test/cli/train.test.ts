@@ -1,51 +1,20 @@
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
-import { FeatureWriter } from '../../lib/data/features/writer.js';
-import { twoScenes } from '../fixtures/two-scenes.js';
+import { writeTwoScenes } from '../fixtures/two-scenes.js';
+import { captionerUntil } from './captioner.js';
 
 describe('captioner train and evaluate', function () {
   this.slow(10_000);
   let folder: string;
   const at = (...names: string[]) => path.join(folder, ...names);
 
-  /** Runs `captioner …` as a user does, who presses Ctrl-C when a file appears. */
-  const captioner = (args: string[], interruptAt?: string) =>
-    new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve, reject) => {
-      const child = spawn(process.execPath, ['--import', 'tsx', 'cli/main.ts', ...args], {
-        env: { ...process.env, DEBUG: '' },
-      });
-      const result = { stdout: '', stderr: '' };
-      child.stdout.on('data', (text) => (result.stdout += String(text)));
-      child.stderr.on('data', (text) => (result.stderr += String(text)));
-      const watch = setInterval(() => {
-        if (!interruptAt || !fs.existsSync(interruptAt)) return;
-        child.kill('SIGINT');
-        clearInterval(watch);
-      }, 5);
-      child.on('error', reject).on('close', (code) => {
-        clearInterval(watch);
-        resolve({ code, ...result });
-      });
-    });
+  const captioner = (args: string[], interruptAt?: string) => captionerUntil(interruptAt, ...args);
 
   before(() => {
     folder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
-    const { manifest, features } = twoScenes(24, 8);
-    const lines = manifest.photos.map(({ id, captions }, i) => {
-      fs.writeFileSync(at(id), '');
-      return JSON.stringify({ file: id, captions, split: i < 24 ? 'train' : i < 28 ? 'dev' : 'test' });
-    });
-    fs.writeFileSync(at('data.jsonl'), lines.join('\n'));
-    const write = (name: string, sha256: string) => {
-      const writer = FeatureWriter.open(at(name), { ...features.encoder, sha256 }, 'fp32');
-      for (const id of features.ids) writer.append([id], features.read(id));
-      writer.close(true);
-    };
-    write('features', '1'.repeat(64));
-    write('other-features', '2'.repeat(64));
+    writeTwoScenes(folder);
   });
   after(() => {
     fs.rmSync(folder, { recursive: true });

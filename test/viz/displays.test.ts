@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { CaptionerError } from '../../lib/errors.js';
+import type { EpochRecord } from '../../lib/train/loop/trainer.js';
 import * as viz from '../../lib/viz.js';
 import { niceSteps } from '../../lib/viz/static/scale.js';
 import { textWidth, wrapText } from '../../lib/viz/static/text.js';
@@ -32,26 +33,65 @@ describe('Table on a page', () => {
   });
 });
 
-describe('NotebookProgress', () => {
-  it('tells the time left, from the mean speed', () => {
-    const host = Symbol.for('captioner.notebook');
-    const shown: string[] = [];
-    const now = performance.now.bind(performance);
-    let clock = 0;
+describe('in a notebook', () => {
+  const host = Symbol.for('captioner.notebook');
+  const now = performance.now.bind(performance);
+  let shown: { data: viz.DisplayData['data']; id?: string; update?: boolean }[];
+  let clock: number;
+  beforeEach(() => {
+    [shown, clock] = [[], 0];
     performance.now = () => clock;
-    Object.assign(globalThis, {
-      [host]: { display: ({ data }: viz.DisplayData) => shown.push(data['text/plain']) },
+    const display = ({ data }: viz.DisplayData, id?: string, update?: boolean) => shown.push({ data, id, update });
+    Object.assign(globalThis, { [host]: { display, plotlyLoaded: true } });
+  });
+  afterEach(() => {
+    performance.now = now;
+    Reflect.deleteProperty(globalThis, host);
+  });
+  const lastText = async () => {
+    await Promise.resolve();
+    return shown.at(-1)!.data['text/plain'];
+  };
+
+  it('progress shows the time left, from the mean speed', async () => {
+    const progress = new viz.NotebookProgress();
+    progress.start('Working', 40, 'steps');
+    clock = 10_000;
+    progress.update(10);
+    expect(await lastText()).to.equal('Working  10 of 40 steps  30 s left');
+  });
+
+  it('progress of a resumed task is measured from where it resumes', async () => {
+    const progress = new viz.NotebookProgress();
+    progress.start('Working', 40, 'steps');
+    progress.update(20);
+    clock = 10_000;
+    progress.update(30);
+    expect(await lastText()).to.equal('Working  30 of 40 steps  10 s left');
+  });
+
+  it('the curves of a sweep grow in one figure, seeds as mean and band', async () => {
+    const live = viz.liveSweep();
+    const record = (epoch: number, loss: number): EpochRecord => ({
+      type: 'epoch',
+      ...{ epoch, step: epoch, loss, learningRate: 1, seconds: 1, best: true, scores: { loss } },
     });
-    try {
-      const progress = new viz.NotebookProgress();
-      progress.start('Working', 40, 'steps');
-      clock = 10_000;
-      progress.update(10);
-      return Promise.resolve().then(() => expect(shown.at(-1)).to.equal('Working  10 of 40 steps  30 s left'));
-    } finally {
-      performance.now = now;
-      Reflect.deleteProperty(globalThis, host);
-    }
+    const run = (rate: number, seed: number) => ({ name: `rate=${rate},seed=${seed}`, point: { rate }, seed });
+    await live.onEpoch(run(1, 1), record(1, 3));
+    clock = 1000;
+    await live.onEpoch(run(1, 2), record(1, 5));
+    clock = 2000;
+    await live.onEpoch(run(2, 1), record(1, 7));
+    await live.onRun();
+    expect(new Set(shown.map(({ id }) => id)).size, 'one place').to.equal(1);
+    expect(shown.map(({ update }) => update)).to.deep.equal([false, true, true, true]);
+    const [, traces] = /newPlot\(place,(\[.*?\]),\{"margin"/.exec(shown.at(-1)!.data['text/html'])!;
+    const drawn = (JSON.parse(traces) as { name?: string; y: number[] }[]).map(({ name, y }) => [name, y]);
+    expect(drawn).to.deep.equal([
+      [undefined, [5, 3]],
+      ['rate 1', [4]],
+      ['rate 2', [7]],
+    ]);
   });
 });
 

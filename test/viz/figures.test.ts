@@ -74,6 +74,15 @@ const search = [
 const runs = [0.001, 0.01].flatMap((rate) =>
   ['lstm', 'gru'].map((cell, i) => ({ rate, cell, loss: 2 + i - 50 * rate })),
 );
+const swept = Array.from({ length: 20 }, (_, i) => {
+  const [point, seed] = [i >> 1, i % 2];
+  const falling = (n: number) =>
+    epoch(n, 3 / n + 0.1 * point, { loss: 3 / n + 0.08 * point + 0.1 * seed, CIDEr: n / (9 + point + seed) });
+  return {
+    name: `learningRate 0.00${point + 1}, hiddenSize 256`,
+    epochs: [1, 2, 3, 4].slice(0, 4 - (point % 3)).map(falling),
+  };
+});
 const grid = [
   [0.1, 0.4],
   [-0.2, 1.2],
@@ -83,6 +92,7 @@ const figures: Record<string, () => viz.Figure | Promise<viz.Figure>> = {
   'loss-curves': () => viz.lossCurves(steps, epochs),
   'loss-curves-without-dev': () => viz.lossCurves(steps, []),
   'compare-runs': () => viz.compareRuns({ one: epochs, two: epochs.slice(0, 2) }),
+  'sweep-curves': () => viz.sweepCurves(swept),
   'line-chart': () => viz.lineChart([{ x: [1, 2, 3], y: [3, 1, 2] }], { title: 'A line', xTitle: 'x', yTitle: 'y' }),
   'bar-chart': () =>
     viz.barChart(

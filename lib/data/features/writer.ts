@@ -9,12 +9,11 @@ import {
   openSync,
   readSync,
   readdirSync,
-  renameSync,
-  writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { CaptionerError, explainFileError } from '../../errors.js';
+import { replaceFile } from '../../files/folder.js';
 import { writeAll } from '../../files/text-file.js';
 import {
   differingField,
@@ -221,12 +220,4 @@ function refuseOtherFeatures(folder: string, found: StoreMeta, wanted: StoreMeta
     'mismatch',
     `The features in ${folder} have ${other.field} ${other.a}, not ${other.b}. Name another folder, or ask for the same again.`,
   );
-}
-
-/**
- * Writes a file under a temporary name and renames it, so that readers see it whole or unchanged.
- */
-function replaceFile(file: string, text: string): void {
-  writeFileSync(`${file}.part`, text, { flush: true });
-  renameSync(`${file}.part`, file);
 }

@@ -11,6 +11,7 @@ import {
 import { learningRateAt } from '../loop/schedule.js';
 import type { StepResult, TrainerState } from '../loop/trainer.js';
 import { DecoderTask, type DecoderTaskParts } from './decoder-task.js';
+import { goalOf } from './goal.js';
 import { ScheduledSampling } from './scheduled-sampling.js';
 import { storedFeatures, TrainingStep } from './training-step.js';
 
@@ -59,8 +60,7 @@ export class CaptionerTask extends DecoderTask<BatchPlan> {
 
   /** CIDEr or minus the loss on the dev photos, as `chooseBy` says. */
   override goal(scores: Readonly<Record<string, number>>, loss: number): number {
-    const byLoss = this.parts.config.training.chooseBy === 'loss';
-    return byLoss && scores.loss !== undefined ? -scores.loss : super.goal(scores, loss);
+    return goalOf({ scores, loss }, this.parts.config.training.chooseBy);
   }
 
   protected trained({ epoch: epochs, step: steps }: TrainerState) {

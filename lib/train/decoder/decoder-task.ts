@@ -1,6 +1,7 @@
 import type { TrainingConfig } from '../../config.js';
 import type { Weights } from '../../files/safetensors.js';
 import { saveCheckpoint, type CheckpointConfig } from '../../model/checkpoint/checkpoint.js';
+import type { Prediction } from '../../metrics/predictions.js';
 import { Decoder } from '../../model/decoder/decoder.js';
 import { weightsOf, withPrefix } from '../../model/variables.js';
 import { modelCard } from '../../publish/card.js';
@@ -9,6 +10,7 @@ import { Adam, type OptimizerConfig } from '../loop/optimizer.js';
 import { trainableVariables } from '../loop/scalar-step.js';
 import type { StepResult, TrainerState, TrainingTask } from '../loop/trainer.js';
 import type { CaptionerRun } from '../loop/training-run.js';
+import { goalOf } from './goal.js';
 import { ValidationStep } from './training-step.js';
 import { Validation } from './validation.js';
 
@@ -73,9 +75,13 @@ export abstract class DecoderTask<Plan> implements TrainingTask<Plan> {
     return { loss, perplexity: Math.exp(loss), ...scores };
   }
 
+  samples(): readonly Prediction[] {
+    return this.validation.samples;
+  }
+
   /** CIDEr on the dev photos; without any, minus the training loss. */
   goal(scores: Readonly<Record<string, number>>, loss: number): number {
-    return scores.CIDEr ?? -loss;
+    return goalOf({ scores, loss }, 'CIDEr');
   }
 
   save(state: TrainerState, best: boolean): void {

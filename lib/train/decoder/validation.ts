@@ -2,7 +2,7 @@ import type { TrainingConfig } from '../../config.js';
 import type { FeatureStore } from '../../data/features/store.js';
 import { DecoderSession } from '../../search/decoder-session.js';
 import { resolveSearch } from '../../search/search-config.js';
-import { predictCaptions } from '../../metrics/predictions.js';
+import { predictCaptions, type Prediction } from '../../metrics/predictions.js';
 import { ptbTokenize } from '../../metrics/ptb.js';
 import { CaptionScorer } from '../../metrics/scorer.js';
 import type { Weights } from '../../files/safetensors.js';
@@ -20,11 +20,15 @@ export interface ValidationData {
 
 /** Maximum number of lengths that dev captions are padded to. */
 const LENGTHS = 4;
+/** Photos whose captions are kept from epoch to epoch. */
+const SAMPLES = 12;
 
 /** The judge of an epoch: the loss on the dev captions, and the scores of captions written for the dev photos. */
 export class Validation {
   private readonly plans: readonly BatchPlan[];
   private readonly scorer: CaptionScorer | undefined;
+  /** The captions that `scores` last found for a few photos, spread evenly over the dev photos. */
+  samples: readonly Prediction[] = [];
 
   constructor(
     private readonly data: ValidationData,
@@ -71,9 +75,16 @@ export class Validation {
       const ids = dev.map(({ id }) => id);
       const search = resolveSearch({});
       const predictions = await predictCaptions(session, vocabulary, features, ids, search, { signal });
+      this.samples = spread(predictions, SAMPLES).map(({ image_id, caption }) => ({ image_id, caption }));
       return { ...this.scorer.score(predictions.map(({ caption }) => ptbTokenize(caption))).corpus };
     } finally {
       await session.release();
     }
   }
+}
+
+/** At most `most` items at equal distances. */
+function spread<T>(items: readonly T[], most: number): T[] {
+  const count = Math.min(most, items.length);
+  return Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)]);
 }

@@ -3,6 +3,7 @@ import type { FinetuneConfig } from '../../config.js';
 import { sha256OfBytes } from '../../files/checksum.js';
 import { viewsOf } from '../../data/features/store.js';
 import { saveCheckpoint, type CheckpointConfig } from '../../model/checkpoint/checkpoint.js';
+import type { Prediction } from '../../metrics/predictions.js';
 import type { Decoder } from '../../model/decoder/decoder.js';
 import { describeEncoder } from '../../model/encoder/encoder-source.js';
 import { Encoder } from '../../model/encoder/encoder.js';
@@ -21,6 +22,7 @@ import { TrainingStep, ValidationStep, type PhotoPath } from '../decoder/trainin
 import { bucketLengths, examplesOf } from '../batches/batches.js';
 import type { CaptionData } from '../batches/caption-data.js';
 import type { StepResult, TrainerState, TrainingTask } from '../loop/trainer.js';
+import { goalOf } from '../decoder/goal.js';
 import { Validation } from '../decoder/validation.js';
 
 /** Encoder and decoder to be trained as one network. */
@@ -73,6 +75,7 @@ export class FinetuneTask implements TrainingTask<PhotoPlan> {
   private readonly optimizer: Adam;
   private readonly training: TrainingStep<PhotoBatch>;
   private readonly validating: ValidationStep;
+  private sampled: readonly Prediction[] = [];
   private readonly reader: PhotoReader;
   private readonly skipped = new Set<string>();
   /** The encoder's name in the checkpoints. */
@@ -140,15 +143,20 @@ export class FinetuneTask implements TrainingTask<PhotoPlan> {
       const validation = new Validation({ dev: photos, features, vocabulary }, config);
       const loss = await validation.loss(this.validating, signal);
       const scores = await validation.scores(graphs, weightsOf(decoder.variables), signal);
+      this.sampled = validation.samples;
       return { loss, perplexity: Math.exp(loss), ...scores };
     } finally {
       await encoder.release();
     }
   }
 
+  samples(): readonly Prediction[] {
+    return this.sampled;
+  }
+
   /** CIDEr on the dev photos; without any, minus the training loss. */
   goal(scores: Readonly<Record<string, number>>, loss: number): number {
-    return scores.CIDEr ?? -loss;
+    return goalOf({ scores, loss }, 'CIDEr');
   }
 
   save(state: TrainerState, best: boolean): void {

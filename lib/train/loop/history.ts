@@ -1,10 +1,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { explainFileError } from '../../errors.js';
-import type { EpochRecord, StepRecord } from './trainer.js';
+import type { EpochRecord, SampleRecord, StepRecord } from './trainer.js';
 
 /** A line of `history.jsonl`. */
-export type HistoryRecord = StepRecord | EpochRecord;
+export type HistoryRecord = StepRecord | EpochRecord | SampleRecord;
 
 /** The history of a run as JSON lines in a file that grows during the run. */
 export class History {

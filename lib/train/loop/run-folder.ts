@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { CaptionerError } from '../../errors.js';
-import { completeFolder } from '../../files/folder.js';
+import { completeFolder, readFolderJson } from '../../files/folder.js';
 import type { Weights } from '../../files/safetensors.js';
 import {
   lastDataset,
@@ -100,6 +100,17 @@ export function parseTrainerState(json: unknown, file: string): TrainerState {
   if (checked.success) return checked.data;
   const { path: field, message } = checked.error.issues[0];
   throw new CaptionerError('corrupt', `${file} is damaged: ${field.join('.')}: ${message}.`);
+}
+
+/**
+ * Reads how far the run in a folder is, without its weights; undefined where it has not been saved yet.
+ * @throws CaptionerError `corrupt`.
+ */
+export function readRunState(out: string): TrainerState | undefined {
+  const folder = completeFolder(runFolders(out).last);
+  if (!folder) return undefined;
+  const json = readFolderJson(folder, 'state.json', 'The run can not be resumed.');
+  return parseTrainerState(json, path.join(folder, 'state.json'));
 }
 
 /** Hyperparameters that may change when a run is resumed: they do not affect what it has learned so far. */

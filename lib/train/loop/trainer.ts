@@ -1,4 +1,5 @@
 import { CaptionerError } from '../../errors.js';
+import type { Prediction } from '../../metrics/predictions.js';
 import type { ProgressReporter } from '../../progress.js';
 
 /** The result of a step. */
@@ -24,6 +25,8 @@ export interface TrainingTask<Batch> {
   step(batch: Batch, step: number): Promise<StepResult>;
   /** Scores after an epoch, by name. */
   validate(signal?: AbortSignal): Promise<Readonly<Record<string, number>>>;
+  /** Captions of a few photos, as the last validation found them. */
+  samples?(): readonly Prediction[];
   /** The number to maximise, from an epoch's scores and its training loss. */
   goal(scores: Readonly<Record<string, number>>, loss: number): number;
   /** Saves everything needed to resume from `state`; with `best`, also as the best checkpoint so far. */
@@ -87,12 +90,22 @@ export interface EpochRecord {
   readonly scores: Readonly<Record<string, number>>;
 }
 
+/** A line of history.jsonl after each epoch: captions of a few dev photos, always the same ones. */
+export interface SampleRecord {
+  readonly type: 'samples';
+  readonly epoch: number;
+  readonly step: number;
+  readonly captions: readonly Prediction[];
+}
+
 export interface TrainerOptions {
   /** Number of epochs without a better goal after which to stop; 0 never stops. */
   readonly patience: number;
   /** Minutes between saves within an epoch; 0: none. */
   readonly saveEvery: number;
-  readonly record?: (record: StepRecord | EpochRecord) => void;
+  /** Epoch after which to return although training has not ended; the run can be resumed. */
+  readonly pauseAfter?: number;
+  readonly record?: (record: StepRecord | EpochRecord | SampleRecord) => void;
   /** After each step; `count` and `loss` of this step. Notebooks draw here. */
   readonly onStep?: (result: StepResult & { readonly step: number }) => void | Promise<void>;
   readonly onEpoch?: (record: EpochRecord) => void | Promise<void>;
@@ -119,6 +132,14 @@ export const freshState = (): TrainerState => ({
   bestScores: {},
 });
 
+/** Whether a run has ended: all epochs are done, or the last ones brought no improvement. */
+export function hasEnded(
+  { epoch, epochsSinceBest }: Pick<TrainerState, 'epoch' | 'epochsSinceBest'>,
+  { epochs, patience }: { readonly epochs: number; readonly patience: number },
+): boolean {
+  return epoch >= epochs || (patience > 0 && epochsSinceBest >= patience);
+}
+
 /** Runs a task until it ends, stops improving, or is stopped: a loop and callbacks, after Karpathy's minGPT. */
 export class Trainer<Batch> {
   private readonly now: () => number;
@@ -137,10 +158,9 @@ export class Trainer<Batch> {
     this.now = options.now ?? (() => performance.now());
   }
 
-  /** Whether training has ended: all epochs are done, or the last ones brought no improvement. */
+  /** Whether training has ended. */
   get finished(): boolean {
-    const { patience } = this.options;
-    return this.state.epoch >= this.task.epochs || (patience > 0 && this.state.epochsSinceBest >= patience);
+    return hasEnded(this.state, { epochs: this.task.epochs, patience: this.options.patience });
   }
 
   /**
@@ -152,7 +172,8 @@ export class Trainer<Batch> {
     this.clock = this.saved = this.now();
     this.showProgress();
     try {
-      while (!this.finished) await this.epoch();
+      const { pauseAfter = Infinity } = options;
+      while (!this.finished && state.epoch < pauseAfter) await this.epoch();
       return state;
     } catch (error) {
       if (!options.signal?.aborted || error !== options.signal.reason) throw error;
@@ -253,6 +274,8 @@ export class Trainer<Batch> {
       scores,
     };
     options.record?.(record);
+    const captions = task.samples?.() ?? [];
+    if (captions.length > 0) options.record?.({ type: 'samples', epoch: state.epoch, step: state.step, captions });
     this.save(best);
     await options.onEpoch?.(record);
   }

@@ -5,7 +5,10 @@ import { readPastRun, runFolders, type PastRun, type ResumePoint, type RunKind }
 import { freshState, Trainer, type TrainerOptions, type TrainerState, type TrainingTask } from './trainer.js';
 
 /** Options of every phase of training. */
-export interface RunOptions extends Pick<TrainerOptions, 'onStep' | 'onEpoch' | 'progress' | 'signal' | 'now'> {
+export interface RunOptions extends Pick<
+  TrainerOptions,
+  'onStep' | 'onEpoch' | 'pauseAfter' | 'progress' | 'signal' | 'now'
+> {
   /** Folder of the run: receives the checkpoints `last` and `best`, and `history.jsonl`. */
   readonly out: string;
   /** Resume the run in `out` where it stopped, with its hyperparameters; start one where there is none. */
@@ -63,12 +66,13 @@ export class TrainingRun<
   ): Promise<TrainerState> {
     const { past, options, history } = this;
     const { patience = 0, saveEvery } = this.config;
-    const { onStep, onEpoch, progress, signal, now } = options;
+    const { onStep, onEpoch, pauseAfter, progress, signal, now } = options;
     try {
       const state = past?.state ?? (await start());
       history.open();
       const record = history.append.bind(history);
-      const trainer = new Trainer(task, { patience, saveEvery, record, onStep, onEpoch, progress, signal, now }, state);
+      const callbacks = { record, onStep, onEpoch, progress, signal, now };
+      const trainer = new Trainer(task, { patience, saveEvery, pauseAfter, ...callbacks }, state);
       if (!past) task.save(trainer.state, trainer.state.best !== null);
       return await trainer.run();
     } catch (error) {

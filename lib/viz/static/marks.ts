@@ -36,7 +36,9 @@ export function drawScatter(trace: ScatterTrace, { x, y }: Plane, colour: Colour
       before = point;
     }
     const { color = colour, width = 2, dash } = trace.line ?? {};
-    svg += `<path d="${path}" fill="none" stroke="${color}" stroke-width="${width}" stroke-linejoin="round" stroke-linecap="round"${dashOf(dash)}/>`;
+    if (trace.fill) svg += `<path d="${path}Z" fill="${trace.fillcolor ?? color}"/>`;
+    if (width > 0)
+      svg += `<path d="${path}" fill="none" stroke="${color}" stroke-width="${width}" stroke-linejoin="round" stroke-linecap="round"${dashOf(dash)}/>`;
   }
   if (trace.mode.includes('markers')) {
     const { size = 6, line } = trace.marker ?? {};

@@ -35,13 +35,13 @@ export function renderSvg({ data, layout }: FigureSpec): string {
     .join('');
   svg += (layout.annotations ?? []).map((annotation) => drawAnnotation(annotation, panels, area)).join('');
   if (layout.title) svg += drawMarkup(`<b>${layout.title.text}</b>`, 14, 12, { size: 16, vertical: 'top' });
-  if (hasLegend(data, layout)) svg += drawLegend(data, colours, area);
+  if (hasLegend(data, layout)) svg += drawLegend(data, colours, area, width);
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">${svg}</svg>`;
 }
 
 function plotArea(data: readonly Trace[], layout: Layout): Area {
   const title = layout.title ? 20 + 20 * markupLines(layout.title.text).length : 16;
-  const legend = hasLegend(data, layout) ? 24 : 0;
+  const legend = hasLegend(data, layout) ? 4 + legendRow * legendPlaces(data, 40, layout.width).rows : 0;
   const labels = (layout.yaxis?.title ? 24 : 0) + longestLabel(data, layout);
   const {
     l = Math.max(20, labels + 18),
@@ -72,19 +72,38 @@ function hasLegend(data: readonly Trace[], { showlegend }: Layout): boolean {
   return showlegend === true ? named.length > 0 : named.length > 1;
 }
 
-function drawLegend(data: readonly Trace[], colours: ReadonlyMap<Trace, string>, { left, top }: Area): string {
-  let svg = '';
-  let x = Math.min(left, 40);
-  for (const trace of data) {
-    if ((trace.type !== 'scatter' && trace.type !== 'bar') || !trace.name || trace.showlegend === false) continue;
+/** Height of a line of the legend. */
+const legendRow = 20;
+
+/** The place of each name of the legend: in lines that are as wide as the figure. @param start left end of the lines. */
+function legendPlaces(data: readonly Trace[], start: number, width: number) {
+  let [x, row] = [start, 0];
+  const entries = data.flatMap((trace) => {
+    if ((trace.type !== 'scatter' && trace.type !== 'bar') || !trace.name || trace.showlegend === false) return [];
+    const size = 24 + textWidth(trace.name, 12.5);
+    if (x > start && x + size > width - 8) [x, row] = [start, row + 1];
+    const place = { trace, name: trace.name, x, row };
+    x += size + 20;
+    return [place];
+  });
+  return { entries, rows: row + 1 };
+}
+
+function drawLegend(
+  data: readonly Trace[],
+  colours: ReadonlyMap<Trace, string>,
+  { left, top }: Area,
+  width: number,
+): string {
+  const { entries, rows } = legendPlaces(data, Math.min(left, 40), width);
+  const drawn = entries.map(({ trace, name, x, row }) => {
     const colour = legendColour(trace, colours.get(trace)!);
-    const y = top - 15;
-    svg +=
+    const y = top - 15 - legendRow * (rows - 1 - row);
+    const mark =
       trace.type === 'scatter' && trace.mode.includes('lines')
         ? `<path d="M${x} ${y}h18" stroke="${colour}" stroke-width="2.5"${dashOf(trace.line?.dash)}/>`
         : `<rect x="${x + 3}" y="${y - 6}" width="12" height="12" rx="2" fill="${colour}"/>`;
-    svg += drawText(trace.name, x + 24, y + 4, { size: 12.5 });
-    x += 24 + textWidth(trace.name, 12.5) + 20;
-  }
-  return svg;
+    return mark + drawText(name, x + 24, y + 4, { size: 12.5 });
+  });
+  return drawn.join('');
 }

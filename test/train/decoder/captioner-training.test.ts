@@ -80,6 +80,12 @@ describe('trainCaptioner', () => {
     expect(checkpoint.config.trained.epochs).to.equal(state.bestEpoch);
 
     const history = readHistory(at('run', 'history.jsonl'));
+    const samples = history.flatMap((record) => (record.type === 'samples' ? [record] : []));
+    expect(samples.map(({ epoch }) => epoch)).to.deep.equal(epochs);
+    for (const { captions } of samples) expect(captions.map(({ image_id }) => image_id)).to.deep.equal(samples[0].captions.map(({ image_id }) => image_id)); // prettier-ignore
+    expect(samples[state.bestEpoch - 1].captions).to.deep.equal(
+      predictions.map(({ image_id, caption }) => ({ image_id, caption })),
+    );
     const losses = history.flatMap((record) => (record.type === 'epoch' ? [record.loss] : []));
     expect(losses.at(-1)).to.be.below(0.5 * losses[0]);
     expect(history.filter(({ type }) => type === 'step')[0]).to.include.keys(

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { CaptionerError } from '../../../lib/errors.js';
+import type { HistoryRecord } from '../../../lib/train/loop/history.js';
 import {
   freshState,
   Trainer,
@@ -81,18 +82,19 @@ describe('Trainer', () => {
   });
 
   it('weighs the loss of an epoch by words', async () => {
-    const records: (StepRecord | EpochRecord)[] = [];
+    const records: HistoryRecord[] = [];
     const record = records.push.bind(records);
     await new Trainer(new Diary([1], (step) => step), options({ record })).run();
     // Losses 0, 1, 2 of 1, 2, 3 words
     expect(records).to.have.length(1);
     expect(records[0]).to.deep.include({ type: 'epoch', epoch: 1, step: 3, best: true, scores: { CIDEr: 1 } });
-    expect(records[0].loss).to.be.closeTo(8 / 6, 1e-12);
-    expect(records[0].perplexity).to.be.closeTo(Math.exp(8 / 6), 1e-12);
+    const [{ loss, perplexity }] = records as EpochRecord[];
+    expect(loss).to.be.closeTo(8 / 6, 1e-12);
+    expect(perplexity).to.be.closeTo(Math.exp(8 / 6), 1e-12);
   });
 
   it('records the speed and mean loss of each 20 steps', async () => {
-    const records: (StepRecord | EpochRecord)[] = [];
+    const records: HistoryRecord[] = [];
     let time = 0;
     const now = () => (time += 10);
     await new Trainer(new Diary(Array<number>(14).fill(1)), options({ record: records.push.bind(records), now })).run();
