@@ -181,14 +181,9 @@ function commanderOptions(attribute: string, option: OptionDescription, schema: 
   if (option.type === 'boolean') return [new Option(`--${flag}`, help), new Option(`--no-${flag}`).hideHelp()];
   const placeholder = option.choices
     ? option.name
-    : { integer: 'n', number: 'x', string: 'text', strings: 'words' }[option.type];
+    : { integer: 'n', number: 'x', string: 'text', strings: 'words', numbers: 'numbers' }[option.type];
   const valued = new Option(`--${flag} <${placeholder}>`, help).argParser((text: string, before?: unknown) => {
-    const value =
-      option.type === 'strings'
-        ? [...((before as string[] | undefined) ?? []), ...splitList(text)]
-        : option.type === 'string' || text.trim() === ''
-          ? text
-          : Number(text);
+    const value = parseValue(text, option, before);
     const result = schema.shape[option.name].safeParse(Number.isNaN(value) ? text : value);
     if (result.success) return value;
     throw new InvalidArgumentError(complaint(text, option, result.error.issues[0].message));
@@ -196,6 +191,12 @@ function commanderOptions(attribute: string, option: OptionDescription, schema: 
   // --no-repeat-ngram <n> takes a number: it does not negate --repeat-ngram.
   valued.negate = false;
   return [valued];
+}
+
+function parseValue(text: string, { type }: OptionDescription, before: unknown): unknown {
+  if (type === 'strings') return [...((before as string[] | undefined) ?? []), ...splitList(text)];
+  if (type === 'numbers') return splitList(text).map(Number);
+  return type === 'string' || text.trim() === '' ? text : Number(text);
 }
 
 function complaint(text: string, option: OptionDescription, message: string): string {

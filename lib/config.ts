@@ -14,12 +14,42 @@ const fraction = () => z.number().min(0).max(1);
 export const PhotoViews = z.enum(['one', 'mirror', 'crops']);
 export type PhotoViews = z.output<typeof PhotoViews>;
 
+const triple = (number: z.ZodNumber) => z.tuple([number, number, number]).readonly();
+
+/** The normalisation of photos for an encoder: (x / 255 - mean) / std for red, green and blue. */
+export const Normalisation = z.strictObject({ mean: triple(z.number()), std: triple(z.number().positive()) });
+export type Normalisation = Readonly<z.output<typeof Normalisation>>;
+
+/** ImageNet's mean and standard deviation, with which nearly all of its classifiers were trained. */
+export const imagenet: Normalisation = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+
+const perColour = (number: z.ZodNumber) =>
+  z
+    .array(number)
+    .refine(({ length }) => length === 1 || length === 3, 'expected one number, or three: red, green, blue');
+
 /** Extraction of features from photos. */
 export const ExtractionConfig = z.strictObject({
   encoder: z
     .string()
     .default('mobilenetv2')
     .describe('Pretrained CNN: a name listed by `captioner encoders`, or the path of an ONNX classifier.'),
+  encoderMean: perColour(z.number())
+    .default([...imagenet.mean])
+    .describe(
+      'Mean subtracted from scaled pixel values: one number, or red, green and blue. Only for a file outside the registry.',
+    ),
+  encoderStd: perColour(z.number().positive())
+    .default([...imagenet.std])
+    .describe('Standard deviation by which the result is divided. Only for a file outside the registry.'),
+  encoderScale: z
+    .number()
+    .positive()
+    .max(65535)
+    .default(255)
+    .describe(
+      'Divisor of pixel values before mean and standard deviation: 255 for 0 to 1, 1 for 0 to 255. Only for a file outside the registry.',
+    ),
   views: PhotoViews.default('one').describe(
     'Views of a photo whose features are averaged: one (the photo), mirror (and its mirror image; twice the time) or crops (whole, corners and centre, each also mirrored; twelve times the time).',
   ),
@@ -281,6 +311,9 @@ export const DistillationConfig = z.strictObject({
   teacher: ExtractionConfig.shape.encoder.describe(
     'Encoder to learn from: a name listed by `captioner encoders`, or the path of an ONNX classifier.',
   ),
+  teacherMean: ExtractionConfig.shape.encoderMean,
+  teacherStd: ExtractionConfig.shape.encoderStd,
+  teacherScale: ExtractionConfig.shape.encoderScale,
   epochs: z.int().min(1).default(40).describe('Passes over the photos, with one view of each photo per pass.'),
   viewRounds: z
     .int()

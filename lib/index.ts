@@ -60,15 +60,8 @@ export * from './data/datasets/manifest.js';
 export { HistogramEncoder } from './data/features/histogram-encoder.js';
 export { shapesDataset, type ShapesOptions } from './data/datasets/shapes.js';
 export { summarise, type DatasetSummary, type PhotoCounts } from './data/datasets/summary.js';
-export {
-  openFeatures,
-  readRows,
-  readSkipped,
-  viewsOf,
-  type EncoderIdentity,
-  type FeatureStore,
-  type SkippedPhoto,
-} from './data/features/store.js';
+export { viewsOf, type EncoderIdentity } from './data/features/encoder-identity.js';
+export { openFeatures, readRows, readSkipped, type FeatureStore, type SkippedPhoto } from './data/features/store.js';
 export {
   extractFeatures,
   type ExtractionReport,
@@ -80,6 +73,11 @@ export { photoFeatures } from './data/features/photo-features.js';
 export { mergeFeatures, type MergeReport, type MergeRequest } from './data/features/merge.js';
 export { isInShard, lackingShards, parseShard, shardPath, type Shard } from './data/features/shard.js';
 export { Encoder, type EncoderOptions } from './model/encoder/encoder.js';
+export {
+  encoderNormalisation,
+  normalisationOf,
+  type NormalisationOptions,
+} from './model/encoder/photo-normalisation.js';
 export { EncoderMetadata, readEncoderMetadata, writeEncoderMetadata } from './model/encoder/encoder-file.js';
 export {
   encoderFile,

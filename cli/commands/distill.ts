@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { ConvNetConfig, DistillationConfig, Encoder } from '../../lib/index.js';
+import { ConvNetConfig, DistillationConfig, Encoder, normalisationOf } from '../../lib/index.js';
 import type { EpochRecord } from '../../lib/training.js';
 import { openGiven } from '../dataset.js';
 import { addConfigOptions, defineCommand } from '../options.js';
@@ -45,7 +45,11 @@ From data sets with splits it learns from the training photos and measures on th
       const { training } = config.read();
       const given = config.given();
       const manifests = await Promise.all(data.map((each) => openGiven({ data: each }, warn)));
-      const teacher = await Encoder.load(training.teacher, { progress, signal });
+      const { teacherMean: mean, teacherStd: std, teacherScale: scale } = training;
+      const teacher = await Encoder.load(training.teacher, {
+        ...{ progress, signal },
+        normalisation: normalisationOf({ mean, std, scale }),
+      });
       const { distill } = await import('../../lib/training.js');
       let rows = 0;
       const { encoder, state } = await distill({

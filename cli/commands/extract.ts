@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import {
   Encoder,
+  encoderNormalisation,
   extractFeatures,
   ExtractionConfig,
   isInShard,
@@ -54,6 +55,10 @@ Photos that can't be decoded are skipped, listed, and tried again next time. To 
           'with your own ONNX classifier',
         ],
         [
+          'captioner extract --data my.jsonl --features features/my --encoder my-cnn.onnx --encoder-mean 0.5 --encoder-std 0.5',
+          'with one that takes pixel values from -1 to 1',
+        ],
+        [
           'captioner extract --data coco --features features/coco --shard 2/8',
           'one eighth, into features/coco.2-of-8; captioner merge joins the parts',
         ],
@@ -85,6 +90,10 @@ Photos that can't be decoded are skipped, listed, and tried again next time. To 
         threads,
         views: extraction.views,
         batchSize: extraction.batchSize,
+        normalisation: encoderNormalisation(extraction),
+        warn: (line) => {
+          warn(`captioner: ${line}`);
+        },
       });
       const { stored, added, randomViews, skipped, seconds } = await extractFeatures({
         manifest,

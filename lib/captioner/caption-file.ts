@@ -5,7 +5,7 @@ import { StringDecoder } from 'node:string_decoder';
 import type { Caption, CaptionedPhoto } from './captioner.js';
 import { defaultCheckpoint } from './shipped-models.js';
 import type { InferenceConfig, SearchConfig } from '../config.js';
-import { viewsOf } from '../data/features/store.js';
+import { viewsOf } from '../data/features/encoder-identity.js';
 import { acquireLock } from '../files/lock.js';
 import { resolveSearch } from '../search/search-config.js';
 import { CaptionerError, explainFileError } from '../errors.js';
@@ -30,13 +30,15 @@ export function captionKey(
   if (minConfidence > 0) hash.update(`confidence ${minConfidence}`);
   for (const folder of [checkpoints].flat()) {
     const { config, vocabulary, weights } = loadCheckpoint(findCheckpoint(folder));
+    const { normalisation } = config.encoder;
     const views = viewsOf(config.encoder);
-    // A single view is left out, so that keys of earlier versions stay the same.
+    // Defaults are left out, so that keys of earlier versions stay the same.
     hash
       .update(
         JSON.stringify([
           ...[config.encoder.sha256, config.decoder, vocabulary.words],
           ...(views === 'one' ? [] : [views]),
+          ...(normalisation ? [normalisation] : []),
           ...(config.search ? [config.search] : []),
         ]),
       )

@@ -15,7 +15,8 @@ import {
   type Checkpoint,
   type ConfidenceCalibration,
 } from '../model/checkpoint/checkpoint.js';
-import { readRows, viewsOf, type FeatureStore } from '../data/features/store.js';
+import { viewsOf } from '../data/features/encoder-identity.js';
+import { readRows, type FeatureStore } from '../data/features/store.js';
 import { locateEncoder } from '../model/checkpoint/find-encoder.js';
 import { Encoder } from '../model/encoder/encoder.js';
 import { defaultCheckpoint } from './shipped-models.js';
@@ -123,7 +124,8 @@ export class Captioner {
     if (options.encoder === undefined) encoderOf(found[0], config); // refuses a checkpoint that has lost its own encoder
     const loadEncoder = async () => {
       const source = options.encoder ?? (await locateEncoder(found[0], config));
-      const encoder = await Encoder.load(source, { ...options, views: viewsOf(config.encoder) });
+      const { normalisation } = config.encoder;
+      const encoder = await Encoder.load(source, { ...options, views: viewsOf(config.encoder), normalisation });
       checkEncoder(config, encoder.identity, 'The features');
       return encoder;
     };

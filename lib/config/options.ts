@@ -31,11 +31,11 @@ export const savedConfig = <S extends ConfigSchema>(schema: S) =>
 /** The description of a hyperparameter, for help texts, flags and forms. */
 export interface OptionDescription {
   readonly name: string;
-  readonly type: 'string' | 'number' | 'integer' | 'boolean' | 'strings';
+  readonly type: 'string' | 'number' | 'integer' | 'boolean' | 'strings' | 'numbers';
   readonly choices?: readonly string[];
   readonly minimum?: number;
   readonly maximum?: number;
-  readonly default: string | number | boolean | readonly string[];
+  readonly default: string | number | boolean | readonly string[] | readonly number[];
   readonly help: string;
 }
 
@@ -45,7 +45,8 @@ export function describeOptions(schema: ConfigSchema): OptionDescription[] {
     properties: Record<
       string,
       Omit<OptionDescription, 'name' | 'help' | 'type'> & {
-        type: Exclude<OptionDescription['type'], 'strings'> | 'array';
+        type: Exclude<OptionDescription['type'], 'strings' | 'numbers'> | 'array';
+        items?: { type: string };
         description: string;
         enum?: string[];
       }
@@ -53,7 +54,7 @@ export function describeOptions(schema: ConfigSchema): OptionDescription[] {
   };
   return Object.entries(properties).map(([name, p]) => ({
     name,
-    type: p.type === 'array' ? 'strings' : p.type, // lists contain words
+    type: p.type !== 'array' ? p.type : p.items?.type === 'number' ? 'numbers' : 'strings',
     ...(p.enum && { choices: p.enum }),
     ...(p.minimum !== undefined && p.minimum > Number.MIN_SAFE_INTEGER && { minimum: p.minimum }),
     ...(p.maximum !== undefined && p.maximum < Number.MAX_SAFE_INTEGER && { maximum: p.maximum }),

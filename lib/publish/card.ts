@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { viewsOf } from '../data/features/store.js';
+import { viewsOf } from '../data/features/encoder-identity.js';
 import { viewCounts } from '../images/photo-views.js';
 import { byScore } from '../metrics/bootstrap.js';
 import { scoreNames } from '../metrics/statistics.js';

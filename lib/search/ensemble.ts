@@ -1,4 +1,4 @@
-import { viewsOf } from '../data/features/store.js';
+import { differingPreparation } from '../data/features/encoder-identity.js';
 import { CaptionerError } from '../errors.js';
 import type { Checkpoint } from '../model/checkpoint/checkpoint.js';
 import { isSameNetwork } from '../model/encoder/registry.js';
@@ -102,11 +102,11 @@ function checkCompatible(first: Checkpoint, other: Checkpoint): void {
         `another '${theirs.name}' (sha256 ${theirs.sha256.slice(0, 12)}).`,
     );
   }
-  if (viewsOf(ours) !== viewsOf(theirs)) {
+  const prepared = differingPreparation(ours, theirs);
+  if (prepared) {
     throw new CaptionerError(
       'mismatch',
-      `An ensemble needs features of the same views of a photo: one checkpoint has '${viewsOf(ours)}', another ` +
-        `'${viewsOf(theirs)}'.`,
+      `An ensemble needs features of the same ${prepared.what} of a photo: one checkpoint has '${prepared.a}', another '${prepared.b}'.`,
     );
   }
   const [here, there] = [first.vocabulary.words, other.vocabulary.words];

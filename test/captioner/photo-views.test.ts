@@ -133,12 +133,12 @@ describe('views of photos, from extraction to captions', function () {
     }
   });
 
-  it('are demanded of the features that a captioner is given', async () => {
+  it('must be the same in the features that a captioner is given', async () => {
     const checkpoint = loadCheckpoint(at('run-mirror'));
     const captioner = await Captioner.load(at('run-mirror'), { encoder: at('cnn.onnx') });
     for (const views of ['one', 'crops'] as const) {
       const features = openFeatures(at(views));
-      const both = `The features are of the views '${views}' of each photo, but the checkpoint was trained with 'mirror'`;
+      const both = `The features have the views '${views}', but the checkpoint was trained with 'mirror'`;
       expect(await refusal(() => captioner.captionsOfFeatures(features).next())).to.contain(both);
       const request = { checkpoint, manifest, features, split: 'dev' as const, beams: [1] };
       expect(await refusal(() => evaluateCaptioner(request)))
@@ -156,7 +156,7 @@ describe('views of photos, from extraction to captions', function () {
     expect(state.epoch).to.equal(9);
   });
 
-  it('are `one` in stores and checkpoints of a time when there was nothing else', () => {
+  it('are `one` in stores and checkpoints of earlier versions', () => {
     const old = { name: 'cnn', sha256: 'a'.repeat(64), dimension: 6 };
     const config = { ...loadCheckpoint(at('run-mirror')).config, encoder: old };
     checkEncoder(config, { ...old, views: 'one' }, 'These');
@@ -164,7 +164,7 @@ describe('views of photos, from extraction to captions', function () {
     expect(() => {
       checkEncoder(config, { ...old, views: 'crops' }, 'These');
     })
-      .to.throw(CaptionerError, /These are of the views 'crops' .*, but the checkpoint was trained with 'one'/)
+      .to.throw(CaptionerError, /These have the views 'crops', but the checkpoint was trained with 'one'/)
       .with.property('code', 'mismatch');
   });
 

@@ -26,7 +26,7 @@ describe('config', () => {
       const options = describeOptions(schema);
       expect(options.map((option) => option.name)).to.deep.equal(Object.keys(schema.shape));
       for (const option of options) {
-        expect(option.type, option.name).to.be.oneOf(['string', 'number', 'integer', 'boolean', 'strings']);
+        expect(option.type, option.name).to.be.oneOf(['string', 'number', 'integer', 'boolean', 'strings', 'numbers']);
         expect(option.help, option.name).to.match(/^[A-Z].*\.$/s);
         expect(option.help.match(/\.(\s|$)/g), `${option.name}: at most two sentences`).to.have.length.at.most(2);
         expect(option.default, option.name).to.not.equal(undefined);

@@ -48,8 +48,8 @@ describe('exportCheckpoint', () => {
     expect(await caption(at('whole'))).to.be.a('string');
   });
 
-  it('warns where the encoder is a file that it does not have', async () => {
-    fs.renameSync(at('tiny', 'encoder.onnx'), at('encoder.onnx'));
+  it('warns of an encoder file that it does not find', async () => {
+    fs.renameSync(at('tiny', 'encoder.onnx'), at('elsewhere.onnx'));
     const warnings: string[] = [];
     await exportCheckpoint(at('tiny'), at('half'), { storage: 'fp32', warn: (message) => warnings.push(message) });
     expect(warnings).to.have.length(1);

@@ -3,13 +3,16 @@ import { ExtractionConfig, parseConfig } from '../../config.js';
 import { decodePhoto } from '../../images/photo.js';
 import { silent, type ProgressReporter } from '../../progress.js';
 import { FeatureWriter } from './writer.js';
-import { viewsOf, type EncoderIdentity, type SkippedPhoto } from './store.js';
+import { viewsOf, type EncoderIdentity } from './encoder-identity.js';
+import { type SkippedPhoto } from './store.js';
 import type { PhotoFile } from './photo-file.js';
 import { separateViews, withRandomViews } from './random-views.js';
 
 /** A function from photos to features: `Encoder`, or a stand-in of the same shape. */
 export interface PhotoEncoder {
   readonly identity: EncoderIdentity;
+  /** Path of its file, if it is not in the registry. */
+  readonly file?: string | undefined;
   /**
    * Width and height of the decoded photos. The encoder makes its views from them and averages
    * their features.
@@ -72,7 +75,7 @@ export async function extractFeatures(request: ExtractionRequest): Promise<Extra
   refuseOtherViews(encoder, request.config?.views);
   refuseDuplicates(manifest.photos);
   const wanted = withRandomViews(manifest.photos, randomViews);
-  const writer = FeatureWriter.open(folder, encoder.identity, storage);
+  const writer = FeatureWriter.open(folder, encoder.identity, storage, encoder.file);
   let complete = false;
   try {
     const stored = () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { PhotoEncoder } from './extraction.js';
-import type { EncoderIdentity } from './store.js';
+import type { EncoderIdentity } from './encoder-identity.js';
 
 /** Cells along each side of the photo. */
 const grid = 3;

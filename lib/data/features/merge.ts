@@ -50,8 +50,8 @@ export async function mergeFeatures({
   try {
     for (const source of sources) stores.push(openFeatures(source));
     refuseUnlike(sources, stores);
-    const [{ encoder, precision }] = stores;
-    const writer = FeatureWriter.open(folder, encoder, precision);
+    const [{ encoder, encoderFile, precision }] = stores;
+    const writer = FeatureWriter.open(folder, encoder, precision, encoderFile);
     const before = writer.count();
     let complete = false;
     try {

@@ -2,16 +2,16 @@ import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } fro
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
-import { PhotoViews } from '../../config.js';
 import { CaptionerError } from '../../errors.js';
+import { differingPreparation, EncoderIdentity } from './encoder-identity.js';
 import { separateViews } from './random-views.js';
 import { decodeRow, precisions, rowBytes, type Precision } from './row-codec.js';
 
 /**
  * A feature store: the features of a data set's photos, in a folder.
  *
- * - `meta.json`: version of the format, encoder, views of a photo (unless `one`), precision and
- *   dimension.
+ * - `meta.json`: version of the format, encoder with the preparation of its photos, precision and
+ *   dimension; the path of the encoder's file, if it is not in the registry.
  * - `features.bin`: one row per photo, little-endian fp32 or fp16. Further rows hold random views
  *   of photos.
  * - `index.jsonl`: one line per row, `{"id": "photo.jpg", "crc32": "0f3c…"}`, written after the
@@ -29,40 +29,13 @@ export const storeFiles = {
   lock: 'lock',
 } as const;
 
-/**
- * The origin of features. They are meaningful only to a decoder trained on features of the same
- * network and the same views.
- */
-export interface EncoderIdentity {
-  readonly name: string;
-  /** Checksum of the network's file. */
-  readonly sha256: string;
-  /** Length of a feature vector. */
-  readonly dimension: number;
-  /** Views of a photo whose features are averaged. Default: `one`. */
-  readonly views?: PhotoViews | undefined;
-}
-
-/** The views of a photo whose features are averaged. */
-export const viewsOf = ({ views = 'one' }: Pick<EncoderIdentity, 'views'>): PhotoViews => views;
-
-/**
- * An identity as written to files: these fields only, without `views` if there is a single view.
- */
-export function plainIdentity({ name, sha256, dimension, views = 'one' }: EncoderIdentity): EncoderIdentity {
-  return { name, sha256, dimension, ...(views !== 'one' && { views }) };
-}
-
 const StoreMeta = z.object({
   format: z.literal('captioner-features'),
   version: z.literal(1),
-  encoder: z.object({
-    name: z.string(),
-    sha256: z.string(),
-    dimension: z.int().positive(),
-    views: PhotoViews.optional(),
-  }),
+  encoder: EncoderIdentity,
   precision: z.enum(precisions),
+  /** Path of the encoder's file, if it is not in the registry. */
+  encoderFile: z.string().optional(),
 });
 export type StoreMeta = z.output<typeof StoreMeta>;
 
@@ -71,6 +44,8 @@ export interface FeatureStore {
   /** Length of a row. */
   readonly dimension: number;
   readonly encoder: EncoderIdentity;
+  /** Path of the encoder's file when the features were extracted, if it is not in the registry. */
+  readonly encoderFile?: string | undefined;
   readonly precision: Precision;
   /** Ids of the photos, in the order of the rows. */
   readonly ids: readonly string[];
@@ -146,16 +121,19 @@ export function differingField(
   const fieldsOf = ({ precision, encoder }: typeof a) => {
     const { name, dimension, sha256 } = encoder;
     const network = { 'encoder.name': name, 'encoder.dimension': `${dimension}`, 'encoder.sha256': sha256 };
-    return { precision, ...network, 'encoder.views': viewsOf(encoder) };
+    return { precision, ...network };
   };
   const wanted: Record<string, string> = fieldsOf(b);
   const other = Object.entries(fieldsOf(a)).find(([field, value]) => value !== wanted[field]);
-  return other && { field: other[0], a: other[1], b: wanted[other[0]] };
+  if (other) return { field: other[0], a: other[1], b: wanted[other[0]] };
+  const prepared = differingPreparation(a.encoder, b.encoder);
+  return prepared && { field: `encoder.${prepared.what}`, a: prepared.a, b: prepared.b };
 }
 
 class FeatureFolder implements FeatureStore {
   readonly dimension: number;
   readonly encoder: EncoderIdentity;
+  readonly encoderFile: string | undefined;
   readonly precision: Precision;
   readonly ids: readonly string[];
   readonly randomViews: readonly string[];
@@ -170,6 +148,7 @@ class FeatureFolder implements FeatureStore {
     entries: readonly IndexEntry[],
   ) {
     this.encoder = meta.encoder;
+    this.encoderFile = meta.encoderFile;
     this.dimension = meta.encoder.dimension;
     this.precision = meta.precision;
     entries.forEach(({ id }, row) => this.rowOf.set(id, row));

@@ -15,15 +15,14 @@ import { crc32 } from 'node:zlib';
 import { CaptionerError, explainFileError } from '../../errors.js';
 import { replaceFile } from '../../files/folder.js';
 import { writeAll } from '../../files/text-file.js';
+import { plainIdentity, type EncoderIdentity } from './encoder-identity.js';
 import {
   differingField,
   indexLine,
-  plainIdentity,
   readIndex,
   readMeta,
   readSkipped,
   storeFiles,
-  type EncoderIdentity,
   type SkippedPhoto,
   type StoreMeta,
 } from './store.js';
@@ -57,17 +56,19 @@ export class FeatureWriter {
 
   /**
    * Creates the store, or opens it and removes what an interrupted run left unfinished.
+   * @param encoderFile path of the encoder's file, if it is not in the registry.
    *
    * @throws CaptionerError `mismatch`: its features have another encoder, other views or another
    *   precision. `bad-input`: the folder holds other things, or another process is writing there.
    *   `corrupt`: it cannot be repaired.
    */
-  static open(folder: string, encoder: EncoderIdentity, precision: Precision): FeatureWriter {
+  static open(folder: string, encoder: EncoderIdentity, precision: Precision, encoderFile?: string): FeatureWriter {
     const meta: StoreMeta = {
       format: 'captioner-features',
       version: 1,
       encoder: plainIdentity(encoder),
       precision,
+      ...(encoderFile !== undefined && { encoderFile }),
     };
     try {
       return FeatureWriter.openStore(folder, meta);
@@ -82,8 +83,11 @@ export class FeatureWriter {
     if (!isStore) refuseForeignFiles(folder);
     const unlock = acquireLock(path.join(folder, storeFiles.lock), `writing to ${folder}`);
     try {
-      if (isStore) refuseOtherFeatures(folder, readMeta(folder), meta);
-      else replaceFile(path.join(folder, storeFiles.meta), `${JSON.stringify(meta, null, 2)}\n`);
+      const found = isStore ? readMeta(folder) : undefined;
+      if (found) refuseOtherFeatures(folder, found, meta);
+      if (!found || (meta.encoderFile ?? found.encoderFile) !== found.encoderFile) {
+        replaceFile(path.join(folder, storeFiles.meta), `${JSON.stringify(meta, null, 2)}\n`);
+      }
       const open = (file: string) =>
         openSync(path.join(folder, file), existsSync(path.join(folder, file)) ? 'r+' : 'w+');
       const writer = new FeatureWriter(folder, meta, open(storeFiles.rows), open(storeFiles.index), unlock);

@@ -4,14 +4,13 @@ import { z } from 'zod';
 import {
   DecoderConfig,
   FinetuneConfig,
-  PhotoViews,
   ReinforcementConfig,
   savedConfig,
   TrainingConfig,
   VocabularyConfig,
 } from '../../config.js';
 import { CaptionerError } from '../../errors.js';
-import { viewsOf, type EncoderIdentity } from '../../data/features/store.js';
+import { differingPreparation, EncoderIdentity } from '../../data/features/encoder-identity.js';
 import { Vocabulary } from '../../text/vocabulary.js';
 import { isSameNetwork } from '../encoder/registry.js';
 import { completeFolder, readFolderFile, readFolderJson, replaceFolder } from '../../files/folder.js';
@@ -21,13 +20,7 @@ import { checksumOf, decodeSafetensors, safetensorsParts, type Weights } from '.
 /** The version of the checkpoint format that this library writes and reads. */
 const formatVersion = 1;
 
-/** Checkpoints of earlier versions have no views, which is `one`. */
-const Encoder = z.strictObject({
-  name: z.string(),
-  sha256: z.string(),
-  dimension: z.int().min(1),
-  views: PhotoViews.optional(),
-});
+const Encoder = z.strictObject(EncoderIdentity.shape);
 const Dataset = z.strictObject({
   name: z.string(),
   photos: z.int(),
@@ -141,7 +134,10 @@ export function ownEncoder(folder: string): string | undefined {
  * Where a checkpoint's encoder is: a file of its own, or a name of the registry.
  * @throws CaptionerError `not-found`: it was fine-tuned, and the file is missing.
  */
-export function encoderOf(folder: string, { encoder, finetuned }: CheckpointConfig): string {
+export function encoderOf(
+  folder: string,
+  { encoder, finetuned }: Pick<CheckpointConfig, 'encoder' | 'finetuned'>,
+): string {
   const own = ownEncoder(folder);
   if (own !== undefined || !finetuned) return own ?? encoder.name;
   throw new CaptionerError('not-found', `There is no ${path.join(folder, encoderFileName)}. ${incomplete}`);
@@ -233,18 +229,19 @@ export function loadResumeState(folder: string): ResumeState<unknown> {
 }
 
 /**
- * Checks that features come from the encoder that a checkpoint was trained with, and are of the same views of a photo.
+ * Checks that features come from the encoder that a checkpoint was trained with, and from photos that were prepared in the same way.
  * @param source whose features these are, for the message.
  * @throws CaptionerError `mismatch`
  */
 export function checkEncoder(config: CheckpointConfig, encoder: EncoderIdentity, source: string): void {
   const ours = config.encoder;
   if (isSameNetwork(encoder, ours)) {
-    if (viewsOf(encoder) === viewsOf(ours)) return;
+    const other = differingPreparation(encoder, ours);
+    if (!other) return;
     throw new CaptionerError(
       'mismatch',
-      `${source} are of the views '${viewsOf(encoder)}' of each photo, but the checkpoint was trained with '${viewsOf(ours)}'. Use features that ` +
-        `captioner extract --views ${viewsOf(ours)} made, or a checkpoint trained on these.`,
+      `${source} have the ${other.what} '${other.a}', but the checkpoint was trained with '${other.b}'. Use features that ` +
+        `captioner extract ${other.options} made, or a checkpoint trained on these.`,
     );
   }
   const field = encoder.dimension === ours.dimension ? 'sha256' : 'dimension';

@@ -3,20 +3,29 @@ import path from 'node:path';
 import { CaptionerError } from '../../errors.js';
 import { hashOfFile } from '../../files/checksum.js';
 import { projectFolder } from '../../files/package.js';
-import { encoderOfFile, encoders } from '../encoder/registry.js';
+import { encoderOfFile } from '../encoder/registry.js';
 import { encoderOf, ownEncoder, type CheckpointConfig } from './checkpoint.js';
 
+/** The copy of an encoder's file that the checkpoints of a training run share. @param out the run's folder. */
+export const runEncoder = (out: string): string => path.join(out, 'encoder.onnx');
+
 /**
- * Finds the encoder of a checkpoint: its own file, a name of the registry, or the same file in a
- * shipped checkpoint.
+ * Finds the encoder of a checkpoint: its own file, a name of the registry, or the same file in the
+ * folder of its training run or in a shipped checkpoint.
  * @returns a path or a name, as `Encoder.load` takes it; undefined if the file is elsewhere.
  * @throws CaptionerError `not-found`: the checkpoint was fine-tuned, and its file is missing.
  */
-export async function findEncoder(folder: string, config: CheckpointConfig): Promise<string | undefined> {
-  const { name, sha256 } = config.encoder;
+export async function findEncoder(
+  folder: string,
+  config: Pick<CheckpointConfig, 'encoder' | 'finetuned'>,
+): Promise<string | undefined> {
+  const { sha256 } = config.encoder;
   if (ownEncoder(folder) !== undefined || config.finetuned) return encoderOf(folder, config);
-  const registered = encoderOfFile(sha256) ?? encoders.find((encoder) => encoder.name === name);
-  return registered?.name ?? (await shippedEncoder(sha256));
+  const registered = encoderOfFile(sha256);
+  if (registered) return registered.name;
+  const files = [runEncoder(path.join(folder, '..')), ...shippedEncoders()].filter((file) => existsSync(file));
+  for (const file of files) if ((await hashOfFile(file, 'sha256')) === sha256) return file;
+  return undefined;
 }
 
 /**
@@ -31,17 +40,13 @@ function unknownEncoder(folder: string, { encoder }: CheckpointConfig): Captione
   return new CaptionerError(
     'not-found',
     `${folder} was trained on features of the encoder file '${encoder.name}' (sha256 ${encoder.sha256.slice(0, 12)}), which is not ` +
-      `in the registry. Name that ONNX file with --encoder (option 'encoder'), or take it along with 'captioner export --encoder'.`,
+      `in the registry or beside the checkpoint. Name that ONNX file with --encoder (option 'encoder'), or include it with 'captioner export --encoder'.`,
   );
 }
 
-/** The file with this checksum in a shipped checkpoint. */
-async function shippedEncoder(sha256: string): Promise<string | undefined> {
+/** The encoders' files in the shipped checkpoints. */
+function shippedEncoders(): string[] {
   const shipped = path.join(projectFolder, 'checkpoints');
-  if (!existsSync(shipped)) return undefined;
-  for (const name of readdirSync(shipped)) {
-    const file = ownEncoder(path.join(shipped, name));
-    if (file !== undefined && (await hashOfFile(file, 'sha256')) === sha256) return file;
-  }
-  return undefined;
+  if (!existsSync(shipped)) return [];
+  return readdirSync(shipped).flatMap((name) => ownEncoder(path.join(shipped, name)) ?? []);
 }

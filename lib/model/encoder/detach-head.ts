@@ -2,6 +2,7 @@ import { DataType, decodeModel, encodeModel, numbers, type Graph, type Node } fr
 import { CaptionerError } from '../../errors.js';
 import { freeBatch } from '../../onnx/free-batch.js';
 import { GraphReader } from '../../onnx/graph-reader.js';
+import { ownNormalisation, type OwnNormalisation } from './own-normalisation.js';
 import { castToFloat, poolOutput, takePlanes } from './adapt-network.js';
 
 /** A network that ends in features instead of classes. */
@@ -20,6 +21,8 @@ export interface HeadlessNetwork {
   readonly inputSize: number;
   /** Photos per run: any number, as exported; any number, after changing its 1; or 1. */
   readonly batch: 'any' | 'freed' | 'one';
+  /** The normalisation of photos that the network itself begins with. */
+  readonly ownNormalisation?: OwnNormalisation;
 }
 
 /** Operators that may follow a classifier's last matrix product. */
@@ -80,7 +83,12 @@ export function detachHead(bytes: Uint8Array, file: string, free = true): Headle
     irVersion: Math.max(4, Number(model.irVersion ?? 4)),
     graph: cut,
   });
-  return { model: headlessModel, input, features, ...(map !== undefined && { map }), dimension, inputSize, batch };
+  const own = ownNormalisation(cut, input);
+  return {
+    ...{ model: headlessModel, input, features, dimension, inputSize, batch },
+    ...(map !== undefined && { map }),
+    ...(own && { ownNormalisation: own }),
+  };
 }
 
 /** The relevant values of a network. */

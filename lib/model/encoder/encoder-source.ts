@@ -1,11 +1,12 @@
 import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { Normalisation } from '../../config.js';
 import { CaptionerError } from '../../errors.js';
 import { sha256OfBytes } from '../../files/checksum.js';
 import type { FetchOptions } from '../../files/mirror.js';
 import { readEncoderMetadata } from './encoder-file.js';
-import { encoderFile, encoderOfFile, encoders, registeredEncoder, type Normalisation } from './registry.js';
+import { encoderFile, encoderOfFile, encoders, registeredEncoder } from './registry.js';
 
 /** An encoder's file, and the facts about it that need no look at its graph. */
 export interface EncoderSource {

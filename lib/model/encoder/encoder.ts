@@ -1,13 +1,14 @@
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common';
-import { ExtractionConfig, parseConfig, type PhotoViews } from '../../config.js';
+import path from 'node:path';
+import { ExtractionConfig, imagenet, parseConfig, type Normalisation, type PhotoViews } from '../../config.js';
 import { CaptionerError } from '../../errors.js';
-import { plainIdentity, type EncoderIdentity } from '../../data/features/store.js';
+import { isSameNormalisation, plainIdentity, type EncoderIdentity } from '../../data/features/encoder-identity.js';
 import { normalise } from '../../images/photo.js';
 import { decodedSize, viewCounts, viewsOfPhoto, wholeView } from '../../images/photo-views.js';
 import { onnxRuntime } from '../../onnx/runtime.js';
 import type { ProgressReporter } from '../../progress.js';
 import { readEncoder, type EncoderSource } from './encoder-source.js';
-import { imagenet, type Normalisation } from './registry.js';
+import { chooseNormalisation, normalisedTwice } from './photo-normalisation.js';
 import { loadClassifier, loadHeadless, type LoadedNetwork } from './load-network.js';
 
 export interface EncoderOptions {
@@ -27,10 +28,12 @@ export interface EncoderOptions {
   /** Views of a photo whose features are averaged: see `viewsOfPhoto`. Default: `one`, the photo alone. */
   readonly views?: PhotoViews;
   /**
-   * Normalisation for networks outside the registry that were not trained with ImageNet's mean and
-   * deviation.
+   * Normalisation for a network that was not trained with ImageNet's mean and standard deviation. Only
+   * for a file outside the registry and without metadata.
    */
-  readonly normalisation?: Normalisation;
+  readonly normalisation?: Normalisation | undefined;
+  /** Receives a warning about a network that normalises photos itself. */
+  readonly warn?: (message: string) => void;
 }
 
 /** A pretrained convolutional network without its classifier: it turns photos into feature vectors. */
@@ -40,6 +43,8 @@ export class Encoder {
 
   private constructor(
     readonly identity: EncoderIdentity,
+    /** Absolute path of its file, if it is not in the registry. */
+    readonly file: string | undefined,
     /** Views of a photo whose features are averaged. */
     readonly views: PhotoViews,
     /** Width and height of the input of the network, in pixels. */
@@ -58,7 +63,7 @@ export class Encoder {
    *
    * @throws CaptionerError `bad-option`: there is no such name. `not-found`: there is no such file.
    *   `download`: it cannot be fetched. `corrupt`: the file is damaged. `unsupported`: it is not a
-   *   usable photo classifier.
+   *   usable photo classifier. `bad-option`: a normalisation for an encoder that has its own.
    */
   static async load(nameOrPath: string, options: EncoderOptions = {}): Promise<Encoder> {
     return await Encoder.open(await readEncoder(nameOrPath, options), options);
@@ -66,23 +71,29 @@ export class Encoder {
 
   /**
    * Creates the encoder from the content of a file.
-   * @throws CaptionerError `corrupt`, `unsupported`
+   * @throws CaptionerError `corrupt`, `unsupported`, `bad-option`
    */
   static async open(source: EncoderSource, options: EncoderOptions = {}): Promise<Encoder> {
     const { bytes, file, known, name, sha256, headless, registered } = source;
+    const normalisation = chooseNormalisation(source, options.normalisation);
     const { network, session } =
       headless && known
         ? await loadHeadless(bytes, file, known, options.threads)
         : await loadClassifier(bytes, file, registered, options.threads);
     const { dimension, inputSize } = { ...network, ...known };
+    const { ownNormalisation } = network;
+    if (!known && ownNormalisation && isSameNormalisation(normalisation, imagenet)) {
+      options.warn?.(normalisedTwice(file, ownNormalisation));
+    }
     const { Tensor } = onnxRuntime();
     const { views, batchSize } = parseConfig(ExtractionConfig, { views: options.views, batchSize: options.batchSize });
     return new Encoder(
-      plainIdentity({ name, sha256, dimension, views }),
+      plainIdentity({ name, sha256, dimension, views, ...(!known && { normalisation }) }),
+      registered ? undefined : path.resolve(file),
       views,
       inputSize,
       network,
-      known ?? options.normalisation ?? imagenet,
+      normalisation,
       network.batch === 'one' ? 1 : batchSize,
       session,
       (data, shape) => new Tensor('float32', data, shape),

@@ -4,7 +4,7 @@ import { decodeModel, encodeModel } from '../../onnx/protobuf.js';
 import { fillWeights } from '../../onnx/weights.js';
 import type { ConvNet } from './convnet.js';
 import { encoderValues, writeEncoderMetadata } from './encoder-file.js';
-import { imagenet } from './registry.js';
+import { imagenet } from '../../config.js';
 import { createVariable, disposeVariables } from '../variables.js';
 
 /**

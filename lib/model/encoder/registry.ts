@@ -1,13 +1,7 @@
 import { CaptionerError } from '../../errors.js';
-import { nearest } from '../../config.js';
-import type { EncoderIdentity } from '../../data/features/store.js';
+import { imagenet, nearest, type Normalisation } from '../../config.js';
+import type { EncoderIdentity } from '../../data/features/encoder-identity.js';
 import { fetchFile, sourceOf, type FetchOptions, type FileSource, type PublishedFile } from '../../files/mirror.js';
-
-/** The normalisation of photos for an encoder: (x / 255 - mean) / std for red, green and blue. */
-export interface Normalisation {
-  readonly mean: readonly [number, number, number];
-  readonly std: readonly [number, number, number];
-}
 
 /** A pretrained network of the registry. */
 export interface RegisteredEncoder extends Normalisation {
@@ -22,9 +16,6 @@ export interface RegisteredEncoder extends Normalisation {
   readonly inputSize: number;
   readonly licence: string;
 }
-
-/** ImageNet's mean and deviation, with which nearly all of its classifiers were trained. */
-export const imagenet: Normalisation = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
 const zoo = 'https://huggingface.co/onnxmodelzoo/legacy_models/resolve/main/validated/vision/classification/';
 

@@ -3,8 +3,9 @@ import { decodeModel, type Graph } from '../../onnx/protobuf.js';
 import { CaptionerError } from '../../errors.js';
 import type { EncoderSource } from './encoder-source.js';
 import { encoderValues } from './encoder-file.js';
-import { imagenet, type Normalisation } from './registry.js';
+import type { Normalisation } from '../../config.js';
 import { detachHead } from './detach-head.js';
+import { chooseNormalisation } from './photo-normalisation.js';
 import { floatConstant, transposed, type Constant } from '../../onnx/constants.js';
 import { GraphReader } from '../../onnx/graph-reader.js';
 import { OnnxNode } from './onnx-node.js';
@@ -21,7 +22,7 @@ export interface TrainableEncoderOptions {
   /** Number of trained layers, counted back from the features; 0 trains all. */
   readonly layers?: number;
   /** Normalisation for networks whose registry entry or file does not give it. */
-  readonly normalisation?: Normalisation;
+  readonly normalisation?: Normalisation | undefined;
   /** Values of variables to resume from, by name, in place of the file's. */
   readonly weights?: ReadonlyMap<string, { readonly data: Float32Array }>;
 }
@@ -67,7 +68,7 @@ export class TrainableEncoder {
     this.values = { input, features, ...(map !== undefined && { map }) };
     this.name = source.name;
     ({ dimension: this.dimension, inputSize: this.inputSize } = { ...network, ...known });
-    this.normalisation = known ?? options.normalisation ?? imagenet;
+    this.normalisation = chooseNormalisation(source, options.normalisation);
 
     const { graph } = decodeModel(model);
     const values = new GraphReader(graph);

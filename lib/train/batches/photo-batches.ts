@@ -2,7 +2,7 @@ import { CaptionerError } from '../../errors.js';
 import type { FinetuneConfig } from '../../config.js';
 import { decodePhoto, normalise } from '../../images/photo.js';
 import { drawView } from '../../images/view.js';
-import type { Normalisation } from '../../model/encoder/registry.js';
+import type { Normalisation } from '../../config.js';
 import { Random } from '../../random.js';
 import type { PhotoWithCaptions } from './caption-data.js';
 import { Prefetcher } from './prefetcher.js';

@@ -2,7 +2,8 @@ import { useBackend } from '../../backend/index.js';
 import { DecoderConfig, parseConfig, TrainingConfig, VocabularyConfig } from '../../config.js';
 import type { Manifest } from '../../data/datasets/manifest.js';
 import { featureStatistics } from '../../data/features/statistics.js';
-import { plainIdentity, type FeatureStore } from '../../data/features/store.js';
+import { plainIdentity } from '../../data/features/encoder-identity.js';
+import { type FeatureStore } from '../../data/features/store.js';
 import { CaptionerError } from '../../errors.js';
 import { libraryVersion } from '../../files/package.js';
 import { checkEncoder, findCheckpoint, type CheckpointConfig } from '../../model/checkpoint/checkpoint.js';
@@ -13,6 +14,7 @@ import type { WordVectors } from '../../text/vectors.js';
 import { Vocabulary } from '../../text/vocabulary.js';
 import { datasetCounts, encodeCaptions, reportGaps, withFeatures, type StoredData } from '../batches/caption-data.js';
 import { buildVocabulary, refuseUnknownWords, tokenizeData, type TokenizedData } from '../batches/tokenize-dataset.js';
+import { keepEncoder } from '../loop/keep-encoder.js';
 import { checkUnchanged } from '../loop/run-folder.js';
 import { openRun, type RunOptions, type TrainingOutcome, type TrainingRun } from '../loop/training-run.js';
 import { CaptionerTask } from './captioner-task.js';
@@ -57,6 +59,7 @@ export async function trainCaptioner(options: CaptionerTrainingOptions): Promise
   const { data, decoder } = await prepareData(run, start, options);
   const config = checkpointConfig(run, start, data, decoder, options);
   const network = await startNetwork(run, start, data, decoder);
+  if (!network.encoder) await keepEncoder(run, config, [options.features.encoderFile]);
   const task = new CaptionerTask({ run, config, data, network });
   return run.outcome(await run.execute(task));
 }

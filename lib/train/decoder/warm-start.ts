@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { VocabularyConfig } from '../../config.js';
 import type { FeatureStatistics } from '../../data/features/statistics.js';
-import { viewsOf, type FeatureStore } from '../../data/features/store.js';
+import { differingPreparation } from '../../data/features/encoder-identity.js';
+import { type FeatureStore } from '../../data/features/store.js';
 import { CaptionerError } from '../../errors.js';
 import type { Weights } from '../../files/safetensors.js';
 import {
@@ -47,7 +48,7 @@ export class WarmStart {
     const checkpoint = loadCheckpoint(folder);
     const { encoder: ours } = checkpoint.config;
     const { encoder: theirs } = features;
-    const sameEncoder = isSameNetwork(ours, theirs) && viewsOf(ours) === viewsOf(theirs);
+    const sameEncoder = isSameNetwork(ours, theirs) && !differingPreparation(ours, theirs);
     if (!sameEncoder) {
       if (ours.dimension !== theirs.dimension) checkEncoder(checkpoint.config, theirs, 'The features');
       warn?.(

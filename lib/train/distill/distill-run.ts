@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { ConvNetConfig, DistillationConfig, PhotoViews, savedConfig } from '../../config.js';
+import { ConvNetConfig, DistillationConfig, savedConfig } from '../../config.js';
 import type { PhotoEncoder } from '../../data/features/extraction.js';
-import { viewsOf } from '../../data/features/store.js';
+import { differingPreparation, EncoderIdentity } from '../../data/features/encoder-identity.js';
 import { CaptionerError } from '../../errors.js';
 import { readEncoder } from '../../model/encoder/encoder-source.js';
 import { completeFolder, readFolderFile, readFolderJson } from '../../files/folder.js';
@@ -24,12 +24,7 @@ export const DistillationRun = z.strictObject({
   /** Version of the library that wrote it. */
   captioner: z.string(),
   name: z.string(),
-  teacher: z.strictObject({
-    name: z.string(),
-    sha256: z.string(),
-    dimension: z.int().min(1),
-    views: PhotoViews.optional(),
-  }),
+  teacher: z.strictObject(EncoderIdentity.shape),
   network: ConvNetConfig,
   /** The start of this run: another run, with the crops it had seen and its score, or an encoder's file. */
   from: z
@@ -138,7 +133,16 @@ function readDistillation(folder: string): PastDistillation {
 }
 
 /** Hyperparameters that may change when a run is resumed: they do not affect what it has learned so far. */
-const changeable: readonly string[] = ['epochs', 'viewRounds', 'saveEvery', 'backend', 'teacher'];
+const changeable: readonly string[] = [
+  'epochs',
+  'viewRounds',
+  'saveEvery',
+  'backend',
+  'teacher',
+  'teacherMean',
+  'teacherStd',
+  'teacherScale',
+];
 
 /**
  * Checks that a run is resumed as it began.
@@ -154,7 +158,6 @@ export function refuseOther(
   }
   const { identity } = now.teacher;
   if (past.teacher.sha256 !== identity.sha256) throw differs(out, 'the teacher', past.teacher.name, identity.name);
-  if (viewsOf(past.teacher) !== viewsOf(identity)) {
-    throw differs(out, "the teacher's views", viewsOf(past.teacher), viewsOf(identity));
-  }
+  const prepared = differingPreparation(past.teacher, identity);
+  if (prepared) throw differs(out, `the teacher's ${prepared.what}`, prepared.a, prepared.b);
 }

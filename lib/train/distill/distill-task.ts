@@ -8,7 +8,7 @@ import { safetensorsParts } from '../../files/safetensors.js';
 import { decodePhoto, normalise } from '../../images/photo.js';
 import type { ConvNet } from '../../model/encoder/convnet.js';
 import { exportConvNet } from '../../model/encoder/export-convnet.js';
-import { imagenet } from '../../model/encoder/registry.js';
+import { imagenet } from '../../config.js';
 import { weightsOf } from '../../model/variables.js';
 import { Random } from '../../random.js';
 import { Prefetcher } from '../batches/prefetcher.js';

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { FinetuneConfig } from '../../config.js';
 import { sha256OfBytes } from '../../files/checksum.js';
-import { viewsOf } from '../../data/features/store.js';
+import { viewsOf } from '../../data/features/encoder-identity.js';
 import { saveCheckpoint, type CheckpointConfig } from '../../model/checkpoint/checkpoint.js';
 import type { Prediction } from '../../metrics/predictions.js';
 import type { Decoder } from '../../model/decoder/decoder.js';
@@ -162,14 +162,16 @@ export class FinetuneTask implements TrainingTask<PhotoPlan> {
   save(state: TrainerState, best: boolean): void {
     const { run, data, network } = this.parts;
     const { decoder, encoder, graphs } = network;
+    const { views } = this.parts.config.encoder;
     const bytes = this.exported();
     const config: CheckpointConfig = {
       ...this.parts.config,
+      // The file has its normalisation in its metadata.
       encoder: {
-        ...this.parts.config.encoder,
         name: this.encoderName,
         sha256: sha256OfBytes(bytes),
         dimension: encoder.dimension,
+        ...(views && { views }),
       },
       finetuned: { ...this.parts.config.finetuned, trained: { epochs: state.epoch, steps: state.step } },
       scores: best ? state.bestScores : {},

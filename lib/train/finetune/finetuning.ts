@@ -110,6 +110,7 @@ async function startNetwork(
   await useBackend(config.backend);
   const encoder = new TrainableEncoder(source, {
     layers: config.trainableLayers,
+    normalisation: past ? undefined : trained.encoder.normalisation,
     ...(past && { weights: encoderWeights(past.slots) }),
   });
   const { sha256 } = source;

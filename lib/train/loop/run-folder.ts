@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { CaptionerError } from '../../errors.js';
 import { completeFolder, readFolderJson } from '../../files/folder.js';
@@ -156,7 +157,7 @@ export function checkUnchanged(
 export function refuseChanges(out: string, saved: object, given: object, mayChange: (name: string) => boolean): void {
   const before = new Map<string, unknown>(Object.entries(saved));
   for (const [name, value] of Object.entries(given) as [string, unknown][]) {
-    if (value !== undefined && before.get(name) !== value && !mayChange(name)) {
+    if (value !== undefined && !isDeepStrictEqual(before.get(name), value) && !mayChange(name)) {
       throw differs(out, name, before.get(name), value);
     }
   }

@@ -3,6 +3,7 @@ import { parseConfig, ReinforcementConfig, type DecoderConfig } from '../../conf
 import type { FeatureStore } from '../../data/features/store.js';
 import { libraryVersion } from '../../files/package.js';
 import { checkEncoder, encoderOf } from '../../model/checkpoint/checkpoint.js';
+import { findEncoder } from '../../model/checkpoint/find-encoder.js';
 import { Decoder } from '../../model/decoder/decoder.js';
 import { datasetCounts, encodeCaptions, reportGaps, withFeatures, type StoredData } from '../batches/caption-data.js';
 import { tokenizeData } from '../batches/tokenize-dataset.js';
@@ -14,6 +15,7 @@ import {
   type ContinuedCheckpoint,
   type ContinuedRunOptions,
 } from '../loop/continued-run.js';
+import { keepEncoder } from '../loop/keep-encoder.js';
 import { checkUnchanged } from '../loop/run-folder.js';
 import { openRun, type TrainingOutcome, type TrainingRun } from '../loop/training-run.js';
 import { ReinforcementTask, type ReinforcementTaskParts } from './reinforcement-task.js';
@@ -43,6 +45,10 @@ export async function reinforceCaptioner(options: ReinforcementOptions): Promise
   const data = await prepareData(run, start, options);
   const config = checkpointConfig(run, start, data, options);
   const network = await startNetwork(run, start, data);
+  if (!network.encoder) {
+    const before = await findEncoder(start.folder, start.checkpoint.config);
+    await keepEncoder(run, config, [before, options.features.encoderFile]);
+  }
   const task = new ReinforcementTask({ run, config, data, network });
   return executeContinued(run, task, options.onStart);
 }

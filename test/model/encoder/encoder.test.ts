@@ -6,7 +6,7 @@ import { decodeModel, encodeModel, type Model } from '../../../lib/onnx/protobuf
 import type { CaptionerError } from '../../../lib/errors.js';
 import { normalise } from '../../../lib/images/photo.js';
 import { Encoder } from '../../../lib/model/encoder/encoder.js';
-import { imagenet } from '../../../lib/model/encoder/registry.js';
+import { imagenet } from '../../../lib/config.js';
 import { Random } from '../../../lib/random.js';
 import * as networks from './networks.js';
 import { channels, float, int, int64, ints, network, node, value } from './networks.js';

@@ -8,7 +8,7 @@ import { DataType, decodeModel, encodeModel, numbers } from '../../../lib/onnx/p
 import { readEncoderMetadata } from '../../../lib/model/encoder/encoder-file.js';
 import { describeEncoder } from '../../../lib/model/encoder/encoder-source.js';
 import { Encoder } from '../../../lib/model/encoder/encoder.js';
-import { imagenet } from '../../../lib/model/encoder/registry.js';
+import { imagenet } from '../../../lib/config.js';
 import { exportEncoder } from '../../../lib/model/encoder/export-encoder.js';
 import { TrainableEncoder } from '../../../lib/model/encoder/trainable-encoder.js';
 import { normalise } from '../../../lib/images/photo.js';

@@ -6,7 +6,7 @@ import { Float16Array } from '@petamoriken/float16';
 import type { CaptionerError } from '../../../lib/errors.js';
 import { normalise } from '../../../lib/images/photo.js';
 import { Encoder } from '../../../lib/model/encoder/encoder.js';
-import { imagenet } from '../../../lib/model/encoder/registry.js';
+import { imagenet } from '../../../lib/config.js';
 import { onnxRuntime } from '../../../lib/onnx/runtime.js';
 import { DataType, decodeModel, encodeModel, type Model } from '../../../lib/onnx/protobuf.js';
 import { Random } from '../../../lib/random.js';
