@@ -1,14 +1,15 @@
 import { CaptionerError } from '../../errors.js';
 import type { FeatureStore } from './store.js';
 
-/** Mean and standard deviation of each feature, [D] each. */
+/** Mean, standard deviation and minimum of each feature, [D] each. */
 export interface FeatureStatistics {
   readonly mean: Float32Array;
   readonly std: Float32Array;
+  readonly minimum: Float32Array;
 }
 
 /**
- * Computes mean and standard deviation of each feature over photos. The variance is increased by
+ * Computes mean, standard deviation and minimum of each feature over photos. The variance is increased by
  * 1e-5, as in batch normalisation, so that an almost constant feature is not amplified.
  * @throws CaptionerError `numeric`: features that are not finite, naming the photo.
  */
@@ -18,12 +19,14 @@ export function featureStatistics(
 ): FeatureStatistics {
   const D = features.dimension;
   const [sum, squares] = [new Float64Array(D), new Float64Array(D)];
+  const minimum = new Float32Array(D).fill(Infinity);
   const row = new Float32Array(D);
   for (const { id } of photos) {
     features.read(id, row);
     for (let i = 0; i < D; i++) {
       sum[i] += row[i];
       squares[i] += row[i] * row[i];
+      minimum[i] = Math.min(minimum[i], row[i]);
     }
     if (!row.every(Number.isFinite)) {
       throw new CaptionerError(
@@ -34,5 +37,5 @@ export function featureStatistics(
   }
   const mean = sum.map((x) => x / photos.length);
   const std = squares.map((x, i) => Math.sqrt(Math.max(0, x / photos.length - mean[i] ** 2) + 1e-5));
-  return { mean: Float32Array.from(mean), std: Float32Array.from(std) };
+  return { mean: Float32Array.from(mean), std: Float32Array.from(std), minimum };
 }

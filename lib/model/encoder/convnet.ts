@@ -29,7 +29,7 @@ const momentum = 0.98;
 /** Stages of residual blocks, each at half the resolution of the previous one. */
 const stages = 3;
 
-/** The network's blocks, from the photo to the last map: [N, 3, S, S] -> [N, 8 W, S / 32, S / 32]. */
+/** The network's blocks, from the photo to the head: [N, 3, S, S] -> [N, 8 W, S / 32, S / 32]. */
 function convNetBlocks({ width, blocks }: Pick<ConvNetConfig, 'width' | 'blocks'>): Block[] {
   const layer = (name: string, kernel: number, stride: number, inputs: number, outputs: number): Layer => ({
     name,
@@ -53,7 +53,7 @@ function convNetBlocks({ width, blocks }: Pick<ConvNetConfig, 'width' | 'blocks'
   return all;
 }
 
-/** The network's convolutions, from the photo to the last map. */
+/** The network's convolutions, from the photo to the head. */
 export const convNetLayers = (config: Pick<ConvNetConfig, 'width' | 'blocks'>): { readonly name: string }[] =>
   convNetBlocks(config).flatMap(({ layers }) => layers);
 
@@ -76,8 +76,9 @@ function convNetParameters(config: Pick<ConvNetConfig, 'width' | 'blocks'>, dime
         { name: `${name}/variance`, shape: [outputs], initializer: 'ones', trainable: false },
       ];
     }),
-    { name: 'head/kernel', shape: [channels, dimension], initializer: 'glorot', trainable: true },
+    { name: 'head/kernel', shape: [1, 1, channels, dimension], initializer: 'he', trainable: true },
     { name: 'head/bias', shape: [dimension], initializer: 'zeros', trainable: true },
+    { name: 'head/offset', shape: [dimension], initializer: 'zeros', trainable: false },
     { name: 'features/mean', shape: [dimension], initializer: 'zeros', trainable: false },
     { name: 'features/std', shape: [dimension], initializer: 'ones', trainable: false },
   ];
@@ -85,7 +86,9 @@ function convNetParameters(config: Pick<ConvNetConfig, 'width' | 'blocks'>, dime
 
 /**
  * A compact residual network (after He et al. 2016) that turns photos into feature vectors: a stem and three stages of plain
- * 3 x 3 convolutions, each stage at half the resolution with twice the channels, a mean over all places, and a Linear layer.
+ * 3 x 3 convolutions, each stage at half the resolution with twice the channels, then a head: a 1 x 1 convolution with ReLU and a
+ * mean over all places. MobileNetV2 (Sandler et al. 2018) ends in the same way, so this network can learn its features. An offset
+ * follows ReLU where a teacher has features below zero.
  *
  * Photos have the channels first, [N, 3, S, S], normalised.
  */
@@ -114,7 +117,7 @@ export class ConvNet {
    * @returns [N, D]
    */
   learn(photos: tf.Tensor4D): tf.Tensor2D {
-    const { features } = this.forward(photos, (x, { name, stride }) => {
+    const batchNormalised = (x: tf.Tensor4D, { name, stride }: Layer) => {
       const { [`${name}/kernel`]: kernel, [`${name}/scale`]: scale, [`${name}/shift`]: shift } = this.variables;
       const convolved = convolve(x, kernel as tf.Tensor4D, stride);
       const { y, mean, variance } = batchNormTraining(convolved, scale as tf.Tensor1D, shift as tf.Tensor1D, epsilon);
@@ -123,8 +126,8 @@ export class ConvNet {
         running.assign(tf.add(tf.mul(running, momentum), tf.mul(value, 1 - momentum)));
       }
       return y;
-    });
-    return features;
+    };
+    return this.forward(photos, batchNormalised, this.head).features;
   }
 
   /**
@@ -135,7 +138,7 @@ export class ConvNet {
    */
   calibrate(photos: tf.Tensor4D): void {
     tf.tidy(() => {
-      this.forward(photos, (x, { name, stride }) => {
+      const calibrated = (x: tf.Tensor4D, { name, stride }: Layer) => {
         const [kernel, scale, shift, mean, variance] = ['kernel', 'scale', 'shift', 'mean', 'variance'].map(
           (part) => this.variables[`${name}/${part}`],
         );
@@ -148,15 +151,15 @@ export class ConvNet {
         shift.assign(tf.add(offset, tf.mul(now.mean, factor)));
         mean.assign(now.mean);
         variance.assign(now.variance);
-        const perChannel = (values: tf.Tensor) => tf.reshape(values, [1, -1, 1, 1]);
         return tf.add<tf.Tensor4D>(tf.mul(convolved, perChannel(factor)), perChannel(offset));
-      });
+      };
+      this.forward(photos, calibrated, this.head);
     });
   }
 
   /**
    * The network for inference. Each normalisation, with its running mean and variance, is folded
-   * into the preceding convolution, and features are in the units of the teacher.
+   * into the preceding convolution.
    */
   folded(): {
     readonly weights: Map<string, FoldedWeight>;
@@ -175,21 +178,25 @@ export class ConvNet {
       weights.set(`${name}/kernel`, stored);
       weights.set(`${name}/bias`, { shape: [1, outputs, 1, 1], data: shift.map((x, c) => x - mean[c] * factor[c]) });
     }
-    const [mean, std] = [values('features/mean'), values('features/std')];
-    const head = values('head/kernel').map((x, i) => x * std[i % this.dimension]);
-    const bias = values('head/bias').map((x, i) => x * std[i] + mean[i]);
-    weights.set('head/kernel', { shape: this.variables['head/kernel'].shape, data: head });
-    weights.set('head/bias', { shape: [this.dimension], data: bias });
+    // The head learns in standard deviations; ReLU keeps a positive scale.
+    const std = values('features/std');
+    const { shape } = this.variables['head/kernel'];
+    const kernel = values('head/kernel').map((x, i) => x * std[i % this.dimension]);
+    const bias = values('head/bias').map((x, i) => x * std[i]);
+    weights.set('head/kernel', transposed({ shape, data: kernel }, [3, 2, 0, 1]));
+    weights.set('head/bias', { shape: [1, this.dimension, 1, 1], data: bias });
+    const offset = values('head/offset');
+    if (offset.some((x) => x !== 0)) weights.set('head/offset', { shape: [1, this.dimension, 1, 1], data: offset });
     return {
       weights,
       run: (photos, from) =>
         this.forward(
           photos,
-          (x, { name, stride }) => {
-            const kernel = tf.transpose<tf.Tensor4D>(from[`${name}/kernel`] as tf.Tensor4D, [2, 3, 1, 0]);
-            return tf.add<tf.Tensor4D>(convolve(x, kernel, stride), from[`${name}/bias`]);
+          (x, { name, stride }) => foldedConvolution(x, name, stride, from),
+          (x) => {
+            const map = tf.relu(foldedConvolution(x, 'head', 1, from));
+            return from['head/offset'] ? tf.add(map, from['head/offset']) : map;
           },
-          from,
         ),
     };
   }
@@ -198,23 +205,31 @@ export class ConvNet {
     disposeVariables(this.variables);
   }
 
+  /** The map that is averaged, standardised: [N, C, h, w] -> [N, D, h, w]. */
+  private readonly head = (x: tf.Tensor4D): tf.Tensor4D => {
+    const { 'head/kernel': kernel, 'head/bias': bias, 'head/offset': offset } = this.variables;
+    const { 'features/mean': mean, 'features/std': std } = this.variables;
+    const activated = tf.relu(tf.add(convolve(x, kernel as tf.Tensor4D, 1), perChannel(bias)));
+    return tf.add(activated, perChannel(tf.div(tf.sub(offset, mean), std)));
+  };
+
   private forward(
     photos: tf.Tensor4D,
     layer: (x: tf.Tensor4D, layer: Layer) => tf.Tensor4D,
-    { 'head/kernel': kernel, 'head/bias': bias }: Variables = this.variables,
+    head: (x: tf.Tensor4D) => tf.Tensor4D,
   ): ConvNetOutput {
     let x = photos;
     for (const { layers, residual } of this.blocks) {
       const y = layers.reduce((from, each, i) => layer(i ? tf.relu(from) : from, each), x);
       x = tf.relu(residual ? tf.add<tf.Tensor4D>(x, y) : y);
     }
-    const pooled = tf.mean<tf.Tensor2D>(x, [2, 3]); // [N, C]
-    return { map: x, features: tf.add(tf.matMul(pooled, kernel as tf.Tensor2D), bias) };
+    const map = head(x); // [N, D, S / 32, S / 32]
+    return { map, features: tf.mean<tf.Tensor2D>(map, [2, 3]) };
   }
 }
 
 interface ConvNetOutput {
-  /** The map that is averaged over all places: [N, 8 W, S / 32, S / 32]. */
+  /** The map that is averaged over all places: [N, D, S / 32, S / 32]. */
   readonly map: tf.Tensor4D;
   /** [N, D] */
   readonly features: tf.Tensor2D;
@@ -224,6 +239,15 @@ interface FoldedWeight {
   readonly shape: readonly number[];
   readonly data: Float32Array;
 }
+
+/** A convolution with weights as ONNX stores them: `kernel` [outputs, inputs, height, width] and `bias` [1, outputs, 1, 1]. */
+function foldedConvolution(x: tf.Tensor4D, name: string, stride: number, from: Variables): tf.Tensor4D {
+  const kernel = tf.transpose<tf.Tensor4D>(from[`${name}/kernel`] as tf.Tensor4D, [2, 3, 1, 0]);
+  return tf.add(convolve(x, kernel, stride), from[`${name}/bias`]);
+}
+
+/** [C] -> [1, C, 1, 1] */
+const perChannel = (values: tf.Tensor): tf.Tensor => tf.reshape(values, [1, -1, 1, 1]);
 
 /** The same padding on all sides, as PyTorch does: stride 2 then halves the resolution of any even size. */
 function convolve(x: tf.Tensor4D, kernel: tf.Tensor4D, stride: number): tf.Tensor4D {

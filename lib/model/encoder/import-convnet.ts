@@ -11,8 +11,8 @@ export interface ImportedConvNet {
   readonly network: ConvNetConfig;
   /** Length of a feature vector. */
   readonly dimension: number;
-  /** Arrays of a `ConvNet` with these features; `mean` and `std` [D] are those by which it standardises them. */
-  weights(mean: Float32Array, std: Float32Array): Map<string, Float32Array>;
+  /** Arrays of a `ConvNet` whose features have the standard deviations `std` [D]. */
+  weights(std: Float32Array): Map<string, Float32Array>;
 }
 
 /**
@@ -36,38 +36,40 @@ export function importConvNet({ bytes, file, known }: EncoderSource): ImportedCo
   const width = constant('stem/a/kernel').shape[0];
   const network = parseConfig(ConvNetConfig, { width, blocks, inputSize: known?.inputSize });
   const head = constant('head/kernel');
-  const bias = constant('head/bias');
-  const layers = convNetLayers(network).map(({ name }) => ({
-    name,
-    kernel: constant(`${name}/kernel`),
-    shift: constant(`${name}/bias`).data,
-  }));
-  return {
-    network,
-    dimension: bias.data.length,
-    weights: (mean, std) => {
-      const given = new Map<string, Float32Array>([
-        ['head/kernel', head.data.map((x, i) => x / std[i % std.length])],
-        ['head/bias', bias.data.map((x, i) => (x - mean[i]) / std[i])],
-      ]);
-      for (const { name, kernel, shift } of layers) {
-        const scale = filterNorms(kernel.data, shift.length);
-        const filters = kernel.data.map((x, i) => x / scale[Math.floor((i * shift.length) / kernel.data.length)]);
-        given
-          .set(`${name}/kernel`, transposed({ shape: kernel.shape, data: filters }, [2, 3, 1, 0]).data)
-          .set(`${name}/scale`, scale)
-          .set(`${name}/shift`, shift)
-          .set(`${name}/mean`, new Float32Array(shift.length))
-          .set(`${name}/variance`, new Float32Array(shift.length).fill(1 - epsilon));
-      }
-      return given;
-    },
-  };
+  if (head.shape.length !== 4) {
+    throw new CaptionerError(
+      'mismatch',
+      `${file} is of an earlier version: its head follows the mean. It still encodes photos, but can't be trained further.`,
+    );
+  }
+  const bias = constant('head/bias').data;
+  const offset = floatConstant(lookup, 'head/offset')?.data ?? new Float32Array(bias.length);
+  const layers = new Map<string, Float32Array>();
+  for (const { name } of convNetLayers(network)) {
+    const kernel = constant(`${name}/kernel`);
+    const shift = constant(`${name}/bias`).data;
+    const scale = filterNorms(kernel.data, shift.length);
+    const filters = kernel.data.map((x, i) => x / scale[Math.floor((i * shift.length) / kernel.data.length)]);
+    layers
+      .set(`${name}/kernel`, transposed({ shape: kernel.shape, data: filters }, [2, 3, 1, 0]).data)
+      .set(`${name}/scale`, scale)
+      .set(`${name}/shift`, shift)
+      .set(`${name}/mean`, new Float32Array(shift.length))
+      .set(`${name}/variance`, new Float32Array(shift.length).fill(1 - epsilon));
+  }
+  const weights = (std: Float32Array) =>
+    new Map([
+      ...layers,
+      ['head/kernel', transposed(head, [2, 3, 1, 0]).data.map((x, i) => x / std[i % std.length])],
+      ['head/bias', bias.map((x, i) => x / std[i])],
+      ['head/offset', offset],
+    ]);
+  return { network, dimension: bias.length, weights };
 }
 
 /**
- * The length of each filter, over that which filters begin with (He et al. 2015: their squares' sum is 2). How fast a filter before a
- * normalisation learns depends on its length.
+ * The length of each filter, relative to its initial length (He et al. 2015: the sum of squares is 2). It determines how fast a filter
+ * before a normalisation learns.
  */
 function filterNorms(filters: Float32Array, outputs: number): Float32Array {
   const size = filters.length / outputs;

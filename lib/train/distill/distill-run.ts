@@ -67,8 +67,8 @@ export interface StartingNetwork {
   readonly from: NonNullable<DistillationRun['from']>;
   /** Whether the statistics of its normalisations are still to be set. */
   readonly uncalibrated: boolean;
-  /** @param mean of the teacher's features, [D] @param std of them, [D] */
-  weights(mean: Float32Array, std: Float32Array): ReadonlyMap<string, Float32Array>;
+  /** @param std standard deviations of the teacher's features, [D] */
+  weights(std: Float32Array): ReadonlyMap<string, Float32Array>;
 }
 
 /**

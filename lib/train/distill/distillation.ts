@@ -136,12 +136,16 @@ function runConfig(
 async function startNetwork(
   { past, config: { seed, backend } }: Run,
   start: StartingNetwork | undefined,
-  { photos, statistics: { mean, std } }: DistillationData,
+  { photos, statistics: { mean, std, minimum } }: DistillationData,
   config: ConvNetConfig,
 ): Promise<ConvNet> {
   await useBackend(backend);
-  const given = new Map(past ? valuesOf(past.weights) : start?.weights(mean, std));
-  if (!past) given.set('features/mean', mean).set('features/std', std);
+  const given = new Map(past ? valuesOf(past.weights) : start?.weights(std));
+  // The head ends in ReLU: its offset lets it reach features below zero.
+  const offset = minimum.map((x) => Math.min(0, x));
+  if (!past) given.set('features/mean', mean).set('features/std', std).set('head/offset', offset);
+  // A new head begins at the mean of each feature, where ReLU passes gradients.
+  if (!past && !start) given.set('head/bias', Float32Array.from(mean, (x, i) => (x - offset[i]) / std[i]));
   const network = new ConvNet(config, mean.length, { random: new Random(seed), given });
   if (start?.uncalibrated) await calibrate(network, photos, config.inputSize, seed);
   return network;

@@ -9,6 +9,7 @@ import { exportConvNet } from '../../../lib/model/encoder/export-convnet.js';
 import { storeWeightsAsFloat16 } from '../../../lib/onnx/half-precision.js';
 import { importConvNet } from '../../../lib/model/encoder/import-convnet.js';
 import { Random } from '../../../lib/random.js';
+import { decodeModel, encodeModel } from '../../../lib/onnx/protobuf.js';
 import { onnxRuntime } from '../../../lib/onnx/runtime.js';
 
 const { InferenceSession, Tensor } = onnxRuntime();
@@ -49,7 +50,7 @@ describe('ConvNet', () => {
             variable.shape,
           ),
         );
-      if (/shift|mean|bias/.test(name))
+      if (/shift|mean|bias|offset/.test(name))
         variable.assign(
           tf.tensor(
             variable.dataSync().map(() => random.normal()),
@@ -89,10 +90,17 @@ describe('ConvNet', () => {
 
   it('gives the map that its features are averages of', async () => {
     const session = await InferenceSession.create(exportConvNet(network, 'small', size));
-    const { map } = await session.run({ input: new Tensor('float32', photos(2, 3), [2, 3, size, size]) });
+    const { map, features } = await session.run({ input: new Tensor('float32', photos(2, 3), [2, 3, size, size]) });
     await session.release();
-    expect(map.dims).to.deep.equal([2, 32, 2, 2]);
-    expect(Math.min(...(map.data as Float32Array))).to.equal(0);
+    const values = map.data as Float32Array;
+    const means = Array.from({ length: 10 }, (_, i) =>
+      values.subarray(4 * i, 4 * i + 4).reduce((sum, x) => sum + x / 4, 0),
+    );
+    expect(largest(means, features.data as Float32Array)).to.be.below(1e-4);
+    expect(map.dims).to.deep.equal([2, 5, 2, 2]);
+    // ReLU ends at the offset of each feature.
+    const offset = network.variables['head/offset'].dataSync();
+    Array.from(values).forEach((x, i) => expect(x).to.be.at.least(offset[Math.floor(i / 4) % 5]));
   });
 
   it('gives a photo the same features alone and among others', async () => {
@@ -126,7 +134,7 @@ describe('ConvNet', () => {
     const [mean, std] = ['mean', 'std'].map((name) =>
       network.variables[`features/${name}`].dataSync<'float32'>().slice(),
     );
-    const given = weights(mean, std).set('features/mean', mean).set('features/std', std);
+    const given = weights(std).set('features/mean', mean).set('features/std', std);
     const copy = new ConvNet(read, dimension, { given });
     const input = photos(3, 5);
     const expected = await onnxFeatures(model, input);
@@ -145,6 +153,17 @@ describe('ConvNet', () => {
     expect(largest(learned, exported) / scale).to.be.below(0.01);
     shown.dispose();
     copy.dispose();
+  });
+
+  it('refuses the file of an earlier version, whose head followed the mean', () => {
+    const other = describeEncoder(exportConvNet(network, 'small', size), 'old.onnx');
+    const { graph, ...model } = decodeModel(other.bytes);
+    for (const tensor of graph.initializer ?? []) {
+      if (tensor.name === 'head/kernel') tensor.dims = [5, 32];
+    }
+    expect(() => importConvNet({ ...other, bytes: encodeModel({ ...model, graph }) }))
+      .to.throw(CaptionerError, 'old.onnx is of an earlier version')
+      .with.property('code', 'mismatch');
   });
 
   it('refuses the file of another network', () => {
@@ -177,8 +196,8 @@ function reference({ variables: v }: ConvNet, input: Float32Array, n: number): F
       const y = layer(tf.relu(layer(x, `${block}/a`, 1)), `${block}/b`, 1);
       x = tf.relu(tf.add<tf.Tensor4D>(x, y));
     }
-    const pooled = tf.mean<tf.Tensor2D>(x, [1, 2]);
-    const standardised = tf.add(tf.matMul(pooled, v['head/kernel'] as tf.Tensor2D), v['head/bias']);
-    return tf.add(tf.mul(standardised, v['features/std']), v['features/mean']).dataSync<'float32'>();
+    const z = tf.add(tf.conv2d(x, v['head/kernel'] as tf.Tensor4D, 1, 'same'), v['head/bias']);
+    const map = tf.add(tf.mul(tf.relu(z), v['features/std']), v['head/offset']);
+    return tf.mean(map, [1, 2]).dataSync<'float32'>();
   });
 }

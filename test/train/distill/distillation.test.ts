@@ -113,22 +113,23 @@ describe('distill', () => {
   });
 
   it('begins with the network of another run: other epochs, larger photos, more blocks, but no other width', async () => {
-    const first = await distill(small({ training: { ...training, epochs: 12 } }));
+    const network = { inputSize: 64, width: 4 };
+    const first = await distill(small({ network, training: { ...training, epochs: 20 } }));
     const from = at('run');
     // Hardly a step is taken, so each is as good as what it began with.
     const slow = { ...training, epochs: 1, batchSize: 24, learningRate: 1e-6 };
     const same = await distill(small({ out: at('same'), from, network: undefined, training: slow }));
     expect(same.state.bestScores.cosine).to.be.closeTo(first.state.bestScores.cosine, 0.03);
-    const deeper = await distill(small({ out: at('deeper'), from, network: { blocks: 2 }, training: slow }));
+    const deeper = await distill(small({ out: at('deeper'), from, network: { inputSize: 64, blocks: 2 }, training: slow }));
     expect(deeper.state.bestScores.cosine).to.be.closeTo(first.state.bestScores.cosine, 0.03);
-    const larger = await distill(small({ out: at('larger'), from, network: { inputSize: 64 }, training: slow }));
+    const larger = await distill(small({ out: at('larger'), from, network: { inputSize: 128 }, training: slow }));
     expect(larger.state.bestScores.cosine).to.be.above(0.3);
     const config = JSON.parse(fs.readFileSync(at('larger', 'best', 'config.json'), 'utf8')) as object;
-    expect(config).to.have.nested.property('network.inputSize', 64);
+    expect(config).to.have.nested.property('network.inputSize', 128);
     expect(config).to.have.nested.property('network.width', 4);
     expect(config).to.have.deep.property('from', {
-      crops: 12 * 24,
-      inputSize: 32,
+      crops: 20 * 24,
+      inputSize: 64,
       cosine: first.state.bestScores.cosine,
     });
     const refused = await refusal(small({ out: at('other'), from, network: { width: 8 } }));
