@@ -25,6 +25,7 @@ const commands: Record<string, () => Promise<Command>> = {
   caption: async () => (await import('./commands/caption.js')).captionCommand(),
   serve: async () => (await import('./commands/serve.js')).serveCommand(),
   encoders: async () => (await import('./commands/encoders.js')).encodersCommand(),
+  runs: async () => (await import('./commands/runs.js')).runsCommand(),
   info: async () => (await import('./commands/info.js')).infoCommand(),
 };
 

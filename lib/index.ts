@@ -122,5 +122,6 @@ export { alarmThresholds, type Check } from './metrics/checks.js';
 export { referenceFit, type ReferenceFit } from './metrics/perplexity.js';
 export { reportCaptions, type CaptionReport, type EvaluatedPhoto } from './metrics/report.js';
 export { modelCard, type TestReport } from './publish/card.js';
+export { readRuns, type RunReport, type RunStatus } from './train/loop/run-reader.js';
 export { lessonPreset, openLesson, openSamples, type LessonData, type Preset } from './lesson.js';
 export { libraryVersion, projectFolder } from './files/package.js';

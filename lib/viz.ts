@@ -23,12 +23,13 @@ export { channelMaps, numberMaps, occlusionMaps, type PhotoMapOptions } from './
 export { embeddingMap, type EmbeddingMapOptions, type MappedPoint } from './viz/embedding-map.js';
 export { beamTree, type BeamTreeOptions, type TreeCandidate } from './viz/beam-tree.js';
 export { parallelRuns, type ParallelRun } from './viz/sweep.js';
-export { liveSweep, sweepCurves, type SweptCurve } from './viz/sweep-curves.js';
+export { curveStyle, liveSweep, sweepCurves, type SweptCurve } from './viz/sweep-curves.js';
 export { Gallery, type GalleryItem, type GalleryOptions } from './viz/gallery.js';
 export { Table, type TableData, type TableOptions } from './viz/table.js';
 export { NotebookProgress } from './viz/progress-display.js';
 export { calibrationCurve, lengthHistogram, scoreCurve, trainingCurves } from './viz/report/figures.js';
 export { judgePage, type JudgedPhoto, type JudgePageOptions, type Verdict } from './viz/report/judge-page.js';
+export { reportStyle } from './viz/report/style.js';
 export { evaluationReport, type EvaluationReportOptions } from './viz/report/page.js';
 export { amounts, heat, ink, palette, scores, seriesColours } from './viz/theme.js';
 export { exercise, type Exercise } from './viz/exercise.js';

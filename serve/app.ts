@@ -10,6 +10,7 @@ import { limitConnections, trustedProxies, type TrustedProxies } from './address
 import type { Keys, ServiceConfig } from './config.js';
 import { handleClientError, handleErrors, requestIdOf, sendError, traceOf } from './failures.js';
 import { Metrics } from './metrics.js';
+import { protection } from './protection.js';
 import { documentRoutes } from './openapi.js';
 import { CaptionPool, type PoolObserver } from './pool/pool.js';
 import { RateLimit } from './rate-limit.js';
@@ -174,20 +175,6 @@ function endConnections(app: FastifyInstance): { begin: () => void; begun: () =>
   return { begin: () => (draining = true), begun: () => draining };
 }
 
-/** Resources that the page may load: its own files, and pictures that it has made itself. */
-const contentPolicy = {
-  'default-src': ["'none'"],
-  'script-src': ["'self'"],
-  'style-src': ["'self'"],
-  'img-src': ["'self'", 'blob:', 'data:'],
-  'media-src': ["'self'", 'blob:'],
-  'connect-src': ["'self'"],
-  'manifest-src': ["'self'"],
-  'base-uri': ["'none'"],
-  'form-action': ["'none'"],
-  'frame-ancestors': ["'none'"],
-};
-
 /** Headers of each answer, its compression, and its place in the metrics. */
 async function addHeaders(app: FastifyInstance, config: ServiceConfig, metrics: Metrics): Promise<void> {
   app.addHook('onRequest', (request, reply, done) => {
@@ -200,11 +187,7 @@ async function addHeaders(app: FastifyInstance, config: ServiceConfig, metrics: 
     metrics.request(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
     done();
   });
-  await app.register(helmet, {
-    contentSecurityPolicy: { useDefaults: false, directives: contentPolicy },
-    frameguard: { action: 'deny' },
-    hsts: false, // a matter of the proxy that has TLS
-  });
+  await app.register(helmet, protection);
   app.addHook('onRequest', (_request, reply, done) => {
     void reply.header('permissions-policy', 'camera=(self), microphone=(), geolocation=()');
     done();

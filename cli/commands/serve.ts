@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { CaptionerError } from '../../lib/index.js';
 import { keysFromEnvironment, retiredOptions, ServiceConfig } from '../../serve/config.js';
 import { addConfigOptions, defineCommand } from '../options.js';
 import { chosenCheckpoints } from '../model.js';
+import { unreachable } from '../listening.js';
 import { runCommand } from '../run.js';
 
 /** `captioner serve`: a service that captions photos over HTTP, with a page. */
@@ -51,17 +51,3 @@ SIGHUP reloads the checkpoint. SIGTERM and Ctrl-C finish accepted requests and e
     }),
   );
 }
-
-/** An error of listening, as a sentence with what to do. */
-function unreachable(error: NodeJS.ErrnoException, { host, port }: ServiceConfig): Error {
-  const sentence = listeningErrors[error.code ?? '']?.(host, port);
-  return sentence === undefined ? error : new CaptionerError('bad-option', sentence, { cause: error });
-}
-
-const listeningErrors: Partial<Record<string, (host: string, port: number) => string>> = {
-  EADDRINUSE: (host, port) => `Port ${port} of ${host} is taken: choose another one with --port.`,
-  EACCES: (_host, port) => `Port ${port} needs rights that this user lacks: choose one above 1023 with --port.`,
-  EADDRNOTAVAIL: (host) => `This machine does not have the address ${host}: choose another one with --host.`,
-  ENOTFOUND: (host) => `There is no host ${host}: choose an address of this machine with --host.`,
-  EAI_AGAIN: (host) => `The name ${host} can't be resolved: choose an address of this machine with --host.`,
-};

@@ -51,7 +51,7 @@ export function sweepCurves(
     {
       data,
       layout: {
-        title: { text: title },
+        ...(title !== '' && { title: { text: title } }),
         width,
         height,
         showlegend: legend,
@@ -63,7 +63,7 @@ export function sweepCurves(
         }),
       },
     },
-    `${title}: ${panels.map((panel) => panel.title).join(' and ')} of ${[...groups.keys()].join('; ')}`,
+    `${title === '' ? '' : `${title}: `}${panels.map((panel) => panel.title).join(' and ')} of ${[...groups.keys()].join('; ')}`,
   );
 }
 

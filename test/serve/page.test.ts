@@ -13,22 +13,8 @@ import { Captioner, confidenceWord, describeOptions, resolveSearch, SearchConfig
 import type { AnsweredPhoto } from '../../serve/answers.js';
 import { confidenceWord as pageWord } from '../../serve/page/confidence.js';
 import { colouredPhoto } from '../fixtures/tiny-captioner.js';
-import { startBrowser } from './browser.js';
+import { requireFreshBuild, startBrowser, violations } from './browser.js';
 import { tinyService, type TinyService } from './tiny-service.js';
-
-/** A violation as axe reports it. */
-interface Violation {
-  readonly id: string;
-  readonly nodes: readonly { readonly html: string }[];
-}
-
-/** The service serves what the build made of the page's sources: a test of an older build would say nothing. */
-function requireFreshBuild(): void {
-  const changed = (file: string): number => fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  const sources = fs.readdirSync('serve/page').map((name) => changed(path.join('serve/page', name)));
-  if (Math.max(...sources) > changed('dist/tsconfig.page.tsbuildinfo'))
-    throw new Error('The page has changed since it was built. Run: npm run build');
-}
 
 describe('the page, in Chromium', function () {
   this.timeout(120_000).slow(20_000);
@@ -638,15 +624,9 @@ describe('the page, in Chromium', function () {
 
   for (const colorScheme of ['light', 'dark'] as const) {
     it(`has no violations that axe finds, in ${colorScheme} colours`, async () => {
-      const source = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
       const page = await visit({ colorScheme, reducedMotion: 'reduce' });
       const check = async (state: string): Promise<void> => {
-        await page.evaluate(source);
-        const found = await page.evaluate(async () => {
-          const { axe } = window as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
-          const { violations } = await axe.run();
-          return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
-        });
+        const found = await violations(page);
         expect(found, `${state}, ${colorScheme}`).to.deep.equal([]);
       };
       await page.click('.options > summary');
