@@ -59,7 +59,7 @@ export function captionCommand(): Command {
     .argument('[photos...]', "Files, folders, globs; '-' is a photo on standard input.")
     .option('--features <folder>', 'Caption the photos of a feature store (captioner extract) instead of files.')
     .option('--list <file>', "File that names a photo on each line, or with NUL between; '-' is standard input.")
-    .option('--encoding <name>', 'Encoding of the list, windows-1252 for instance. (default: utf-8)')
+    .option('--encoding <name>', 'Encoding of the list, such as windows-1252. (default: utf-8)')
     .option(
       '--checkpoint <folder>',
       'Trained captioner or training run; several, with commas between or the flag again, caption together. (default: the best shipped model whose encoder is on this machine)',

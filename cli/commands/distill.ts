@@ -8,6 +8,7 @@ import { runCommand } from '../run.js';
 
 interface DistillOptions {
   data: string[];
+  encoding?: string;
   out: string;
   name: string;
   from?: string;
@@ -29,6 +30,7 @@ From data sets with splits it learns from the training photos and measures on th
     ],
   )
     .requiredOption('--data <data...>', 'Data sets or folders of photos.')
+    .option('--encoding <name>', 'Encoding of the lists, such as windows-1252. (default: utf-8)')
     .requiredOption('-o, --out <folder>', 'Folder of the run.')
     .option('--name <name>', 'Name of the encoder in its file and in features.', 'convnet')
     .option(
@@ -41,10 +43,10 @@ From data sets with splits it learns from the training photos and measures on th
 
   return command.action(
     runCommand(async ({ options, progress, signal, warn }) => {
-      const { data, out, name, from, resume, json } = options as DistillOptions;
+      const { data, encoding, out, name, from, resume, json } = options as DistillOptions;
       const { training } = config.read();
       const given = config.given();
-      const manifests = await Promise.all(data.map((each) => openGiven({ data: each }, warn)));
+      const manifests = await Promise.all(data.map((each) => openGiven({ data: each, encoding }, warn)));
       const { teacherMean: mean, teacherStd: std, teacherScale: scale } = training;
       const teacher = await Encoder.load(training.teacher, {
         ...{ progress, signal },

@@ -34,7 +34,7 @@ export function infoCommand(): Command {
       'Data set (flickr8k, coco, a folder or a list), folder of photos, of features, of a checkpoint or a training run.',
     )
     .option('--photos <folder>', 'Folder of a data set’s photos, where they are not beside the list.')
-    .option('--encoding <name>', "Encoding of the data set's list, windows-1252 for instance. (default: utf-8)")
+    .option('--encoding <name>', "Encoding of the data set's list, such as windows-1252. (default: utf-8)")
     .option('--verify', 'Read all features, and check that none has changed.')
     .option('--json', 'Print it as JSON.')
     .action(

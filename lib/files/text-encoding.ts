@@ -4,7 +4,7 @@ import { CaptionerError } from '../errors.js';
  * The text of a file's bytes, without a byte order mark.
  *
  * @param name of the file, for messages.
- * @param encoding a name that `TextDecoder` knows, `windows-1252` for instance. Where it is left out, UTF-8, or UTF-16 where a byte order mark says so.
+ * @param encoding a name that `TextDecoder` knows, such as `windows-1252`. Default: UTF-8, or UTF-16 if the bytes begin with its byte order mark.
  * @throws CaptionerError `bad-input`: the bytes are not text in this encoding; the message names the line and the likely encoding.
  *   `bad-option`: an unknown encoding.
  */
@@ -19,11 +19,20 @@ export function decodeText(bytes: Uint8Array, name: string, encoding?: string): 
     const at = firstInvalidLine(bytes, used);
     const likely = encoding === undefined ? likelyEncoding(bytes) : undefined;
     const remedy = likely
-      ? `It looks like ${likely.title}: read it with --encoding ${likely.label}, or save it as UTF-8.`
-      : 'Save it as UTF-8, or name its encoding with --encoding.';
+      ? `It looks like ${likely.title}. Save it as UTF-8, or pass --encoding ${likely.label} to a command that reads a data set.`
+      : 'Save it as UTF-8, or pass its --encoding to a command that reads a data set.';
     const place = at === undefined ? '' : `: line ${at.line}, "${at.text}"`;
     throw new CaptionerError('bad-input', `${name} is not ${titleOf(used)} text${place}. ${remedy}`, { cause: error });
   }
+}
+
+/**
+ * The text of a part of a file, with marks in place of what can't be decoded.
+ * @param encoding see {@link decodeText}.
+ * @throws CaptionerError `bad-option`: an unknown encoding.
+ */
+export function decodePart(bytes: Uint8Array, encoding?: string): string {
+  return new TextDecoder(decoder(encoding ?? markedEncoding(bytes) ?? 'utf-8').encoding).decode(bytes);
 }
 
 /** Characters of the bytes 0x80 to 0x9f in Windows-1252, for which some versions of Node give control characters. */
@@ -36,20 +45,20 @@ function decoder(encoding: string): InstanceType<typeof TextDecoder> {
   } catch (cause) {
     throw new CaptionerError(
       'bad-option',
-      `Unknown encoding '${encoding}': utf-8, utf-16le, latin1, windows-1252, shift_jis, gb18030, big5 and euc-kr are some that are known.`,
+      `Unknown encoding '${encoding}': utf-8, utf-16le, latin1, windows-1252, shift_jis, gb18030, big5 and euc-kr are some of the known ones.`,
       { cause },
     );
   }
 }
 
-/** UTF-16, where the first two bytes are its mark. */
+/** UTF-16, if the first two bytes are its byte order mark. */
 function markedEncoding(bytes: Uint8Array): string | undefined {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return 'utf-16le';
   if (bytes[0] === 0xfe && bytes[1] === 0xff) return 'utf-16be';
   return undefined;
 }
 
-/** The first line that can't be decoded, counted from 1, and its beginning with marks in place of what is wrong. */
+/** The first line that can't be decoded, counted from 1, and its beginning with marks in place of the invalid bytes. */
 function firstInvalidLine(bytes: Uint8Array, encoding: string): { line: number; text: string } | undefined {
   if (encoding.startsWith('utf-16')) return undefined;
   const strict = decoder(encoding);
@@ -70,13 +79,13 @@ function firstInvalidLine(bytes: Uint8Array, encoding: string): { line: number; 
   return undefined;
 }
 
-/** An encoding: as people write it, and as `TextDecoder` knows it. */
+/** An encoding: its usual name, and the name that `TextDecoder` knows. */
 interface Encoding {
   readonly title: string;
   readonly label: string;
 }
 
-/** Encodings of several bytes a character, and what most characters beyond ASCII are in a text that is in one of them. */
+/** Encodings with several bytes per character, and the characters that make up at least `share` of the non-ASCII ones in such a text. */
 const multibyte: readonly (Encoding & { readonly script: RegExp; readonly share: number })[] = [
   { title: 'Shift-JIS', label: 'shift_jis', script: /[\u3040-\u30FF]/u, share: 0.2 },
   { title: 'EUC-JP', label: 'euc-jp', script: /[\u3040-\u30FF]/u, share: 0.2 },

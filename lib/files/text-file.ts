@@ -23,10 +23,11 @@ export function readText(file: string, what?: string, encoding?: string): string
 /**
  * Reads a JSON file given by the user.
  * @param what kind of file for the message: `The config file`.
- * @throws CaptionerError `not-found`; `bad-input` if it is not JSON.
+ * @param encoding of the file; see {@link decodeText}.
+ * @throws CaptionerError `not-found`; `bad-input` if it is not JSON, or not text in this encoding.
  */
-export function readJson(file: string, what?: string): unknown {
-  const text = readText(file, what);
+export function readJson(file: string, what?: string, encoding?: string): unknown {
+  const text = readText(file, what, encoding);
   try {
     return JSON.parse(text);
   } catch (cause) {

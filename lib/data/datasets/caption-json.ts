@@ -2,7 +2,7 @@ import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, 
 import path from 'node:path';
 import { z } from 'zod';
 import { CaptionerError } from '../../errors.js';
-import { decodeText } from '../../files/text-encoding.js';
+import { decodePart, decodeText } from '../../files/text-encoding.js';
 
 /**
  * The supported kinds of JSON data sets: the format of COCO captions, and that of Karpathy's
@@ -19,10 +19,11 @@ const longestText = 2 ** 29 - 25;
 /**
  * The kind of a JSON file, by the names at its beginning and end: a whole file may have hundreds of
  * megabytes.
+ * @param encoding of the file; see `decodeText`.
  * @returns undefined for any other file.
  */
-export function captionJsonKind(file: string): CaptionJson | undefined {
-  const text = ends(file);
+export function captionJsonKind(file: string, encoding?: string): CaptionJson | undefined {
+  const text = decodePart(ends(file), encoding);
   if (!/^\uFEFF?\s*\{/.test(text)) return undefined;
   if (text.includes('"sentences"') && text.includes('"filename"')) return 'karpathy';
   // Lists for object detection look alike but have no captions. Nor do lists of test photos, or a list that was cut short.
@@ -32,13 +33,13 @@ export function captionJsonKind(file: string): CaptionJson | undefined {
 }
 
 /** The caption files of each kind in a folder, or in its folder `annotations`; sorted by name. */
-export function captionJsonFiles(folder: string): Record<CaptionJson, string[]> {
+export function captionJsonFiles(folder: string, encoding?: string): Record<CaptionJson, string[]> {
   const found: Record<CaptionJson, string[]> = { coco: [], karpathy: [] };
   for (const place of [folder, path.join(folder, 'annotations')]) {
     if (!existsSync(place) || !statSync(place).isDirectory()) continue;
     for (const name of readdirSync(place).sort()) {
       if (!name.endsWith('.json')) continue;
-      const kind = captionJsonKind(path.join(place, name));
+      const kind = captionJsonKind(path.join(place, name), encoding);
       if (kind) found[kind].push(path.join(place, name));
     }
   }
@@ -47,11 +48,13 @@ export function captionJsonFiles(folder: string): Record<CaptionJson, string[]> 
 
 /**
  * Reads a JSON file whose root has the given lists.
- * @throws CaptionerError `not-found`; `bad-input`: it is not JSON, or lacks a list.
+ * @param encoding of the file; see `decodeText`.
+ * @throws CaptionerError `not-found`; `bad-input`: it is not JSON, lacks a list, or is not text in its encoding.
  */
 export function readLists<K extends string>(
   file: string,
   required: readonly K[],
+  encoding?: string,
 ): Record<string, unknown> & Record<K, unknown[]> {
   let bytes: Buffer;
   try {
@@ -67,7 +70,7 @@ export function readLists<K extends string>(
   }
   let root: unknown;
   try {
-    root = JSON.parse(decodeText(bytes, file));
+    root = JSON.parse(decodeText(bytes, file, encoding));
   } catch (cause) {
     if (cause instanceof CaptionerError) throw cause;
     const reason = (cause as Error).message;
@@ -103,7 +106,8 @@ export function* checked<T>(
   }
 }
 
-function ends(file: string): string {
+/** The first and the last bytes of a file. */
+function ends(file: string): Buffer {
   const descriptor = openSync(file, 'r');
   try {
     const { size } = fstatSync(descriptor);
@@ -111,7 +115,7 @@ function ends(file: string): string {
     const head = readSync(descriptor, bytes, 0, Math.min(size, sniffed), 0);
     const rest = bytes.length - head;
     const tail = rest > 0 ? readSync(descriptor, bytes, head, rest, size - rest) : 0;
-    return bytes.toString('utf8', 0, head + tail);
+    return bytes.subarray(0, head + tail);
   } finally {
     closeSync(descriptor);
   }

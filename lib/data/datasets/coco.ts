@@ -26,7 +26,7 @@ const splitOf: Record<string, Split> = { train: 'train', val: 'dev', test: 'test
  *
  * @param files lists that form one data set.
  * @throws CaptionerError `not-found`: there is no such list, or none of its photos is present.
- *   `bad-input`: it is not JSON of this format.
+ *   `bad-input`: it is not JSON of this format, or not text in its encoding.
  */
 export function openCoco(files: readonly string[], options: DatasetOptions = {}): Manifest {
   const listing = new PhotoListing();
@@ -34,7 +34,7 @@ export function openCoco(files: readonly string[], options: DatasetOptions = {})
   const problems: Problem[] = [];
   let lookedIn = '';
   for (const file of files) {
-    const list = readList(file, problems);
+    const list = readList(file, problems, options.encoding);
     const folders = candidates(file, list.subset, options);
     const folder = listing.folderWith(folders, list.names);
     const problem = (message: string) => problems.push({ source: file, message });
@@ -82,9 +82,9 @@ interface CocoList {
   readonly names: readonly string[];
 }
 
-function readList(file: string, problems: Problem[]): CocoList {
+function readList(file: string, problems: Problem[], encoding: string | undefined): CocoList {
   const problem = (message: string) => problems.push({ source: file, message });
-  const { images, annotations } = readLists(file, ['images']);
+  const { images, annotations } = readLists(file, ['images'], encoding);
   const byId = new Map<string | number, { name: string; captions: string[] }>();
   for (const { id, file_name: name } of checked(images, 'images', Image, problem)) {
     if (byId.has(id)) problem(`two images have the id ${id}`);

@@ -68,17 +68,17 @@ const formats =
   'a folder, a .csv, .tsv or .txt file with the header file,caption, a .jsonl file of {"file", "caption"}, or a .json file of such objects, of COCO captions or of Karpathy’s splits';
 
 function openJson(file: string, options: DatasetOptions): Manifest {
-  switch (captionJsonKind(file)) {
+  switch (captionJsonKind(file, options.encoding)) {
     case 'coco':
       return openCoco([file], options);
     case 'karpathy':
       return openKarpathy(file, options);
     default: {
-      const json = readJson(file);
+      const json = readJson(file, undefined, options.encoding);
       if (isJsonList(json)) return openJsonList(file, json, options);
       throw new CaptionerError(
         'bad-input',
-        `${file} holds neither objects of photos ([{"image", "caption"}]) nor COCO captions ({"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}) nor Karpathy's ` +
+        `${file} holds neither photos with captions ([{"image", "caption"}]) nor COCO captions ({"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}) nor Karpathy's ` +
           'splits ({"images": [{"filename", "split", "sentences"}]}).',
       );
     }
@@ -87,7 +87,7 @@ function openJson(file: string, options: DatasetOptions): Manifest {
 
 async function openFolder(folder: string, options: DatasetOptions): Promise<Manifest> {
   if (flickr8kTokens(folder)) return openFlickr8k(folder, options);
-  const { karpathy, coco } = captionJsonFiles(folder);
+  const { karpathy, coco } = captionJsonFiles(folder, options.encoding);
   if (karpathy.length > 1) {
     throw new CaptionerError('bad-input', `${folder} holds several data sets: name one of ${karpathy.join(', ')}.`);
   }

@@ -40,14 +40,14 @@ export function flickr8kTokens(folder: string): string | undefined {
  * caption file; a photo in no split file has no split. Lines that cannot be read, and captions or
  * splits of missing photos, are left out and reported by line.
  *
- * @throws CaptionerError `not-found` if the captions or the photos are missing.
+ * @throws CaptionerError `not-found` if the captions or the photos are missing; `bad-input` if a file is not text in its encoding.
  */
 export function openFlickr8k(folder: string, options: DatasetOptions = {}): Manifest {
   const files = findFiles(folder, options);
   const problems: Problem[] = [];
   const present = new Set(readdirSync(files.photos));
-  const captions = readCaptions(files.tokens, present, problems);
-  const split = readSplits(files.splits, captions, problems);
+  const captions = readCaptions(files.tokens, present, problems, options.encoding);
+  const split = readSplits(files.splits, captions, problems, options.encoding);
   const photos = [...captions].map(([id, lines]): Photo => ({
     id,
     file: path.join(files.photos, id),
@@ -82,10 +82,15 @@ function findFiles(folder: string, options: DatasetOptions): Flickr8kFiles {
 }
 
 /** Captions by photo, as [photo, captions], for the photos that are present. */
-function readCaptions(file: string, present: ReadonlySet<string>, problems: Problem[]): Map<string, string[]> {
+function readCaptions(
+  file: string,
+  present: ReadonlySet<string>,
+  problems: Problem[],
+  encoding: string | undefined,
+): Map<string, string[]> {
   const captions = new Map<string, string[]>();
   const seen = new Set<string>();
-  for (const [line, text] of numberedLines(file)) {
+  for (const [line, text] of numberedLines(file, encoding)) {
     const match = /^(?<photo>[^\t]+)#(?<number>\d+)\t(?<caption>.*)$/.exec(text);
     const problem = (message: string) => problems.push({ source: file, line, message });
     if (!match?.groups) {
@@ -108,10 +113,11 @@ function readSplits(
   files: Flickr8kFiles['splits'],
   captions: ReadonlyMap<string, unknown>,
   problems: Problem[],
+  encoding: string | undefined,
 ): Map<string, Split> {
   const splitOf = new Map<string, Split>();
   for (const [split, file] of files) {
-    for (const [line, text] of numberedLines(file)) {
+    for (const [line, text] of numberedLines(file, encoding)) {
       const photo = text.trim();
       const other = splitOf.get(photo);
       if (!captions.has(photo)) problems.push({ source: file, line, message: `there is no captioned photo ${photo}` });
@@ -124,8 +130,8 @@ function readSplits(
 }
 
 /** The lines that are not blank, numbered from 1. */
-function numberedLines(file: string): [number, string][] {
-  return readText(file)
+function numberedLines(file: string, encoding: string | undefined): [number, string][] {
+  return readText(file, undefined, encoding)
     .split(/\r?\n/)
     .map((text, i): [number, string] => [i + 1, text])
     .filter(([, text]) => text.trim() !== '');

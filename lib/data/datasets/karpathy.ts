@@ -31,12 +31,12 @@ const splitOf: Record<string, Split> = { train: 'train', restval: 'train', val: 
  * for the others, as with their own lists.
  *
  * @throws CaptionerError `not-found`: there is no such list, or none of its photos is present.
- *   `bad-input`: it is not JSON of this format.
+ *   `bad-input`: it is not JSON of this format, or not text in its encoding.
  */
 export function openKarpathy(file: string, options: DatasetOptions = {}): Manifest {
   const problems: Problem[] = [];
   const problem = (message: string) => problems.push({ source: file, message });
-  const { images, dataset } = readLists(file, ['images']);
+  const { images, dataset } = readLists(file, ['images'], options.encoding);
   const photos = new Map<string, Omit<Photo, 'file'>>();
   for (const { filepath, filename, split, sentences } of checked(images, 'images', Image, problem)) {
     const id = filepath ? `${filepath}/${filename}` : filename;

@@ -3,7 +3,7 @@ import type { Manifest } from '../../data/datasets/manifest.js';
 import type { FeatureStore } from '../../data/features/store.js';
 import { CaptionerError } from '../../errors.js';
 import type { CheckpointConfig } from '../../model/checkpoint/checkpoint.js';
-import type { Vocabulary } from '../../text/vocabulary.js';
+import { Vocabulary } from '../../text/vocabulary.js';
 import { loadVectors, type WordVectors } from '../../text/vectors.js';
 import type { RunOptions } from '../loop/training-run.js';
 import type { EncodedPhoto } from './batches.js';
@@ -48,12 +48,19 @@ export interface CaptionSource {
   readonly trained: boolean;
   /** Maximum number of dev photos that epochs are judged by; 0 for all. */
   readonly validatePhotos: number;
+  /** Advice for captions nearly all of whose words are unknown. */
+  readonly remedy: string;
 }
+
+/** The remedy where a captioner that was trained on other captions does not know the words. */
+export const trainedOnOtherWords =
+  'The captioner was trained on other words, perhaps of another language: train one on these captions first (captioner train).';
 
 /**
  * Converts captions to word ids. With pretrained vectors, a word outside the vocabulary becomes the
  * most similar one inside it.
- * @throws CaptionerError as `loadVectors` does, unless the decoder can work without vectors.
+ * @throws CaptionerError as `loadVectors` does, unless the decoder can work without vectors;
+ *   `bad-input`: nearly all words are unknown.
  */
 export async function encodeCaptions(source: CaptionSource, { warn, progress }: Reporting): Promise<CaptionData> {
   const { tokenized, vocabulary, decoder, trained, validatePhotos } = source;
@@ -68,7 +75,30 @@ export async function encodeCaptions(source: CaptionSource, { warn, progress }: 
   });
   const dev = validatePhotos > 0 ? tokenized.dev.slice(0, validatePhotos) : tokenized.dev;
   const photos = encodePhotos(tokenized.train, vocabulary, vectors);
+  refuseUnknownWords(source, photos);
   return { vocabulary, vectors, photos, dev: encodePhotos(dev, vocabulary, vectors) };
+}
+
+/** Share of unknown words above which captions cannot be learned. */
+const mostUnknown = 0.8;
+
+/**
+ * Refuses captions whose words are nearly all unknown: a decoder would learn to write `<unk>`,
+ * which captions leave out.
+ */
+function refuseUnknownWords(
+  { tokenized: { train }, remedy }: CaptionSource,
+  encoded: readonly PhotoWithCaptions[],
+): void {
+  const words = train.flatMap(({ captions }) => captions.flat());
+  const ids = encoded.flatMap(({ captions }) => captions.flat());
+  const unknown = words.filter((_, i) => ids[i] === Vocabulary.UNK);
+  if (unknown.length <= mostUnknown * words.length) return;
+  const share = Math.round((100 * unknown.length) / words.length);
+  throw new CaptionerError(
+    'bad-input',
+    `${share} % of the words of the training captions are unknown (for example '${unknown[0]}'). ${remedy}`,
+  );
 }
 
 /** Adds the features of the photos. @param share of draws that give a random view in place of the photo. */

@@ -71,29 +71,3 @@ export function buildVocabulary({ train }: TokenizedData, config: Partial<Vocabu
   const captions = train.flatMap((photo) => photo.captions);
   return Vocabulary.build(captions, parseConfig(VocabularyConfig, config));
 }
-
-/** Share of unknown words above which captions cannot be learned. */
-const mostUnknown = 0.8;
-
-/**
- * Refuses captions whose words are nearly all unknown: a decoder would learn to write `<unk>`,
- * which captions leave out.
- * @param options.given whether the vocabulary was not built from these captions.
- * @throws CaptionerError `bad-input`
- */
-export function refuseUnknownWords(
-  { train }: TokenizedData,
-  vocabulary: Vocabulary,
-  { given }: { readonly given: boolean },
-): void {
-  const words = train.flatMap(({ captions }) => captions.flat());
-  const unknown = words.filter((word) => !vocabulary.has(word)).length;
-  if (unknown <= mostUnknown * words.length) return;
-  const remedy = given
-    ? 'The vocabulary is of other captions, of another language maybe: train without it (--vocabulary, --from).'
-    : 'Words must be seen several times to be learned: lower --min-count, or give more captions.';
-  throw new CaptionerError(
-    'bad-input',
-    `${Math.round((100 * unknown) / words.length)} % of the words of the training captions are unknown (${words.find((word) => !vocabulary.has(word))}, for instance). ${remedy}`,
-  );
-}

@@ -13,7 +13,7 @@ import { Random } from '../../random.js';
 import type { WordVectors } from '../../text/vectors.js';
 import { Vocabulary } from '../../text/vocabulary.js';
 import { datasetCounts, encodeCaptions, reportGaps, withFeatures, type StoredData } from '../batches/caption-data.js';
-import { buildVocabulary, refuseUnknownWords, tokenizeData, type TokenizedData } from '../batches/tokenize-dataset.js';
+import { buildVocabulary, tokenizeData, type TokenizedData } from '../batches/tokenize-dataset.js';
 import { keepEncoder } from '../loop/keep-encoder.js';
 import { checkUnchanged } from '../loop/run-folder.js';
 import { openRun, type RunOptions, type TrainingOutcome, type TrainingRun } from '../loop/training-run.js';
@@ -80,15 +80,14 @@ async function prepareData(
     past?.config.decoder ?? { ...start?.checkpoint.config.decoder, ...options.decoder },
   );
   const trained = start !== undefined || past?.config.from !== undefined;
+  const given = trained || options.vocabulary instanceof Vocabulary;
   const { validatePhotos } = training;
   const captions = await encodeCaptions(
-    { tokenized, vocabulary, decoder: wanted, trained, validatePhotos },
+    { tokenized, vocabulary, decoder: wanted, trained, validatePhotos, remedy: given ? otherVocabulary : rareWords },
     { warn, progress },
   );
   const { vectors } = captions;
-  if (!vectors)
-    refuseUnknownWords(tokenized, vocabulary, { given: trained || options.vocabulary instanceof Vocabulary });
-  else if (vectors.missing.length > 0.5 * (vocabulary.size - Vocabulary.SPECIALS))
+  if (vectors && vectors.missing.length > 0.5 * (vocabulary.size - Vocabulary.SPECIALS))
     warn(foreignVectors(vectors, wanted.vectors, vocabulary));
   if (past) checkEncoder(past.config, features.encoder, 'The features');
   return {
@@ -97,11 +96,15 @@ async function prepareData(
   };
 }
 
+const otherVocabulary =
+  'The vocabulary comes from other captions, perhaps in another language: train without it (--vocabulary, --from).';
+const rareWords = 'Words must occur several times to be learned: lower --min-count, or give more captions.';
+
 /** A warning that word vectors are of another language than the captions. */
 function foreignVectors({ missing }: WordVectors, source: string, vocabulary: Vocabulary): string {
   const share = Math.round((100 * missing.length) / (vocabulary.size - Vocabulary.SPECIALS));
   const language = source === 'wink' ? ': its words are English' : '';
-  return `${share} % of the vocabulary's words have no vector in ${source}${language}. Choose --embeddings scratch, or --vectors of the language of the captions.`;
+  return `${share} % of the vocabulary's words have no vector in ${source}${language}. Choose --embeddings scratch, or --vectors in the language of the captions.`;
 }
 
 /** The vocabulary of the past run, the given one, or one built from the captions. */

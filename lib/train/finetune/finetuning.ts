@@ -9,7 +9,13 @@ import { locateEncoder } from '../../model/checkpoint/find-encoder.js';
 import { Decoder } from '../../model/decoder/decoder.js';
 import { readEncoder } from '../../model/encoder/encoder-source.js';
 import { TrainableEncoder } from '../../model/encoder/trainable-encoder.js';
-import { datasetCounts, encodeCaptions, reportGaps, type CaptionData } from '../batches/caption-data.js';
+import {
+  datasetCounts,
+  encodeCaptions,
+  reportGaps,
+  trainedOnOtherWords,
+  type CaptionData,
+} from '../batches/caption-data.js';
 import { tokenizePhotos } from '../batches/tokenize-dataset.js';
 import {
   continuedCheckpoint,
@@ -75,7 +81,10 @@ async function prepareData(
   reportGaps(tokenized, warn, 'a file');
   const { vocabulary } = checkpoint;
   const { decoder } = checkpoint.config;
-  return encodeCaptions({ tokenized, vocabulary, decoder, trained: true, validatePhotos }, { warn, progress });
+  return encodeCaptions(
+    { tokenized, vocabulary, decoder, trained: true, validatePhotos, remedy: trainedOnOtherWords },
+    { warn, progress },
+  );
 }
 
 /**

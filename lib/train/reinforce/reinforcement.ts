@@ -5,7 +5,14 @@ import { libraryVersion } from '../../files/package.js';
 import { checkEncoder, encoderOf } from '../../model/checkpoint/checkpoint.js';
 import { findEncoder } from '../../model/checkpoint/find-encoder.js';
 import { Decoder } from '../../model/decoder/decoder.js';
-import { datasetCounts, encodeCaptions, reportGaps, withFeatures, type StoredData } from '../batches/caption-data.js';
+import {
+  datasetCounts,
+  encodeCaptions,
+  reportGaps,
+  trainedOnOtherWords,
+  withFeatures,
+  type StoredData,
+} from '../batches/caption-data.js';
 import { tokenizeData } from '../batches/tokenize-dataset.js';
 import type { DecoderNetwork } from '../decoder/decoder-task.js';
 import { readOwnEncoder } from '../decoder/warm-start.js';
@@ -64,7 +71,7 @@ async function prepareData(
   const { vocabulary } = checkpoint;
   const { decoder } = checkpoint.config;
   const { validatePhotos } = config;
-  const source = { tokenized, vocabulary, decoder, trained: true, validatePhotos };
+  const source = { tokenized, vocabulary, decoder, trained: true, validatePhotos, remedy: trainedOnOtherWords };
   return withFeatures(await encodeCaptions(source, { warn, progress }), features, config.randomViewShare);
 }
 

@@ -235,6 +235,41 @@ describe('the encoding of a list', () => {
     expect(captionsOf(await open('list.csv', { encoding: 'utf-16le' }))).to.deep.equal({ 'a.jpg': ['café'] });
   });
 
+  // Latin-1 and UTF-16 without a byte order mark, of which the first is not UTF-8 and the second is, but not JSON.
+  const texts: Record<string, [file: string, text: string]> = {
+    'a JSON list': ['list.json', JSON.stringify([{ image: 'a.jpg', caption: 'café' }])],
+    'JSON lines': ['list.jsonl', `${JSON.stringify({ file: 'a.jpg', caption: 'café' })}\n`],
+    'COCO captions': [
+      'captions_own.json',
+      JSON.stringify({ images: [{ id: 1, file_name: 'a.jpg' }], annotations: [{ image_id: 1, caption: 'café' }] }),
+    ],
+    "Karpathy's splits": [
+      'dataset_own.json',
+      JSON.stringify({ images: [{ filename: 'a.jpg', split: 'train', sentences: [{ raw: 'café' }] }] }),
+    ],
+    'the captions of Flickr8k': ['Flickr8k.token.txt', 'a.jpg#0\tcafé\n'],
+  };
+  for (const [kind, [file, text]] of Object.entries(texts)) {
+    for (const encoding of ['latin1', 'utf16le'] as const) {
+      it(`can be named for ${kind}: ${encoding}`, async () => {
+        // The folder of Flickr8k, a file of any other.
+        const [list, place] = file.endsWith('.txt') ? ['images/a.jpg', '.'] : ['a.jpg', file];
+        write({ [file]: Buffer.from(text, encoding), ...photos(list) });
+        const label = encoding === 'latin1' ? 'latin1' : 'utf-16le';
+        expect(captionsOf(await open(place, { encoding: label }))).to.deep.equal({ 'a.jpg': ['café'] });
+        if (encoding === 'latin1')
+          expect(await failure(open(place)))
+            .to.contain('is not UTF-8 text')
+            .and.contain('--encoding latin1');
+        // A byte order mark names UTF-16.
+        if (encoding === 'utf16le') {
+          write({ [file]: Buffer.from(`\uFEFF${text}`, encoding) });
+          expect(captionsOf(await open(place))).to.deep.equal({ 'a.jpg': ['café'] });
+        }
+      });
+    }
+  }
+
   it('must have a name that is known', async () => {
     write({ 'list.csv': 'file\na.jpg\n', ...photos('a.jpg') });
     expect(await failure(open('list.csv', { encoding: 'klingon' }))).to.match(/Unknown encoding 'klingon': utf-8/);

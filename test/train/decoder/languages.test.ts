@@ -74,8 +74,46 @@ describe('captions in other languages', () => {
     );
     expect(error).to.include({ code: 'bad-input' });
     expect((error as Error).message).to.match(
-      /^100 % of the words .* are unknown \(word0, for instance\)\. .*--min-count/,
+      /^100 % of the words .* are unknown \(for example 'word0'\)\. .*--min-count/,
     );
+  });
+});
+
+describe('word vectors of another language', () => {
+  let folder: string;
+  beforeEach(() => (folder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'))));
+  afterEach(() => fs.rmSync(folder, { recursive: true }));
+
+  /** Trains on captions in German, with vectors of `words`, and returns the warnings. */
+  async function warnings(words: string): Promise<string[]> {
+    const { manifest, features } = twoScenes();
+    const captions = [['ein brauner hund läuft'], ['zwei kleine katzen schlafen']];
+    const photos = manifest.photos.map((photo, i) => ({ ...photo, captions: captions[i % 2] }));
+    const vectors = path.join(folder, 'vectors.txt');
+    fs.writeFileSync(vectors, words.split(' ').map((word, i) => `${word} ${i} 1 ${-i} 0.5`).join('\n')); // prettier-ignore
+    const found: string[] = [];
+    await trainCaptioner({
+      manifest: { ...manifest, photos },
+      ...{ features, out: path.join(folder, `run of ${words}`), warn: (line) => found.push(line) },
+      decoder: { ...smallDecoder, embeddings: 'pretrained-tuned', vectors },
+      training: { ...smallTraining, epochs: 1 },
+    });
+    return found.filter((line) => line.includes('vector'));
+  }
+
+  it('are reported: how many words have none, and what to do', async function () {
+    this.timeout(60_000);
+    const [warning, ...others] = await warnings('a brown dog runs two small cats sleep hund');
+    expect(others).to.deep.equal([]);
+    // One of eight words is known.
+    expect(warning).to.match(
+      /^88 % of the vocabulary's words have no vector in .*vectors\.txt\. .*--embeddings scratch, or --vectors/,
+    );
+  });
+
+  it('are not, if they are of the captions’ own', async function () {
+    this.timeout(60_000);
+    expect(await warnings('ein brauner hund läuft zwei katzen')).to.deep.equal([]);
   });
 });
 

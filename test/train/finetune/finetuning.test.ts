@@ -52,6 +52,14 @@ describe('finetuneCaptioner', () => {
     expect(fs.readFileSync(at(one, file)).equals(fs.readFileSync(at(other, file))), file).to.equal(true);
   const files = ['decoder.safetensors', 'optimizer.safetensors', 'encoder.onnx'].map((name) => `last/${name}`);
 
+  it('refuses captions nearly all of whose words it does not know', async () => {
+    const photos = manifest.photos.map((photo) => ({ ...photo, captions: ['ein brauner hund läuft'] }));
+    const error = await refusal('german', { manifest: { ...manifest, photos } });
+    expect(error.code).to.equal('bad-input');
+    expect(error.message).to.match(/^100 % of the words .* are unknown \(for example 'ein'\)\. .*captioner train/);
+    expect(fs.existsSync(at('german'))).to.equal(false);
+  });
+
   it('learns through the encoder: the loss goes down, and both networks change', async () => {
     let before: Readonly<Record<string, number>> = {};
     const { best, state, config: trained } = await finetune('run', { onStart: (scores) => (before = scores) });

@@ -39,6 +39,14 @@ describe('reinforceCaptioner', () => {
     return error as CaptionerError;
   };
 
+  it('refuses captions nearly all of whose words it does not know', async () => {
+    const photos = manifest.photos.map((photo) => ({ ...photo, captions: ['ein brauner hund läuft'] }));
+    const error = await refusal(reinforce('german', { manifest: { ...manifest, photos } }));
+    expect(error.code).to.equal('bad-input');
+    expect(error.message).to.match(/^100 % of the words .* are unknown \(for example 'ein'\)\. .*captioner train/);
+    expect(fs.existsSync(at('german'))).to.equal(false);
+  });
+
   it('makes the captions that are drawn better, and those of photos it never learned from', async () => {
     let before: Readonly<Record<string, number>> = {};
     const { numTensors } = tf.memory();
