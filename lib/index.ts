@@ -41,6 +41,12 @@ export { Budget, defaultMaxPixels, type PhotoLimits } from './images/photo-limit
 export { decodedSize, viewsOfPhoto } from './images/photo-views.js';
 export { findPhotos } from './images/find.js';
 export { holdsSeveralJpegs } from './images/jpeg.js';
+export {
+  captionsByLabels,
+  type LabelCaptionsOptions,
+  type LabelledCaptions,
+  type LabelledPhoto,
+} from './captioner/label-captions.js';
 export { pairCaptions, type CaptionGroup, type Pairing, type PairingOptions } from './data/datasets/pair-captions.js';
 export { openDataset, type DatasetOptions } from './data/datasets/datasets.js';
 export {
