@@ -50,7 +50,8 @@ let queue: Promise<unknown> = Promise.resolve();
 /**
  * Decodes the main image of a HEIC file, applying the rotation in the file. It uses libheif
  * compiled to WebAssembly, from the package libheif-js (LGPL-3.0), which is loaded with the first
- * such photo. It is slower than other formats, and runs on the main thread.
+ * such photo. It is slower than other formats, and runs on the main thread. The colours are as stored:
+ * see `heifProfile`.
  *
  * @returns RGBA bytes.
  * @throws CaptionerError `bad-image`, whose message is a reason.

@@ -3,7 +3,9 @@ import type { Sharp, SharpOptions } from 'sharp';
 import { CaptionerError } from '../errors.js';
 import { decodeBmp } from './bmp.js';
 import { photoFormat, photoFormats, unreadFormat, unreadFormatOfName, type PhotoFormat } from './format.js';
+import { toSrgb } from './colour-profile.js';
 import { decodeHeic } from './heic.js';
+import { heifProfile } from './heif-profile.js';
 import { mendJpeg } from './jpeg.js';
 import { countedPixels, defaultMaxPixels, type Budget, type PhotoHeader, type PhotoLimits } from './photo-limits.js';
 import type { RawPhoto } from './raw-photo.js';
@@ -99,7 +101,11 @@ async function squash(
     return seconds <= 3600 ? photo.timeout({ seconds }) : photo;
   };
   const openRaw = ({ data, width, height, channels }: RawPhoto) => sharp(data, { raw: { width, height, channels } });
-  if (format === 'heic') return await resize(openRaw(await decodeHeic(bytes, maxPixels)), size, view);
+  if (format === 'heic') {
+    const profile = heifProfile(bytes);
+    const convert = profile && ((rgb: Uint8Array) => toSrgb(rgb, size, profile, sharp));
+    return await resize(openRaw(await decodeHeic(bytes, maxPixels)), size, view, convert);
+  }
   if (format === 'bmp') return await resize(openRaw(decodeBmp(bytes, maxPixels)), size, view);
   if (format === 'tiff') {
     const metadata = await open(bytes).metadata();
@@ -121,8 +127,16 @@ async function squash(
   }
 }
 
-/** Resizes a photo, or a part of it, to a square of RGB bytes. */
-async function resize(photo: Sharp, size: number, view: View | undefined): Promise<Uint8Array> {
+/**
+ * Resizes a photo, or a part of it, to a square of RGB bytes.
+ * @param convert converts the colours of the square to sRGB, if the photo is in other colours.
+ */
+async function resize(
+  photo: Sharp,
+  size: number,
+  view: View | undefined,
+  convert?: (rgb: Uint8Array) => Promise<Uint8Array>,
+): Promise<Uint8Array> {
   if (view) {
     const { width, height } = (await photo.metadata()).autoOrient;
     photo.extract(pixelsOf(view, width, height)).flop(view.mirrored);
@@ -134,7 +148,8 @@ async function resize(photo: Sharp, size: number, view: View | undefined): Promi
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true });
   if (info.channels !== 3) throw new Error(`it has ${info.channels} channels`);
-  const rgb = new Uint8Array(data.buffer, data.byteOffset, data.length);
+  const square = new Uint8Array(data.buffer, data.byteOffset, data.length);
+  const rgb = convert ? await convert(square) : square;
   if (view) recolour(rgb, view);
   return rgb;
 }

@@ -136,6 +136,25 @@ describe('BMP', () => {
   });
 });
 
+/**
+ * A colour of Display P3 in sRGB, clipped: both have the transfer function of sRGB and the white D65. The matrix follows from the
+ * primaries (SMPTE EG 432-1 and ITU-R BT.709).
+ */
+function displayP3AsSrgb(colour: readonly number[]): number[] {
+  const [r, g, b] = colour.map((byte) =>
+    byte <= 10.31475 ? byte / 255 / 12.92 : ((byte / 255 + 0.055) / 1.055) ** 2.4,
+  );
+  const linear = [
+    1.2249401763 * r - 0.2249401763 * g,
+    -0.0420569547 * r + 1.0420569547 * g,
+    -0.0196375546 * r - 0.0786360456 * g + 1.0982736001 * b,
+  ];
+  return linear.map((value) => {
+    const clipped = Math.min(1, Math.max(0, value));
+    return Math.round(255 * (clipped <= 0.0031308 ? 12.92 * clipped : 1.055 * clipped ** (1 / 2.4) - 0.055));
+  });
+}
+
 describe('HEIC', () => {
   // Made by libheif 1.15 of four colours: red and blue above green and light grey, 96 x 64.
   const heic = fs.readFileSync('test/fixtures/photos/four-colours.heic');
@@ -146,6 +165,40 @@ describe('HEIC', () => {
     const corners = [pixel(0, 0), pixel(7, 0), pixel(0, 7), pixel(7, 7)];
     const wanted = [[200, 30, 30], [40, 60, 200], [30, 160, 40], [230, 230, 230]]; // prettier-ignore
     corners.flat().forEach((value, i) => expect(value, String(corners)).to.be.closeTo(wanted.flat()[i], 12));
+  });
+
+  // Made by libheif 1.15 of four colours in Display P3, 96 x 64, with its ICC profile, like the photos of many phones.
+  const withProfile = fs.readFileSync('test/fixtures/photos/display-p3.heic');
+  const withNumbers = () => {
+    const bytes = Buffer.from(withProfile);
+    const box = bytes.indexOf('colr') - 4;
+    bytes.fill(0, box + 8, box + bytes.readUInt32BE(box));
+    bytes.write('nclx', box + 8);
+    [12, 13, 6].forEach((number, i) => bytes.writeUInt16BE(number, box + 12 + 2 * i));
+    bytes[box + 18] = 0x80; // the full range of values
+    return bytes;
+  };
+  for (const [kind, bytes] of Object.entries({
+    'an ICC profile': withProfile,
+    'numbers of ITU-T H.273': withNumbers(),
+  })) {
+    it(`becomes sRGB from the colours of Display P3, which are given by ${kind}`, async () => {
+      const rgb = await decodePhoto(bytes, 8);
+      const pixel = (x: number, y: number) => [...rgb.subarray(3 * (8 * y + x), 3 * (8 * y + x) + 3)];
+      const stored = [[230, 40, 40], [40, 60, 200], [40, 180, 60], [230, 230, 230]]; // prettier-ignore
+      const corners = [pixel(0, 0), pixel(7, 0), pixel(0, 7), pixel(7, 7)];
+      const wanted = stored.map(displayP3AsSrgb);
+      corners.flat().forEach((value, i) => expect(value, String(corners)).to.be.closeTo(wanted.flat()[i], 8));
+      // Without the conversion, red and green would be about 40 levels away.
+      expect(wanted[0][1]).to.equal(0);
+    });
+  }
+
+  it('keeps its colours where its profile is damaged', async () => {
+    const bytes = Buffer.from(withProfile);
+    bytes.fill(0, bytes.indexOf('acsp') - 36, bytes.indexOf('acsp') + 300);
+    const rgb = await decodePhoto(bytes, 8);
+    [230, 40, 40].forEach((value, i) => expect(rgb[i]).to.be.closeTo(value, 8));
   });
 
   it('is refused where it is cut short or too large, without a word on standard output', async () => {
