@@ -27,7 +27,7 @@ describe('lessons', function () {
     for (const { id, captions } of photos) expect(new Set(captions), id).to.have.property('size', 5);
   });
 
-  it('have features of the sample photos from the encoder in the box, which give the captions of the photos themselves', async () => {
+  it('have features of the sample photos by the default encoder, which give the captions of the photos themselves', async () => {
     const { photos } = await openSamples();
     const captioner = await Captioner.load();
     const features = await photoFeatures(photos, await captioner.ready());
@@ -42,7 +42,7 @@ describe('lessons', function () {
     await captioner.release();
   });
 
-  it('leave the stored features of the sample photos to the captioner whose encoder is not in the box', async () => {
+  it('leave the stored features of the sample photos to the captioner whose encoder does not ship', async () => {
     const stored = openFeatures('data/samples/features');
     const { photos } = await openSamples();
     expect(photos.filter(({ id }) => !stored.has(id))).to.deep.equal([]);

@@ -8,7 +8,7 @@ import { onnxRuntime } from '../../lib/onnx/runtime.js';
 
 const { Tensor } = onnxRuntime();
 
-/** A_0^T B_0 + A_1^T B_1 + … as a tape of gradients adds it up, plus a term that is no product. */
+/** A_0^T B_0 + A_1^T B_1 + … as a tape of gradients adds it up, plus a term that is not a product. */
 function sumOfProducts(count: number, bias: boolean): GraphBuilder {
   const graph = new GraphBuilder();
   const product = (i: number) => {

@@ -4,7 +4,7 @@ import { Captioner, openFeatures } from '../../lib/index.js';
 
 const samples = 'data/samples';
 
-/** What the captioner in the box writes about the sample photos. */
+/** Captions of the sample photos by the default model. */
 const expected: Record<string, string> = {
   'astronaut.jpg': 'a man in a red shirt is holding a microphone',
   'cat.jpg': 'a cat sitting on a bed',
@@ -22,7 +22,7 @@ const expected: Record<string, string> = {
 };
 const files = Object.keys(expected).map((name) => `${samples}/${name}`);
 
-describe('the captioner in the box', () => {
+describe('the default model', () => {
   let captioner: Captioner;
 
   before(async () => {
@@ -40,7 +40,7 @@ describe('the captioner in the box', () => {
   });
 });
 
-/** What the captioner with MobileNetV2 as its encoder writes about them. */
+/** Captions of the same photos by the model with MobileNetV2. */
 const expectedOfMobileNet: Record<string, string> = {
   'astronaut.jpg': 'a man in a red uniform',
   'cat.jpg': 'a close up of a cat',
@@ -100,7 +100,7 @@ describe('the captioner with MobileNetV2 as its encoder', () => {
     const signal = AbortSignal.abort(new Error('enough'));
     try {
       for await (const photo of captioner.captionsOfFeatures(features, {}, { signal })) expect.fail(photo.file);
-      expect.fail('it went on');
+      expect.fail('it did not stop');
     } catch (error) {
       expect((error as Error).message).to.equal('enough');
     } finally {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 
-/** How a command ended. */
+/** The end of a command. */
 export interface Ended {
   readonly code: number | null;
   readonly stdout: string;

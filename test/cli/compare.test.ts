@@ -79,11 +79,11 @@ describe('captioner evaluate and compare', function () {
     expect(table.stdout).to.contain(compared.better[0].b.caption);
 
     // Files of predictions with the references come to the same.
-    const anew = await captioner(
+    const again = await captioner(
       ...['compare', at('greedy', 'predictions.json'), at('beam', 'predictions.json')],
       ...['--data', at('captions.csv'), '--json', '--show', '1'],
     );
-    expect((JSON.parse(anew.stdout) as Compared).scores).to.deep.equal(compared.scores);
+    expect((JSON.parse(again.stdout) as Compared).scores).to.deep.equal(compared.scores);
   });
 
   it('say aloud where the features are not those of the photos', async () => {

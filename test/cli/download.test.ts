@@ -47,7 +47,7 @@ describe('captioner download', function () {
     dataset: 'coco',
   });
 
-  it('is killed in the middle, goes on from there, shows the licence, and makes a data set', async () => {
+  it('is killed halfway, resumes there, shows the licence, and makes a data set', async () => {
     const archive = await zipOf({ 'dataset_coco.json': list, 'dataset_flickr8k.json': '{}' }, false);
     // The photos are here already.
     for (const name of ['train2014', 'val2014']) fs.mkdirSync(at('data/coco2014', name), { recursive: true });

@@ -35,7 +35,7 @@ describe('captioner finetune', function () {
     return { code: code as number, stdout, stderr };
   }
 
-  it('is stopped by Ctrl-C, goes on, and says how good it was and is', async () => {
+  it('is stopped by Ctrl-C, resumes, and reports the scores before and after', async () => {
     const first = await finetune(['--epochs', '500', '--photos-per-batch', '2', '--patience', '0'], /^ +1 /m);
     expect(first.code).to.equal(130);
     expect(first.stderr).to.match(/epoch +loss +dev loss.* CIDEr/);

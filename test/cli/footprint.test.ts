@@ -14,7 +14,7 @@ const run = promisify(execFile);
 const reachesOut = /socket\(AF_(INET|NETLINK)|connect\(.*AF_INET|send(to|msg)\(.*AF_INET/;
 const changesFiles = /O_(CREAT|WRONLY|RDWR)|\b(mkdir|rename|unlink|rmdir|link|symlink|mknod|truncate)(at)?\d?\(/;
 
-/** What native code would leave behind is looked for in the folders that it is told of, and with strace in all others. */
+/** Traces of native code are searched for in the folders that it would use, and with strace everywhere else. */
 describe('the footprint of a command', function () {
   this.timeout(240_000).slow(30_000);
   let folder: string;

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { addConfigOptions, checkpointFolders, defineCommand } from '../../cli/options.js';
 import { DecoderConfig, SearchConfig, TrainingConfig } from '../../lib/index.js';
 
-/** What a user of a command with these configs gets for a command line: values, or the complaint. */
+/** Result of a command line for a command with these configs: values, or the error. */
 function run(args: string[]) {
   let said = '';
   const command: Command = defineCommand('train', 'Trains.', [['captioner train --epochs 3', 'a short run']])

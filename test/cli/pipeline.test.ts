@@ -124,7 +124,7 @@ describe('from photos to captions, by the command line', function () {
     for (const [name, score] of Object.entries(scores)) expect(score).to.be.closeTo(beams[3][name], 1e-9);
   });
 
-  it('goes on past a photo that is none, names it, and exits with 2', async () => {
+  it('skips a file that is not a photo, names it, and exits with 2', async () => {
     fs.writeFileSync(at('broken.jpg'), 'no photo');
     const { code, stdout, stderr } = await caption([at('broken.jpg'), at('photos', 'test-red-0.jpg'), '--jsonl']);
     expect(code).to.equal(2);

@@ -44,7 +44,7 @@ describe('captioner train and evaluate', function () {
     ...more,
   ];
 
-  it('train, are stopped by Ctrl-C, go on, and score', async () => {
+  it('train, are stopped by Ctrl-C, resume, and score', async () => {
     const stopped = await captioner(train('run', '--epochs', '60'), at('run', 'best'));
     expect(stopped.code).to.equal(130);
     expect(stopped.stderr).to.match(/stopping; press Ctrl-C again to stop at once/);

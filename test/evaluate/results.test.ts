@@ -56,7 +56,7 @@ describe('results of two runs', () => {
     compareResults(readResults(a), readResults(b), options);
   const given = new Map(Object.entries(references));
 
-  it('are compared by what was kept, and come to the same when they are scored anew', async () => {
+  it('are compared by stored scores, and give the same when scored again', async () => {
     const [a, b] = [await results('a', poor), await results('b', good)];
     const kept = await compare(a, b);
     expect(kept).to.include({ a, b, split: 'test' });

@@ -12,7 +12,7 @@ import { Random } from '../../lib/random.js';
 import { colouredPhoto, saveTinyCaptioner } from '../fixtures/tiny-captioner.js';
 import { tinyCheckpoint } from '../fixtures/tiny-checkpoint.js';
 
-/** What a file becomes: cut short, with one bit flipped, with a run of zeros, or with the end of another file. */
+/** A damaged file: truncated, with one bit flipped, with a run of zeros, or with the end of another file. */
 function spoil(bytes: Buffer, random: Random): { spoilt: Buffer; how: string } {
   const at = random.integer(bytes.length);
   const spoilt = Buffer.from(bytes);

@@ -58,7 +58,7 @@ describe('a disk', function () {
     /can't be written: the disk is full\. Everything written so far is kept: free some space and run the same command again\./;
 
   describe('that is full', () => {
-    it('stops an extraction, which goes on to the same end when there is room', async () => {
+    it('stops an extraction, which resumes to the same result when there is room', async () => {
       const error = await failure(() => extract(at('features')));
       expect(error.message).to.match(full).and.contain(at('features'));
       disk.resize(400);
@@ -127,7 +127,7 @@ describe('a disk', function () {
       expect(fs.readdirSync(disk.folder)).to.deep.equal(['checkpoint']);
     });
 
-    it('stops training, which goes on to the same weights when there is room', async () => {
+    it('stops training, which resumes to the same weights when there is room', async () => {
       // Room for the first checkpoints, but not for two of them and the next one.
       disk.resize(100);
       const train = (out: string, resume = true) =>

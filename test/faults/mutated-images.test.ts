@@ -42,7 +42,7 @@ async function seeds(): Promise<[name: string, bytes: Buffer][]> {
   return await Promise.all(made.map(async ([name, bytes]): Promise<[string, Buffer]> => [name, await bytes]));
 }
 
-/** What may happen to a file on its way: bits and bytes changed, cut, doubled, lengths made huge, two files mixed. */
+/** Damage to a file: bits and bytes changed, removed or doubled, huge lengths, two files mixed. */
 function mutate(original: Buffer, other: Buffer, random: Random): Buffer {
   const bytes = Buffer.from(original);
   const at = () => random.integer(bytes.length);

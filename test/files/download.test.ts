@@ -68,7 +68,7 @@ describe('a download', () => {
     expect(calls.slice(-2)).to.deep.equal([body.length, 'stop']);
   });
 
-  it('goes on where the connection was cut, again and again', async () => {
+  it('resumes where the connection was cut, again and again', async () => {
     server.answers = [serve(body, { cutAfter: 100_000 }), serve(body, { cutAfter: 50_000 }), serve(body)];
     await get(known);
     expectWhole();
@@ -77,7 +77,7 @@ describe('a download', () => {
     expect(waits).to.deep.equal([1000, 1000]);
   });
 
-  it('goes on where another process was cut off', async () => {
+  it('resumes where another process was cut off', async () => {
     server.answers = [serve(body, { cutAfter: 100_000 }), status(404)];
     expect(await failure(get(known))).to.include({ code: 'download' });
     expect(fs.existsSync(file)).to.be.false;
@@ -141,7 +141,7 @@ describe('a download', () => {
     expect(ranges()).to.deep.equal([undefined, 'bytes=1000-']);
   });
 
-  it('goes on where the server announced more than it sent', async () => {
+  it('resumes where the server announced more than it sent', async () => {
     server.answers = [
       (request, response) => {
         serve(body, { length: body.length + 500, cutAfter: body.length })(request, response);

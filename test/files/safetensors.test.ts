@@ -72,7 +72,7 @@ describe('safetensors', () => {
     ['an empty file', new Uint8Array(0), /it has 0 bytes/],
     ['a file of something else', Buffer.from('{"this": "is some other kind of file"}'), /its header should have/],
     ['a header that is not JSON', file('{oops', four), /its header is not JSON/],
-    ['a header that is no object', file('[]', four), /its header is not an object/],
+    ['a header that is not an object', file('[]', four), /its header is not an object/],
     ['bytes cut off', file({ w: twoByTwo }, four.subarray(0, 15)), /'w' is truncated/],
     ['bytes too many', file({ w: twoByTwo }, floats(1, 2, 3, 4, 5)), /4 bytes follow its last array/],
     ['a gap', file({ w: { ...twoByTwo, data_offsets: [4, 20] } }, floats(1, 2, 3, 4, 5)), /'w' starts at byte 4/],

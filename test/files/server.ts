@@ -8,7 +8,7 @@ export interface Seen {
   readonly ifRange?: string;
 }
 
-/** How a test's server answers one request: see {@link serve}. */
+/** Answer of a test's server to one request: see {@link serve}. */
 export type Answer = (request: http.IncomingMessage, response: http.ServerResponse) => void;
 
 /** An HTTP server on this machine that answers one request after the other as it is told; the last answer is repeated. */

@@ -64,7 +64,7 @@ function bmp({ bits, compression = 0, topDown = false, masks, header = 40, alpha
   return Buffer.concat([head, between, pixels]);
 }
 
-/** What sharp makes of 3 x 2 pixels, on white. */
+/** The 3 x 2 pixels that sharp decodes, on white. */
 const squashed = (pixels: Uint8Array, channels: 3 | 4, size: number) =>
   sharp(pixels, { raw: { width: 3, height: 2, channels } })
     .flatten({ background: '#ffffff' })

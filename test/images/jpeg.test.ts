@@ -5,7 +5,7 @@ import { decodePhoto } from '../../lib/images/photo.js';
 const endMarker = Buffer.from([0xff, 0xd9]);
 const size = 16;
 
-/** What becomes of a file: its pixels, or the message of an error. */
+/** Result of decoding a file: its pixels, or an error message. */
 const outcome = (bytes: Uint8Array) =>
   decodePhoto(bytes, size).then(
     (rgb) => Buffer.from(rgb),

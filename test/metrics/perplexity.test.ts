@@ -75,7 +75,7 @@ describe('perplexity of references', () => {
     const signal = AbortSignal.abort(new Error('enough'));
     try {
       await referenceFit(stepper(), features, [{ id: '0', captions: [[A]] }], { maxLength: 5, signal });
-      expect.fail('it went on');
+      expect.fail('it did not stop');
     } catch (error) {
       expect((error as Error).message).to.equal('enough');
     }

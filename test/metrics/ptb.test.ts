@@ -3,7 +3,7 @@ import { ptbTokenize } from '../../lib/metrics/ptb.js';
 import { Random } from '../../lib/random.js';
 
 describe('ptbTokenize', () => {
-  /** What the Stanford tokenizer's rules (PTBLexer) make of a caption, and what is dropped then. */
+  /** Tokens of a caption by the Stanford tokenizer's rules (PTBLexer), and those that are then dropped. */
   const table: Record<string, string> = {
     "A man's dog doesn't run.": "a man 's dog does n't run",
     "He can't, shouldn't've gone!": "he ca n't should n't 've gone",

@@ -22,7 +22,7 @@ export class LabServer {
   ) {}
 
   static async start(command: string, port: number): Promise<LabServer> {
-    // Settings and run-time files of whoever runs the tests are left alone.
+    // Settings and run-time files of the user who runs the tests are left alone.
     const home = mkdtempSync(path.join(tmpdir(), 'captioner-lab-'));
     const server = spawn(
       process.execPath,

@@ -106,7 +106,7 @@ describe('quantizeProducts', () => {
     rounded.forEach((value, i) => expect(value).to.be.closeTo(exact[i], 0.2 * columnScale(i % N)));
   });
 
-  it('takes less room, and leaves what is no such product alone', () => {
+  it('takes less room, and leaves other products alone', () => {
     expect(encodeModel(quantized(true)).length).to.be.below(0.55 * encodeModel(graph(true)).length);
     const other = graph(true);
     other.graph.node![0].attribute = [{ name: 'transA', type: 2, i: 1 }];

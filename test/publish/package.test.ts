@@ -8,7 +8,7 @@ import { expect } from 'chai';
 const run = promisify(execFile);
 const shell = process.platform === 'win32'; // there npm is a script
 
-/** What a user gets: the package as it is published, installed from the npm registry into an empty folder with an empty cache. */
+/** The package as users get it: packed, and installed from the npm registry into an empty folder with an empty cache. */
 describe('the published package', function () {
   this.timeout(900_000).slow(120_000);
   let folder: string;

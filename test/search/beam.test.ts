@@ -78,7 +78,7 @@ describe('beamSearch', () => {
     expect((await search(1)).logProbability).to.be.closeTo(Math.log(0.28), 1e-6);
   });
 
-  it('goes on while a prefix can still become better than what is finished', async () => {
+  it('continues while a prefix can still beat the finished captions', async () => {
     const stepper = tableStepper([
       { '': { '<end>': 0.1, a: 0.9 }, a: { b: 1 }, 'a b': { c: 1 }, 'a b c': { '<end>': 1 } },
     ]);

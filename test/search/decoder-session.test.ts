@@ -29,7 +29,7 @@ describe('DecoderSession', () => {
   });
   after(() => session.release());
 
-  it('finds the likeliest words as a look at all finds them, and goes on to the same state', async () => {
+  it('finds the likeliest words as a full sort does, and reaches the same state', async () => {
     const start = await session.start(features, rows);
     const tokens = Int32Array.from({ length: rows }, (_, row) => 4 + row);
     const { logProbabilities, state } = await session.step(start, tokens);

@@ -74,7 +74,7 @@ describe('DecoderEnsemble', () => {
     expect(error.message).to.contain('9 and 10 words');
   });
 
-  it('keeps what is no number', async () => {
+  it('keeps NaN', async () => {
     const broken = tableStepper([{ '': { a: NaN } }, {}, {}, {}]);
     const ensemble = new DecoderEnsemble([tableStepper([{ '': { a: 1 } }, {}, {}, {}]), broken]);
     const error = await refusal(() => searchCaptions(ensemble, vocabularyOf(3), features, 4, config));

@@ -4,7 +4,7 @@ import { END, type CountingStepper } from './table.js';
 /** A caption that a decoder can write. */
 export interface PossibleCaption {
   readonly tokens: readonly number[];
-  /** Of its words and its end. */
+  /** Sum over its words and `<end>`. */
   readonly logProbability: number;
   readonly score: number;
 }
@@ -85,7 +85,7 @@ export function chiSquare(counts: ReadonlyMap<string, number>, probabilities: Re
   return statistic / critical;
 }
 
-/** How often each text comes. */
+/** Frequency of each text. */
 export function tally(texts: Iterable<string>): Map<string, number> {
   const counts = new Map<string, number>();
   for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1);

@@ -97,7 +97,7 @@ describe('Requirements', () => {
     expect(both.nextWords([B, C, A])).to.deep.equal([]);
   });
 
-  it('go on from the longest part that a prefix ends with', () => {
+  it('continue from the longest part that a prefix ends with', () => {
     const phrase = new Requirements([[A, A, B]]);
     expect([[A], [A, A], [A, A, A], [B, A]].map((tokens) => phrase.met(tokens))).to.deep.equal([1, 2, 2, 1]);
     expect(phrase.nextWords([A, A, A])).to.deep.equal([B]);

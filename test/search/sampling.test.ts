@@ -46,7 +46,7 @@ describe('sampleCaptions', () => {
     cold.forEach(({ logProbability }, i) => expect(logProbability).to.be.closeTo(greedy[i].logProbability, 1e-5));
   });
 
-  it('refuses what is no temperature and no share', async () => {
+  it('refuses invalid temperatures and shares', async () => {
     for (const options of [{ temperature: 0 }, { topP: 0 }, { topP: 1.5 }]) {
       let message = '';
       await sampleCaptions(tableStepper([table]), new Float32Array(1), 1, new Random(1), options).catch(

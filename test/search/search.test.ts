@@ -155,7 +155,7 @@ describe('searchCaptions', () => {
   });
 
   for (const method of methods) {
-    it(`gives an unfinished caption where nothing may follow, and refuses what is no number: ${method}`, async () => {
+    it(`gives an unfinished caption where nothing may follow, and refuses NaN: ${method}`, async () => {
       const stepper = tableStepper([{ '': { a: 1 } }]);
       const [captions] = await searchCaptions(stepper, vocabularyOf(3), one, 1, configOf({ method, beam: 1 }));
       expect(captions.map(({ tokens, finished }) => ({ tokens, finished }))).to.deep.equal([

@@ -42,7 +42,7 @@ describe('POST /caption', function () {
     headers,
   });
 
-  /** What the library itself says of a photo, as the service would answer it. */
+  /** The library's own captions of a photo, in the service's shape. */
   const expected = async (bytes: Buffer, search = {}) => {
     const [{ captions }] = await captioner.caption([{ file: 'photo', bytes }], search);
     return answered(captions);

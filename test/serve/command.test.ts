@@ -52,7 +52,7 @@ describe('captioner serve', function () {
   const caption = (url: string, headers: Record<string, string> = {}) =>
     fetch(`${url}/caption`, { method: 'POST', body: new Uint8Array(photo), headers });
 
-  it('captions, loads its checkpoint anew on SIGHUP, and ends on SIGTERM when all is answered', async () => {
+  it('captions, reloads its checkpoint on SIGHUP, and ends on SIGTERM when everything is answered', async () => {
     const { child, url, log } = await start();
     const before = await (await caption(url)).text();
     await saveTinyCaptioner(checkpoint, 8);

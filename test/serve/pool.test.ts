@@ -34,7 +34,7 @@ describe('CaptionPool', function () {
     pool = undefined;
   });
 
-  /** What the library itself says of the photos. */
+  /** The library's own captions of the photos. */
   async function captionsOf(checkpoint: string): Promise<string[]> {
     const captioner = await Captioner.load(checkpoint);
     const found = await captioner.caption(photos.map((bytes) => ({ file: 'photo', bytes })));
@@ -183,7 +183,7 @@ describe('CaptionPool', function () {
     expect(await all(some.caption(photos.slice(0, 8).map(order)))).to.deep.equal(truth.slice(0, 8));
   });
 
-  it('answers that time is up, and goes on', async () => {
+  it('answers that time is up, and keeps running', async () => {
     const some = await start({ workers: 1, timeout: 0.001, batch: 1 });
     const said = await all(some.caption(photos.map(order)));
     expect(said.filter((text) => text === '504 timeout')).to.have.length.above(10);
@@ -232,7 +232,7 @@ describe('CaptionPool', function () {
       (bytes: Buffer) => Buffer.concat([bytes.subarray(0, -4000), Buffer.alloc(4000, 255)]),
     ],
   ] as [string, string, (bytes: Buffer) => Buffer][]) {
-    it(`goes on with the former checkpoint when ${file} of the new one is ${what}`, async () => {
+    it(`keeps the former checkpoint when ${file} of the new one is ${what}`, async () => {
       const checkpoint = path.join(folder, `damaged-${what}`);
       await saveTinyCaptioner(checkpoint);
       const some = await start({ checkpoint });

@@ -22,7 +22,7 @@ describe('FairQueue', () => {
     expect(shown(filled().take(Infinity))).to.deep.equal(['a1', 'b1', 'c1', 'a2', 'c2', 'a3', 'a4']);
   });
 
-  it('goes on where it was', () => {
+  it('resumes where it was', () => {
     const queue = filled();
     expect([1, 1, 2, 9].map((limit) => shown(queue.take(limit)))).to.deep.equal([
       ['a1'],

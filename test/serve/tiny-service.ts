@@ -11,7 +11,7 @@ import { saveTinyCaptioner } from '../fixtures/tiny-captioner.js';
 export interface TinyService extends App {
   /** Folder of the checkpoint that it serves. */
   readonly checkpoint: string;
-  /** What it has logged, line by line. */
+  /** Its log, line by line. */
   readonly log: Record<string, unknown>[];
   /** Puts another captioner, or a damaged one, in the folder. */
   retrain(seed: number): Promise<void>;

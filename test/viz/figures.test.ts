@@ -6,7 +6,7 @@ import type { EpochRecord } from '../../lib/train/loop/trainer.js';
 import * as viz from '../../lib/viz.js';
 
 /**
- * Every figure's spec against the one that was looked at. `UPDATE_SNAPSHOTS=1 mocha test/viz` writes them anew, and the
+ * Every figure's spec against the one that was looked at. `UPDATE_SNAPSHOTS=1 mocha test/viz` rewrites them, and the
  * drawings beside them into the folder that `SNAPSHOT_PICTURES` names.
  */
 

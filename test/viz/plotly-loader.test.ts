@@ -10,7 +10,7 @@ const browserPath = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/google
   (file) => file && existsSync(file),
 );
 
-/** What a cell shows, as `display` receives it. */
+/** Output of a cell, as `display` receives it. */
 async function shownBy(item: viz.Displayable): Promise<string[]> {
   const host = Symbol.for('captioner.notebook');
   const shown: string[] = [];

@@ -62,7 +62,7 @@ describe('report of an evaluation', function () {
     for (const [, id] of html.matchAll(/url\(#([^)]+)\)/g)) expect(ids).to.include(id);
   });
 
-  it('names the photos that can not be read, and goes on', async () => {
+  it("names the photos that can't be read, and shows the rest", async () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
     const broken = path.join(folder, 'broken.jpg');
     fs.writeFileSync(broken, 'no photo');

@@ -74,7 +74,7 @@ describe('the download of a data set', function () {
       (error: unknown) => error as CaptionerError,
     );
   }
-  /** What is in its folder, hidden files and all. */
+  /** Files in its folder, including hidden ones. */
   const there = () => (fs.readdirSync(at('tiny'), { recursive: true }) as string[]).sort();
   const whole = ['Flickr8k.token.txt', 'photos', 'photos/a.jpg', 'photos/b.jpg'];
   const md5 = (bytes: Buffer) => createHash('md5').update(bytes).digest('hex');
@@ -96,7 +96,7 @@ describe('the download of a data set', function () {
     expect(server.seen).to.have.length(2);
   });
 
-  it('goes on where the connection was cut, and where another run was', async () => {
+  it('resumes where the connection was cut, and where another run was', async () => {
     const etag = '"one"';
     server.answers = [
       serve(captions),

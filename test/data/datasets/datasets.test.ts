@@ -84,7 +84,7 @@ describe('a Flickr8k folder', () => {
     });
   }
 
-  it('reports lines that can not be used, by number, and goes on', async () => {
+  it('reports unusable lines by number, and uses the rest', async () => {
     write({
       ...texts,
       ...photosIn('images'),

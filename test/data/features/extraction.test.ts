@@ -98,7 +98,7 @@ describe('extractFeatures', () => {
     expect(third.seen).to.equal(0);
   });
 
-  it('stops when it is told, keeps what it has, and goes on to the same end', async () => {
+  it('stops on request, keeps what it has, and resumes to the same result', async () => {
     await extract(new MeanColour());
     const expected = contents();
     fs.rmSync(folder, { recursive: true });

@@ -77,7 +77,7 @@ describe('random views of train photos', () => {
     expect(bytes('grown')).to.deep.equal(bytes('at-once'));
   });
 
-  it('stop and go on to the same end', async () => {
+  it('stop and resume to the same result', async () => {
     await extract('whole', 3);
     const controller = new AbortController();
     const encoder = new MeanColour();

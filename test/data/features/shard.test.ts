@@ -126,7 +126,7 @@ describe('mergeFeatures', () => {
     expect((await failure(mergeFeatures({ sources: [a], folder: at('all') }))).message).to.contain('unfinished');
   });
 
-  it('stops when it is told, and goes on to the same end', async () => {
+  it('stops on request, and resumes to the same result', async () => {
     const sources = [
       store(
         'a',

@@ -209,7 +209,7 @@ describe('a feature store', () => {
   it('lists what was skipped, until it is stored or gone', () => {
     let writer = FeatureWriter.open(folder, encoder, 'fp32');
     writer.skip('bad.jpg', 'is empty');
-    writer.skip('worse.jpg', 'is no photo');
+    writer.skip('worse.jpg', 'is not a photo');
     writer.skip('gone.jpg', 'is missing');
     writer.close(true);
     fs.appendFileSync(file('skipped'), '{"id": "cut sho');

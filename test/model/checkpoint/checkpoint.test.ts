@@ -92,7 +92,7 @@ describe('checkpoint', () => {
     expect(() => findCheckpoint(scratch)).to.throw(CaptionerError, /no checkpoint in .*no config\.json/);
   });
 
-  it('does not replace a folder that is no checkpoint', () => {
+  it('does not replace a folder that is not a checkpoint', () => {
     fs.mkdirSync(folder);
     fs.writeFileSync(path.join(folder, 'thesis.txt'), 'ten years of work');
     expect(() => {

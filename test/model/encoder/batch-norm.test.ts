@@ -33,7 +33,7 @@ function byDefinition(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) {
 const closedForm: typeof byDefinition = (x, gamma, beta) =>
   batchNormTraining(x as tf.Tensor4D, gamma as tf.Tensor1D, beta as tf.Tensor1D);
 
-/** What it gives, and its gradients when every number of y has a slope of its own. */
+/** Its output, and its gradients when every number of y has its own slope. */
 function everything(normalize: typeof byDefinition): (given: Inputs) => Record<string, tf.Tensor> {
   return ({ x, gamma, beta }) => {
     const slopes = normal([N, C, H, W], 4);

@@ -25,7 +25,7 @@ describe('an encoder made of a classifier', () => {
     return file;
   };
 
-  /** What the whole classifier computes inside, one photo after the other. */
+  /** Values inside the whole classifier, one photo after the other. */
   async function inside(bytes: Uint8Array, value: string, photos: readonly Uint8Array[], size = 8): Promise<number[]> {
     const model = decodeModel(bytes);
     model.graph.output = [{ name: value, type: { tensorType: { elemType: 1 } } }];

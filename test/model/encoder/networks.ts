@@ -64,7 +64,7 @@ export interface NetworkParts {
 export const channels = 6;
 export const classes = 5;
 
-/** A network that begins with a strided convolution and a Relu, and goes on as `tail` says. Weights are seeded. */
+/** A network that begins with a strided convolution and a Relu, and continues as `tail` says. Weights are seeded. */
 export function network({
   tail,
   weights = [],

@@ -33,7 +33,7 @@ describe('trainCaptioner', () => {
     return error as CaptionerError;
   };
 
-  it('keeps averaged weights as the best, and goes on from those that learn', async () => {
+  it('keeps averaged weights as the best, and resumes from the trained ones', async () => {
     const plain = await train({ training: short });
     const averaged = await train({ training: { ...short, averageDecay: 0.9 }, out: at('averaged') });
     const kernel = (folder: string) => loadCheckpoint(folder).weights.get('output/kernel')!.data;
@@ -221,7 +221,7 @@ describe('trainCaptioner', () => {
     await train({ ...from, from: at('headless'), features: same, out: at('same'), warn: (line) => told.push(line) });
     expect(told).to.deep.equal([]);
 
-    // Vectors are for a decoder that is new: one that has learned its words goes on without.
+    // Vectors are for new decoders: one that has learned its words continues without them.
     const checkpoint = loadCheckpoint(first.best);
     const decoder = {
       ...checkpoint.config.decoder,
@@ -283,7 +283,7 @@ describe('trainCaptioner', () => {
     expect(numeric.message).to.match(/features of 4\.jpg are not all finite numbers/);
   });
 
-  it('stops at a loss that is no number, with the last checkpoint kept', async () => {
+  it('stops at a NaN loss, with the last checkpoint kept', async () => {
     const { features } = twoScenes();
     let reads = 0;
     const failing = {

@@ -14,7 +14,7 @@ describe('fillDropoutMask', () => {
     });
   }
 
-  it('is the same for the same seed, and fills all of the mask anew', () => {
+  it('is the same for the same seed, and fills the whole mask again', () => {
     const [one, two] = [new Float32Array(37).fill(7), new Float32Array(37)];
     fillDropoutMask(one, 0.5, new Random(1, 2));
     expect(fillDropoutMask(two, 0.5, new Random(1, 2))).to.deep.equal(one);

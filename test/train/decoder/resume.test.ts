@@ -84,7 +84,7 @@ describe('a run that was stopped', () => {
     });
   }
 
-  it('by Ctrl-C in the middle of an epoch is saved, says how to go on, and ends in the same weights', async () => {
+  it('by Ctrl-C within an epoch is saved, says how to resume, and ends in the same weights', async () => {
     await train('whole');
     for (const stopAt of [3, 8, 20]) {
       const controller = new AbortController();

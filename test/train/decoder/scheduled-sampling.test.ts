@@ -46,7 +46,7 @@ describe('ScheduledSampling', () => {
         expect(batch.weights[i]).to.be.above(0);
       });
     }
-    // Half of them are drawn anew, and some of these are drawn as they were.
+    // Half of them are drawn again, and some of these come out the same.
     expect(changed / (20 * (batch.words - B))).to.be.within(0.3, 0.5);
     expect(await sampling.mix(batch, 0, new Random(1))).to.equal(batch);
     expect(await sampling.mix(batch, 0.5, new Random(1))).to.deep.equal(await sampling.mix(batch, 0.5, new Random(1)));

@@ -1,4 +1,4 @@
-// Trains, or goes on training, in a process of its own that can be killed; used by resume.test.ts.
+// Trains, or resumes training, in a separate process that can be killed; used by resume.test.ts.
 import { trainCaptioner } from '../../../lib/train/decoder/captioner-training.js';
 import { smallDecoder, smallTraining, twoScenes } from '../../fixtures/two-scenes.js';
 

@@ -92,7 +92,7 @@ describe('distill', () => {
     await encoder.release();
   });
 
-  it('goes on after a stop, and ends in the same encoder as a run that was never stopped', async () => {
+  it('resumes after a stop, and ends in the same encoder as an uninterrupted run', async () => {
     const whole = await distill(small({ out: at('whole') }));
     const stop = new AbortController();
     const onStep = ({ step }: { step: number }) => {
@@ -120,7 +120,9 @@ describe('distill', () => {
     const slow = { ...training, epochs: 1, batchSize: 24, learningRate: 1e-6 };
     const same = await distill(small({ out: at('same'), from, network: undefined, training: slow }));
     expect(same.state.bestScores.cosine).to.be.closeTo(first.state.bestScores.cosine, 0.03);
-    const deeper = await distill(small({ out: at('deeper'), from, network: { inputSize: 64, blocks: 2 }, training: slow }));
+    const deeper = await distill(
+      small({ out: at('deeper'), from, network: { inputSize: 64, blocks: 2 }, training: slow }),
+    );
     expect(deeper.state.bestScores.cosine).to.be.closeTo(first.state.bestScores.cosine, 0.03);
     const larger = await distill(small({ out: at('larger'), from, network: { inputSize: 128 }, training: slow }));
     expect(larger.state.bestScores.cosine).to.be.above(0.3);

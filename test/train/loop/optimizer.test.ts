@@ -143,7 +143,7 @@ describe('Adam', () => {
     adam.dispose();
   });
 
-  it('goes on from saved slots as if it had never stopped', () => {
+  it('resumes from saved slots as if it had never stopped', () => {
     const variables = weights();
     let adam = new Adam(variables, { ...plain, optimizer: 'amsgrad' });
     for (let step = 1; step <= 3; step++) advance(adam, step, 0.1);

@@ -115,7 +115,7 @@ describe('Trainer', () => {
   });
 
   for (const stopAt of [1, 3, 4, 6]) {
-    it(`saves and stops when told to after step ${stopAt}, and goes on exactly there`, async () => {
+    it(`saves and stops on request after step ${stopAt}, and resumes exactly there`, async () => {
       const whole = new Diary([1, 2, 3]);
       await new Trainer(whole, options()).run();
       const diary = new Diary([1, 2, 3]);
