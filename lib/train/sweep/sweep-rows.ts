@@ -9,22 +9,22 @@ import { readSweepFile, type SavedRun, type SweepFile } from './sweep-folder.js'
 export type SweepStatus = 'waiting' | 'unfinished' | 'finished' | 'stopped' | 'failed';
 
 /** The result of a run of a sweep, so far. Scores are those of its best epoch on the dev photos; null where there are none. */
-export interface SweepResult {
-  readonly run: string;
-  readonly seed: number;
-  readonly status: SweepStatus;
+export type SweepResult = Readonly<{
+  run: string;
+  seed: number;
+  status: SweepStatus;
   /** Epochs done. */
-  readonly epoch: number;
-  readonly bestEpoch: number;
-  readonly loss: number | null;
-  readonly CIDEr: number | null;
-  readonly 'BLEU-4': number | null;
+  epoch: number;
+  bestEpoch: number;
+  loss: number | null;
+  CIDEr: number | null;
+  'BLEU-4': number | null;
   /** The number by which runs are ranked: CIDEr or minus the loss, as the sweep's `chooseBy` says. */
-  readonly goal: number | null;
+  goal: number | null;
   /** Time spent on steps and validation. */
-  readonly seconds: number;
-  readonly folder: string;
-}
+  seconds: number;
+  folder: string;
+}>;
 
 /** A row of a sweep's table: a run with its hyperparameters. Plain values, as `new DataFrame(rows)` of danfojs takes them. */
 export type SweepRow<Varied extends keyof SweptHyperparameters = never> = SweepResult &

@@ -8,6 +8,7 @@ import { trainCaptioner } from '../../../lib/train/decoder/captioner-training.js
 import { rungsOf, survivors } from '../../../lib/train/sweep/halving.js';
 import { sweep, type SweepOptions } from '../../../lib/train/sweep/sweep.js';
 import type { SweepBase } from '../../../lib/train/sweep/sweep-plan.js';
+import { Table } from '../../../lib/viz.js';
 import { meansOverSeeds, readSweep, type SweepRow } from '../../../lib/train/sweep/sweep-rows.js';
 import { smallDecoder, smallTraining, twoScenes } from '../../fixtures/two-scenes.js';
 
@@ -64,6 +65,7 @@ describe('sweep', function () {
     const frame = new DataFrame(rows);
     expect(frame.columns).to.include.members(['run', 'learningRate', 'seed', 'status', 'CIDEr', 'loss', 'seconds']);
     expect(frame.shape[0]).to.equal(4);
+    expect(new Table(rows).columns).to.deep.equal(frame.columns);
     const means = meansOverSeeds(rows, 'loss');
     expect(means.map(({ learningRate, runs }) => [learningRate, runs])).to.deep.equal([
       [0.02, 2],
