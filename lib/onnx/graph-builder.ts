@@ -12,7 +12,7 @@ import {
 /** The data types that TensorFlow.js and ONNX share. */
 export type Dtype = 'float32' | 'int32' | 'bool';
 
-export type Numbers = Float32Array | Int32Array | Uint8Array | BigInt64Array;
+export type Numbers = Float32Array | Int32Array | Uint8Array | Int8Array | BigInt64Array;
 
 /** A named value of a graph, with its shape and type at the time of tracing. */
 export interface Operand {

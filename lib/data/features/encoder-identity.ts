@@ -15,6 +15,8 @@ export const EncoderIdentity = z.object({
   views: PhotoViews.optional(),
   /** Normalisation of the photos. Default: that of the network's file or registry entry, else ImageNet's. */
   normalisation: Normalisation.optional(),
+  /** Checksum of the network's file in 8 bits, where that computed the features. */
+  int8: z.string().optional(),
 });
 export type EncoderIdentity = Readonly<z.output<typeof EncoderIdentity>>;
 
@@ -23,11 +25,12 @@ export const viewsOf = ({ views = 'one' }: Pick<EncoderIdentity, 'views'>): Phot
 
 /** An identity as written to files: these fields only, without defaults. */
 export function plainIdentity(identity: EncoderIdentity): EncoderIdentity {
-  const { name, sha256, dimension, views = 'one', normalisation = imagenet } = identity;
+  const { name, sha256, dimension, views = 'one', normalisation = imagenet, int8 } = identity;
   return {
     ...{ name, sha256, dimension },
     ...(views !== 'one' && { views }),
     ...(!isSameNormalisation(normalisation, imagenet) && { normalisation }),
+    ...(int8 !== undefined && { int8 }),
   };
 }
 

@@ -121,7 +121,7 @@ export function differingField(
   const fieldsOf = ({ precision, encoder }: typeof a) => {
     const { name, dimension, sha256 } = encoder;
     const network = { 'encoder.name': name, 'encoder.dimension': `${dimension}`, 'encoder.sha256': sha256 };
-    return { precision, ...network };
+    return { precision, ...network, 'encoder.int8': encoder.int8 ?? 'fp32' };
   };
   const wanted: Record<string, string> = fieldsOf(b);
   const other = Object.entries(fieldsOf(a)).find(([field, value]) => value !== wanted[field]);

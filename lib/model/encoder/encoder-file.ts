@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Normalisation } from '../../config.js';
 import { CaptionerError } from '../../errors.js';
 
 const Triple = z.tuple([z.number(), z.number(), z.number()]);
@@ -21,6 +22,11 @@ export const EncoderMetadata = z.object({
   dimension: z.int().min(1),
   /** Whether it has the output `map`. */
   map: z.boolean().default(false),
+  /**
+   * Of a network in 8 bits: the SHA-256 of the file that it was converted from, the number of photos that it was calibrated on, and the
+   * normalisation if that is part of the network's identity. Its input is bytes [N, inputSize, inputSize, 3], which it normalises itself.
+   */
+  int8: z.object({ network: z.string(), photos: z.int(), normalisation: Normalisation.optional() }).optional(),
 });
 export type EncoderMetadata = z.output<typeof EncoderMetadata>;
 

@@ -5,7 +5,7 @@ import type { Normalisation } from '../../config.js';
 import { CaptionerError } from '../../errors.js';
 import { sha256OfBytes } from '../../files/checksum.js';
 import type { FetchOptions } from '../../files/mirror.js';
-import { readEncoderMetadata } from './encoder-file.js';
+import { readEncoderMetadata, type EncoderMetadata } from './encoder-file.js';
 import { encoderFile, encoderOfFile, encoders, registeredEncoder } from './registry.js';
 
 /** An encoder's file, and the facts about it that need no look at its graph. */
@@ -16,7 +16,8 @@ export interface EncoderSource {
   readonly sha256: string;
   readonly name: string;
   /** Facts from the registry or the metadata of the file. */
-  readonly known?: Normalisation & { readonly dimension: number; readonly inputSize: number; readonly map?: boolean };
+  readonly known?: Normalisation &
+    Pick<EncoderMetadata, 'dimension' | 'inputSize' | 'int8'> & { readonly map?: boolean };
   /** Whether it has the inputs and outputs of `encoderValues`, and no head. */
   readonly headless: boolean;
   /** Whether it is a file of the registry. */

@@ -1,14 +1,13 @@
-import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common';
+import type { InferenceSession } from 'onnxruntime-common';
 import path from 'node:path';
 import { ExtractionConfig, imagenet, parseConfig, type Normalisation, type PhotoViews } from '../../config.js';
 import { CaptionerError } from '../../errors.js';
 import { isSameNormalisation, plainIdentity, type EncoderIdentity } from '../../data/features/encoder-identity.js';
-import { normalise } from '../../images/photo.js';
 import { decodedSize, viewCounts, viewsOfPhoto, wholeView } from '../../images/photo-views.js';
-import { onnxRuntime } from '../../onnx/runtime.js';
 import type { ProgressReporter } from '../../progress.js';
 import { readEncoder, type EncoderSource } from './encoder-source.js';
 import { chooseNormalisation, normalisedTwice } from './photo-normalisation.js';
+import { PhotoInput } from './photo-input.js';
 import { loadClassifier, loadHeadless, type LoadedNetwork } from './load-network.js';
 
 export interface EncoderOptions {
@@ -38,9 +37,6 @@ export interface EncoderOptions {
 
 /** A pretrained convolutional network without its classifier: it turns photos into feature vectors. */
 export class Encoder {
-  /** An input array reused between runs. */
-  private input?: Float32Array;
-
   private constructor(
     readonly identity: EncoderIdentity,
     /** Absolute path of its file, if it is not in the registry. */
@@ -50,10 +46,9 @@ export class Encoder {
     /** Width and height of the input of the network, in pixels. */
     private readonly size: number,
     private readonly network: LoadedNetwork['network'],
-    private readonly normalisation: Normalisation,
+    private readonly input: PhotoInput,
     private readonly batchSize: number,
     private readonly session: InferenceSession,
-    private readonly createTensor: (data: Float32Array, shape: number[]) => OrtTensor,
   ) {}
 
   /**
@@ -85,18 +80,21 @@ export class Encoder {
     if (!known && ownNormalisation && isSameNormalisation(normalisation, imagenet)) {
       options.warn?.(normalisedTwice(file, ownNormalisation));
     }
-    const { Tensor } = onnxRuntime();
     const { views, batchSize } = parseConfig(ExtractionConfig, { views: options.views, batchSize: options.batchSize });
+    const int8 = known?.int8;
     return new Encoder(
-      plainIdentity({ name, sha256, dimension, views, ...(!known && { normalisation }) }),
-      registered ? undefined : path.resolve(file),
+      plainIdentity(
+        int8
+          ? { name, sha256: int8.network, dimension, views, normalisation: int8.normalisation, int8: sha256 }
+          : { name, sha256, dimension, views, ...(!known && { normalisation }) },
+      ),
+      registered || int8 ? undefined : path.resolve(file),
       views,
       inputSize,
       network,
-      normalisation,
+      new PhotoInput(inputSize, int8 ? undefined : normalisation),
       network.batch === 'one' ? 1 : batchSize,
       session,
-      (data, shape) => new Tensor('float32', data, shape),
     );
   }
 
@@ -190,18 +188,12 @@ export class Encoder {
     take: (data: Float32Array, first: number, count: number, shape: readonly number[]) => void,
   ): Promise<void> {
     const step = this.batchSize;
-    const size = 3 * this.size ** 2;
     for (let first = 0; first < photos.length; first += step) {
-      const count = Math.min(step, photos.length - first);
-      const input = this.input && this.input.length >= count * size ? this.input : new Float32Array(count * size);
-      this.input = undefined;
-      for (let i = 0; i < count; i++) {
-        normalise(photos[first + i], this.size, this.normalisation.mean, this.normalisation.std, input, i * size);
-      }
-      const tensor = this.createTensor(input.subarray(0, count * size), [count, 3, this.size, this.size]);
+      const some = photos.slice(first, first + step);
+      const tensor = this.input.tensor(some);
       const result = (await this.session.run({ [this.network.input]: tensor }, [output]))[output];
-      this.input = input;
-      take(result.data as Float32Array, first, count, result.dims);
+      this.input.reuse(tensor);
+      take(result.data as Float32Array, first, some.length, result.dims);
     }
   }
 }

@@ -1,7 +1,8 @@
 import { decodeModel, encodeModel, type Graph } from '../../onnx/protobuf.js';
-import { encoderValues, writeEncoderMetadata } from './encoder-file.js';
+import { writeEncoderMetadata } from './encoder-file.js';
 import { floatConstant, storeFloats, transposed } from '../../onnx/constants.js';
 import { GraphReader } from '../../onnx/graph-reader.js';
+import { nameValues } from './name-values.js';
 import type { TrainableEncoder } from './trainable-encoder.js';
 
 /**
@@ -24,9 +25,7 @@ export function exportEncoder(encoder: TrainableEncoder, name: string): Uint8Arr
   }
   const map = values.map !== undefined;
   const graph = new GraphReader(model.graph).cut([values.features, ...(map ? [values.map] : [])]);
-  rename(graph, values.input, encoderValues.input);
-  rename(graph, values.features, encoderValues.features);
-  if (map) rename(graph, values.map, encoderValues.map);
+  nameValues(graph, values);
   graph.output![0].type!.tensorType!.shape = { dim: [{ dimParam: 'N' }, { dimValue: dimension }] };
   const metadata = { name, inputSize, mean: [...mean], std: [...std], dimension, map };
   return writeEncoderMetadata(encodeModel({ ...model, graph }), metadata as Parameters<typeof writeEncoderMetadata>[1]);
@@ -40,18 +39,5 @@ function replaceWeight(graph: Graph, name: string, data: Float32Array): void {
   else {
     graph.initializer = [...(graph.initializer ?? []), tensor];
     graph.node = graph.node!.filter(({ output }) => output?.[0] !== name);
-  }
-}
-
-/** Renames a value. A value that already has the name gets a new one. */
-function rename(graph: Graph, from: string, to: string): void {
-  if (from === to) return;
-  const renamed = (name: string) => (name === from ? to : name === to ? `${to}#` : name);
-  for (const node of graph.node ?? []) {
-    node.input = node.input?.map(renamed);
-    node.output = node.output?.map(renamed);
-  }
-  for (const value of [...(graph.input ?? []), ...(graph.output ?? []), ...(graph.initializer ?? [])]) {
-    value.name = renamed(value.name ?? '');
   }
 }

@@ -3,6 +3,7 @@ import { onnxRuntime } from '../../onnx/runtime.js';
 import { sessionThreads, shortWaits } from '../../onnx/session-threads.js';
 import { CaptionerError } from '../../errors.js';
 import { encoderValues } from './encoder-file.js';
+import type { EncoderSource } from './encoder-source.js';
 import type { HeadlessNetwork } from './detach-head.js';
 
 /** A network on ONNX Runtime. */
@@ -19,11 +20,11 @@ export interface LoadedNetwork {
 export async function loadHeadless(
   bytes: Uint8Array,
   file: string,
-  { dimension, inputSize, map = true }: { dimension: number; inputSize: number; map?: boolean },
+  { dimension, inputSize, map = true, int8 }: NonNullable<EncoderSource['known']>,
   threads?: number,
 ): Promise<LoadedNetwork> {
   const { map: mapName, ...values } = encoderValues;
-  const session = await createSession(bytes, file, threads);
+  const session = await createSession(bytes, file, threads, int8 && asWritten);
   const lacking = [values.features, ...(map ? [mapName] : [])].find((name) => !session.outputNames.includes(name));
   if (session.inputNames.join() !== values.input || lacking !== undefined) {
     await session.release();
@@ -65,11 +66,23 @@ export async function loadClassifier(
   return { network: { ...single, batch: 'one' }, session: await createSession(single.model, file, threads) };
 }
 
-async function createSession(model: Uint8Array, file: string, threads?: number): Promise<InferenceSession> {
+/**
+ * Session options of networks in 8 bits. Otherwise ONNX Runtime rounds weights that stay in floats between values in 8 bits, too, with
+ * one scale for all channels.
+ */
+const asWritten = { disable_quant_qdq: '1' };
+
+/** @throws CaptionerError `corrupt`: ONNX Runtime refuses the model. */
+export async function createSession(
+  model: Uint8Array,
+  file: string,
+  threads?: number,
+  more: object = {},
+): Promise<InferenceSession> {
   try {
     return await onnxRuntime().InferenceSession.create(model, {
       ...sessionThreads(threads),
-      extra: { session: shortWaits },
+      extra: { session: { ...shortWaits, ...more } },
       // Errors are thrown. The additional output of ONNX Runtime on stderr helps nobody.
       logSeverityLevel: 4,
     });

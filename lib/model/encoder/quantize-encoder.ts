@@ -1,0 +1,81 @@
+import { CaptionerError } from '../../errors.js';
+import { decodeModel, encodeModel, type Model } from '../../onnx/protobuf.js';
+import { GraphReader } from '../../onnx/graph-reader.js';
+import { foldAffine } from '../../onnx/quantization/fold-affine.js';
+import { quantizeNetwork } from '../../onnx/quantization/network.js';
+import { planQuantization } from '../../onnx/quantization/plan.js';
+import { imagenet, type Normalisation } from '../../config.js';
+import { isSameNormalisation } from '../../data/features/encoder-identity.js';
+import { calibrateNetwork, type CalibrationOptions } from './calibrate-network.js';
+import { detachHead } from './detach-head.js';
+import { encoderValues, writeEncoderMetadata, type EncoderMetadata } from './encoder-file.js';
+import type { EncoderSource } from './encoder-source.js';
+import { nameValues } from './name-values.js';
+import { chooseNormalisation } from './photo-normalisation.js';
+
+export interface QuantizationOptions extends CalibrationOptions {
+  /** Normalisation of an encoder outside the registry, without metadata. */
+  readonly normalisation?: Normalisation | undefined;
+  /** Names of nodes, or of their outputs, that stay in floats. */
+  readonly keep?: readonly string[];
+}
+
+/**
+ * Converts an encoder to 8-bit integers: an ONNX file a quarter the size, several times as fast on processors with 8-bit dot products.
+ * Weights have 7 bits and a scale for each channel, so that the result is the same on all processors; values between layers have 8
+ * bits and the range that they take on the photos given.
+ *
+ * @param source the encoder: with metadata, of the registry, or a classifier.
+ * @param photos a hundred or more photos like those to caption, RGB bytes [S, S, 3] each.
+ * @returns an encoder's file with metadata, whose features are close to those of `source`.
+ * @throws CaptionerError `bad-input`: no photos. `unsupported`: the network has no convolutions that can be converted, or can't be
+ *   used as an encoder. `corrupt`.
+ */
+export async function quantizeEncoder(
+  source: EncoderSource,
+  photos: readonly Uint8Array[],
+  { normalisation, keep = [], ...options }: QuantizationOptions = {},
+): Promise<Uint8Array> {
+  const { file, name, sha256, known } = source;
+  const refuse = (reason: string) =>
+    new CaptionerError('unsupported', `${file} can't be converted to 8 bits: ${reason}.`);
+  if (known?.int8) throw refuse('it is in 8 bits already');
+  if (photos.length === 0)
+    throw new CaptionerError('bad-input', 'An encoder in 8 bits needs photos to be calibrated on.');
+  const { model, ...facts } = headlessModel(source);
+  foldAffine(model.graph);
+  const plan = planQuantization(model.graph, new Set(keep));
+  if (!plan.steps.some(({ kind }) => kind === 'convolution'))
+    throw refuse('it has no convolution with constant weights');
+
+  const { mean, std } = chooseNormalisation(source, normalisation);
+  const isPartOfIdentity = !known && !isSameNormalisation({ mean, std }, imagenet);
+  const pixels = { mean, std, inputSize: facts.inputSize };
+  const statistics = await calibrateNetwork(model, file, plan.rounded, photos, pixels, options);
+  for (const [value, { range }] of statistics) {
+    if (!Number.isFinite(range.max - range.min)) throw refuse(`its value '${value}' is not finite`);
+  }
+  quantizeNetwork(model, plan, statistics, pixels);
+  const metadata: EncoderMetadata = {
+    ...{ name, ...facts, mean: [...mean], std: [...std] },
+    int8: { network: sha256, photos: photos.length, ...(isPartOfIdentity && { normalisation: { mean, std } }) },
+  };
+  return writeEncoderMetadata(encodeModel(model), metadata);
+}
+
+/** The network without its head, under the names of an encoder's file. */
+function headlessModel(
+  source: EncoderSource,
+): Pick<EncoderMetadata, 'dimension' | 'inputSize' | 'map'> & { model: Model } {
+  const { bytes, file, headless, known } = source;
+  if (headless && known) {
+    const { dimension, inputSize, map = true } = known;
+    const model = decodeModel(bytes);
+    const outputs = [encoderValues.features, ...(map ? [encoderValues.map] : [])];
+    return { model: { ...model, graph: new GraphReader(model.graph).cut(outputs) }, dimension, inputSize, map };
+  }
+  const { model: detached, dimension, inputSize, map, ...values } = detachHead(bytes, file);
+  const model = decodeModel(detached);
+  nameValues(model.graph, { ...values, map });
+  return { model, dimension, inputSize, map: map !== undefined };
+}
