@@ -2,6 +2,7 @@
 export * from './config.js';
 export * from './errors.js';
 export { exportCheckpoint, type CheckpointExport } from './publish/export.js';
+export type { Int8Calibration, Int8Conversion } from './publish/int8-encoder.js';
 export { decodeText } from './files/text-encoding.js';
 export { readJson, readJsonOrLines, readText } from './files/text-file.js';
 export * from './progress.js';
@@ -92,6 +93,7 @@ export {
   isSameNetwork,
   type RegisteredEncoder,
 } from './model/encoder/registry.js';
+export { int8FormOf } from './model/checkpoint/find-encoder.js';
 export { loadVectors, type VectorOptions, type WordVectors } from './text/vectors.js';
 export {
   checkEncoder,

@@ -1,7 +1,15 @@
 import { Option, type Command } from 'commander';
-import { exportCheckpoint, readTestReport, readText } from '../../lib/index.js';
-import { addFormerFlag, defineCommand } from '../options.js';
-import { runCommand } from '../run.js';
+import {
+  CaptionerError,
+  exportCheckpoint,
+  findPhotos,
+  readTestReport,
+  readText,
+  type Int8Calibration,
+  type Int8Conversion,
+} from '../../lib/index.js';
+import { addFormerFlag, defineCommand, wholeNumber } from '../options.js';
+import { runCommand, type Run } from '../run.js';
 
 interface ExportOptions {
   checkpoint: string;
@@ -10,6 +18,9 @@ interface ExportOptions {
   /** The former name of `storage`. */
   precision?: 'fp32' | 'fp16';
   encoder?: string;
+  encoderPrecision: 'fp32' | 'int8';
+  calibrate?: string[];
+  calibrationPhotos: number;
   results?: string;
   about?: string;
 }
@@ -26,6 +37,10 @@ export function exportCommand(): Command {
       ],
       ['captioner export --checkpoint runs/first --results results/first --out checkpoints/mine', 'scores on the card'],
       [
+        'captioner export --checkpoint runs/first --encoder-precision int8 --calibrate photos/ --out checkpoints/mine',
+        'with the encoder in 8 bits too, for captioner caption --precision int8',
+      ],
+      [
         'captioner export --checkpoint runs/own --encoder runs/encoder/best/encoder.onnx --out checkpoints/own',
         'include the encoder, for use offline',
       ],
@@ -37,17 +52,33 @@ export function exportCommand(): Command {
       new Option('--storage <format>', 'Number format of the weights.').choices(['fp32', 'fp16']).default('fp16'),
     )
     .option('--encoder <file>', 'ONNX file of the encoder to include. (default: the one in the checkpoint, if any)')
+    .addOption(
+      new Option(
+        '--encoder-precision <precision>',
+        'With int8, add the encoder in 8 bits, about three times as fast. Needs --calibrate.',
+      )
+        .choices(['fp32', 'int8'])
+        .default('fp32'),
+    )
+    .option(
+      '--calibrate <photos...>',
+      'Photos that show the encoder in 8 bits which values to expect: files, folders or globs. About 200 like those to caption.',
+    )
+    .option('--calibration-photos <n>', 'Maximum number of these to use, at equal distances.', wholeNumber, 200)
     .option('--results <folder>', 'Results folder from captioner evaluate, for the card.')
     .option('--about <file>', 'Markdown file with more information for the card.')
     .action(
-      runCommand(async ({ options }) => {
-        const { checkpoint, out, encoder, results, about, ...formats } = options as unknown as ExportOptions;
+      runCommand(async (run) => {
+        const options = run.options as unknown as ExportOptions;
+        const { checkpoint, out, encoder, results, about, ...formats } = options;
+        const int8 = await calibrationOf(options, run);
         const storage = formats.precision ?? formats.storage;
         const found = await exportCheckpoint(checkpoint, out, {
           storage,
           encoder,
+          int8,
           warn: (message) => {
-            console.warn(`captioner: ${message}`);
+            run.warn(`captioner: ${message}`);
           },
           ...(results !== undefined && { report: readTestReport(results) }),
           ...(about !== undefined && { about: readText(about) }),
@@ -57,4 +88,25 @@ export function exportCommand(): Command {
     );
   addFormerFlag(command, new Option('--precision <format>').choices(['fp32', 'fp16']), 'storage');
   return command;
+}
+
+/** The calibration of an encoder in 8 bits, if one is wanted. */
+async function calibrationOf(
+  { encoderPrecision, calibrate, calibrationPhotos: most }: ExportOptions,
+  { progress, signal }: Run,
+): Promise<Int8Calibration | undefined> {
+  if ((encoderPrecision === 'int8') !== (calibrate !== undefined)) {
+    throw new CaptionerError(
+      'bad-option',
+      '--encoder-precision int8 and --calibrate belong together: name about 200 photos like those to caption.',
+    );
+  }
+  if (calibrate === undefined) return undefined;
+  const onConverted = ({ photos, bytes, similarity }: Int8Conversion) => {
+    const size = `${(bytes / 1e6).toFixed(1)} MB`;
+    console.log(
+      `The encoder in 8 bits: ${size}, calibrated on ${photos} photos; cosine to its features in fp32 ${similarity.toFixed(4)}.`,
+    );
+  };
+  return { photos: await findPhotos(calibrate), most: Math.max(1, most), progress, signal, onConverted };
 }

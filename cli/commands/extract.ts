@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import {
+  CaptionerError,
   Encoder,
   encoderNormalisation,
   extractFeatures,
   ExtractionConfig,
+  int8FormOf,
   isInShard,
   parseShard,
   shardPath,
@@ -51,6 +53,10 @@ Photos that can't be decoded are skipped, listed, and tried again next time. To 
           'with eight random views of each training photo, which captioner train learns from too',
         ],
         [
+          'captioner extract --data my.csv --features features/my --encoder checkpoints/default/encoder.onnx --precision int8',
+          "in 8 bits, with an encoder that has a file beside it, 'encoder.int8.onnx'",
+        ],
+        [
           'captioner extract --data my.jsonl --features features/my --encoder my-cnn.onnx',
           'with your own ONNX classifier',
         ],
@@ -84,7 +90,7 @@ Photos that can't be decoded are skipped, listed, and tried again next time. To 
       const folder = shard ? shardPath(features, shard) : features;
       // The training photos are chosen from the whole data set before it is cut into shards.
       const manifest = onlyShard(splitPhotos(await openGiven(chosen, warn)), shard);
-      const encoder = await Encoder.load(extraction.encoder, {
+      const encoder = await Encoder.load(encoderFileOf(extraction), {
         progress,
         signal,
         threads,
@@ -129,6 +135,17 @@ Photos that can't be decoded are skipped, listed, and tried again next time. To 
       if (!skipped.length) return 0;
       return stored ? 2 : 1;
     }),
+  );
+}
+
+/** The encoder's name or file, in 8 bits where that is wanted. */
+function encoderFileOf({ encoder, precision }: ExtractionConfig): string {
+  const file = precision === 'int8' ? int8FormOf(encoder) : encoder;
+  if (file !== undefined) return file;
+  throw new CaptionerError(
+    'not-found',
+    `There is no ${encoder.replace(/\.onnx$/i, '')}.int8.onnx, the encoder in 8 bits. Make it with captioner export --encoder-precision int8, or leave ` +
+      '--precision out.',
   );
 }
 

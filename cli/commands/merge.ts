@@ -4,6 +4,12 @@ import { defineCommand } from '../options.js';
 import { runCommand } from '../run.js';
 import { count, storedRows } from '../stored-rows.js';
 
+interface MergeOptions {
+  features: string;
+  json?: true;
+  mixedPrecision?: true;
+}
+
 /** `captioner merge`: joins the feature stores of shards. */
 export function mergeCommand(): Command {
   return defineCommand(
@@ -21,13 +27,16 @@ Features that are already in the target are not copied again. After another run 
   )
     .argument('<folders...>', 'Folders of features.')
     .requiredOption('--features <folder>', 'Folder for all features. Created, or completed if it exists.')
+    .option('--mixed-precision', 'Allow features in fp32 and in 8 bits of the same encoder in one folder.')
     .option('--json', 'Print the numbers as JSON.')
     .action(
       runCommand(async ({ options, progress, signal, warn }, sources: string[]) => {
-        const { features: folder, json } = options as { features: string; json?: true };
+        const { features: folder, json, mixedPrecision } = options as MergeOptions;
         const lacking = lackingShards(sources);
         if (lacking.length) warn(`captioner: shards ${lacking.join(', ')} were not given; the result is incomplete`);
-        const { stored, added, randomViews, skipped } = await mergeFeatures({ sources, folder, progress, signal });
+        const { stored, added, randomViews, skipped } = await mergeFeatures({
+          ...{ sources, folder, mixedPrecision, progress, signal },
+        });
         if (json)
           console.log(JSON.stringify({ features: folder, stored, added, randomViews, skipped, lacking }, null, 2));
         else {

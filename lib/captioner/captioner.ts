@@ -12,12 +12,14 @@ import {
   encoderOf,
   findCheckpoint,
   loadCheckpoint,
+  ownInt8Encoder,
   type Checkpoint,
+  type CheckpointConfig,
   type ConfidenceCalibration,
 } from '../model/checkpoint/checkpoint.js';
 import { viewsOf } from '../data/features/encoder-identity.js';
 import { readRows, type FeatureStore } from '../data/features/store.js';
-import { locateEncoder } from '../model/checkpoint/find-encoder.js';
+import { findInt8Encoder, int8FormOf, locateEncoder } from '../model/checkpoint/find-encoder.js';
 import { Encoder } from '../model/encoder/encoder.js';
 import { defaultCheckpoint } from './shipped-models.js';
 import { silent, type ProgressReporter } from '../progress.js';
@@ -123,10 +125,14 @@ export class Captioner {
     const [{ config }] = checkpoints;
     if (options.encoder === undefined) encoderOf(found[0], config); // refuses a checkpoint that has lost its own encoder
     const loadEncoder = async () => {
-      const source = options.encoder ?? (await locateEncoder(found[0], config));
+      const { encoder: given, precision } = options;
+      const inInt8 =
+        precision !== 'int8' ? undefined : given ? int8FormOf(given) : await findInt8Encoder(found[0], config);
+      const source = inInt8 ?? given ?? (await locateEncoder(found[0], config));
       const { normalisation } = config.encoder;
       const encoder = await Encoder.load(source, { ...options, views: viewsOf(config.encoder), normalisation });
-      checkEncoder(config, encoder.identity, 'The features');
+      checkEncoder(config, encoder.identity, `The features of ${source}`);
+      refuseDamaged(source, found[0], config, encoder);
       return encoder;
     };
     const calibration = checkpoints.length === 1 ? config.confidence : undefined;
@@ -342,6 +348,16 @@ export class Captioner {
       })),
     };
   }
+}
+
+/** Checks a checkpoint's own encoder in 8 bits against the checksum in its config. */
+function refuseDamaged(source: string, folder: string, config: CheckpointConfig, { identity }: Encoder): void {
+  const { int8Encoder } = config;
+  if (int8Encoder?.sha256 === identity.int8 || source !== ownInt8Encoder(folder, config)) return;
+  throw new CaptionerError(
+    'corrupt',
+    `${source} is damaged, or belongs to another checkpoint. Copy the whole folder again, or export it again.`,
+  );
 }
 
 type DecodedPhoto =

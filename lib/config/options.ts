@@ -12,15 +12,29 @@ export function withFormerNames(schema: ConfigSchema, names: Readonly<Record<str
   renamed.set(schema, names);
 }
 
+const moved = new WeakMap<ConfigSchema, Readonly<Record<string, Readonly<Record<string, string>>>>>();
+
+/** Registers values that belonged to another hyperparameter: of each name, the values and the present names. */
+export function withFormerValues(
+  schema: ConfigSchema,
+  values: Readonly<Record<string, Readonly<Record<string, string>>>>,
+): void {
+  moved.set(schema, values);
+}
+
 /** The former names of a config's hyperparameters, each with the present name. */
 export const formerNames = (schema: ConfigSchema): Readonly<Record<string, string>> => renamed.get(schema) ?? {};
 
 /** The same values under present names. A value under the present name wins over one under a former name. */
 export function presentNames<T>(schema: ConfigSchema, values: T): T {
   if (typeof values !== 'object' || values === null) return values;
-  const names = new Map(Object.entries(formerNames(schema)));
-  const former = Object.entries(values).flatMap(([name, value]) => (names.has(name) ? [[names.get(name), value]] : []));
-  const present = Object.entries(values).filter(([name]) => !names.has(name));
+  const present: [string, unknown][] = [];
+  const former: [string, unknown][] = [];
+  for (const [name, value] of Object.entries(values) as [string, unknown][]) {
+    const renamed = formerNames(schema)[name] ?? moved.get(schema)?.[name]?.[String(value)];
+    if (renamed === undefined) present.push([name, value]);
+    else former.push([renamed, value]);
+  }
   return Object.fromEntries([...former, ...present]) as T;
 }
 

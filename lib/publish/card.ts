@@ -24,7 +24,7 @@ export function modelCard(config: CheckpointConfig, report?: TestReport, about =
   const rows = Object.entries(scores).map(([name, score]) => `| ${name} | ${score.toFixed(3)} |`);
   return `# A captioner of photos
 
-Features of \`${encoder.name}\` (${encoder.dimension} numbers a photo, sha256 \`${encoder.sha256.slice(0, 12)}…\`)${averaged(config)}, and a decoder that writes English captions:
+Features of \`${encoder.name}\` (${encoder.dimension} numbers a photo, sha256 \`${encoder.sha256.slice(0, 12)}…\`)${averaged(config)}${inInt8(config)}, and a decoder that writes English captions:
 ${decoder.layers === 1 ? 'one layer' : `${decoder.layers} layers`} of ${decoder.cell.toUpperCase()} with ${decoder.hiddenSize} units, word embeddings of ${decoder.embeddingSize} numbers, ${vocabularySize} words.
 
     captioner caption --checkpoint <this folder> photo.jpg
@@ -50,6 +50,10 @@ function averaged({ encoder }: CheckpointConfig): string {
   const views = viewsOf(encoder);
   return views === 'one' ? '' : `, the mean over ${viewCounts[views]} views of each photo (\`${views}\`)`;
 }
+
+/** A sentence part on the encoder in 8 bits, where there is one. */
+const inInt8 = ({ int8Encoder }: CheckpointConfig): string =>
+  int8Encoder ? ', or of the same network in 8 bits (`--precision int8`)' : '';
 
 /** A sentence part on random views, where a phase learned from some. */
 function augmented({ randomViews }: CheckpointConfig['dataset']): string {

@@ -7,11 +7,16 @@ import {
   checkEncoder,
   findCheckpoint,
   loadCheckpoint,
+  ownInt8Encoder,
   saveCheckpoint,
   type CheckpointConfig,
 } from '../model/checkpoint/checkpoint.js';
-import { findEncoder } from '../model/checkpoint/find-encoder.js';
+import { findEncoder, locateEncoder } from '../model/checkpoint/find-encoder.js';
+import { readEncoderMetadata } from '../model/encoder/encoder-file.js';
+import { describeEncoder, readEncoder } from '../model/encoder/encoder-source.js';
+import { isSameNetwork } from '../model/encoder/registry.js';
 import { modelCard, type TestReport } from './card.js';
+import type { Int8Calibration } from './int8-encoder.js';
 
 /** Options of {@link exportCheckpoint}. */
 export interface CheckpointExport {
@@ -26,6 +31,8 @@ export interface CheckpointExport {
   readonly warn?: (message: string) => void;
   /** Results of `captioner evaluate`, for the card. */
   readonly report?: TestReport;
+  /** Adds the encoder in 8 bits, calibrated on photos. Default: the one that the checkpoint has, if any. */
+  readonly int8?: Int8Calibration | undefined;
   /** Further information for users, for the card: Markdown. */
   readonly about?: string;
 }
@@ -47,17 +54,42 @@ export async function exportCheckpoint(from: string, out: string, options: Check
   const config = own ? { ...checkpoint.config, encoder: own.identity } : checkpoint.config;
   // The history of the whole run, where there is one, continues past the best epoch.
   const history = [from, found].map((place) => path.join(place, 'history.jsonl')).find((place) => existsSync(place));
+  const int8Encoder = await int8Bytes(found, config, own && { ...own, file: file! }, options);
   saveCheckpoint(
     out,
     { ...checkpoint, config },
     {
       storage,
       ...(own && { encoder: own.bytes }),
-      card: modelCard(config, report, about),
+      int8Encoder,
+      card: modelCard({ ...config, int8Encoder: int8Encoder && { sha256: sha256OfBytes(int8Encoder) } }, report, about),
       ...(history !== undefined && { history: await readFile(history) }),
     },
   );
   return found;
+}
+
+/** The encoder in 8 bits: converted now, or the checkpoint's own where that still fits. */
+async function int8Bytes(
+  folder: string,
+  config: CheckpointConfig,
+  own: { readonly bytes: Uint8Array; readonly file: string } | undefined,
+  { int8, warn }: CheckpointExport,
+): Promise<Uint8Array | undefined> {
+  if (int8) {
+    const source = own
+      ? describeEncoder(own.bytes, own.file)
+      : await readEncoder(await locateEncoder(folder, config), int8);
+    const { convertToInt8 } = await import('./int8-encoder.js');
+    return await convertToInt8(source, { ...int8, warn }, config.encoder.normalisation);
+  }
+  const former = ownInt8Encoder(folder, config);
+  if (former === undefined) return undefined;
+  const bytes = await readFile(former);
+  const network = readEncoderMetadata(bytes, former)?.int8?.network ?? '';
+  if (isSameNetwork({ ...config.encoder, sha256: network }, config.encoder)) return bytes;
+  warn?.('The encoder in 8 bits is left out: it was made from another file. Make one with --encoder-precision int8.');
+  return undefined;
 }
 
 /** The encoder's file, unless its name is enough to find it. */

@@ -15,7 +15,7 @@ export const EncoderIdentity = z.object({
   views: PhotoViews.optional(),
   /** Normalisation of the photos. Default: that of the network's file or registry entry, else ImageNet's. */
   normalisation: Normalisation.optional(),
-  /** Checksum of the network's file in 8 bits, where that computed the features. */
+  /** Checksum of the network's file in 8 bits, where that computed the features; `mixed` where only some of them. */
   int8: z.string().optional(),
 });
 export type EncoderIdentity = Readonly<z.output<typeof EncoderIdentity>>;

@@ -3,11 +3,14 @@ import { setImmediate } from 'node:timers/promises';
 import { CaptionerError } from '../../errors.js';
 import { silent, type ProgressReporter } from '../../progress.js';
 import { FeatureWriter } from './writer.js';
+import type { EncoderIdentity } from './encoder-identity.js';
 import { differingField, openFeatures, readRows, readSkipped, type FeatureStore } from './store.js';
 
 export interface MergeRequest {
   /** Feature stores of the same encoder, views and precision: shards of a data set, or several data sets. */
   readonly sources: readonly string[];
+  /** Whether features in fp32 and in 8 bits of the same network may be in one store. Default: no. */
+  readonly mixedPrecision?: boolean;
   /** Folder of the merged store. A new store is created, an existing one is completed. */
   readonly folder: string;
   readonly progress?: ProgressReporter;
@@ -39,6 +42,7 @@ const batchRows = 256;
  */
 export async function mergeFeatures({
   sources,
+  mixedPrecision = false,
   folder,
   progress = silent,
   signal,
@@ -49,8 +53,9 @@ export async function mergeFeatures({
   const stores: FeatureStore[] = [];
   try {
     for (const source of sources) stores.push(openFeatures(source));
-    refuseUnlike(sources, stores);
-    const [{ encoder, encoderFile, precision }] = stores;
+    refuseUnlike(sources, stores, mixedPrecision);
+    const [{ encoderFile, precision }] = stores;
+    const encoder = commonEncoder(stores);
     const writer = FeatureWriter.open(folder, encoder, precision, encoderFile);
     const before = writer.count();
     let complete = false;
@@ -93,13 +98,22 @@ export async function mergeFeatures({
   }
 }
 
-function refuseUnlike(sources: readonly string[], stores: readonly FeatureStore[]): void {
+/** The encoder of all stores. */
+function commonEncoder([{ encoder }, ...others]: readonly FeatureStore[]): EncoderIdentity {
+  return others.some((other) => other.encoder.int8 !== encoder.int8) ? { ...encoder, int8: 'mixed' } : encoder;
+}
+
+function refuseUnlike(sources: readonly string[], stores: readonly FeatureStore[], mixedPrecision: boolean): void {
+  const compared = ({ precision, encoder }: FeatureStore) => ({
+    precision,
+    encoder: mixedPrecision ? { ...encoder, int8: undefined } : encoder,
+  });
   for (const [i, store] of stores.entries()) {
-    const other = differingField(store, stores[0]);
+    const other = differingField(compared(store), compared(stores[0]));
     if (!other) continue;
     throw new CaptionerError(
       'mismatch',
-      `The features in ${sources[i]} have ${other.field} ${other.a}, those in ${sources[0]} ${other.b}: they can't be in one store.`,
+      `The features in ${sources[i]} have ${other.field} ${other.a}, those in ${sources[0]} ${other.b}: they can't be in one store${other.field === 'encoder.int8' ? ', unless --mixed-precision (option mixedPrecision) allows it' : ''}.`,
     );
   }
 }

@@ -15,6 +15,7 @@ import { Vocabulary } from '../../text/vocabulary.js';
 import { isSameNetwork } from '../encoder/registry.js';
 import { completeFolder, readFolderFile, readFolderJson, replaceFolder } from '../../files/folder.js';
 import { decoderParameters } from '../parameters.js';
+import { sha256OfBytes } from '../../files/checksum.js';
 import { checksumOf, decodeSafetensors, safetensorsParts, type Weights } from '../../files/safetensors.js';
 
 /** The version of the checkpoint format that this library writes and reads. */
@@ -74,6 +75,8 @@ export const CheckpointConfig = z.strictObject({
   search: z.strictObject({ repeatWords: z.boolean().optional() }).optional(),
   /** Calibration of its captions' confidence, where it was calibrated. */
   confidence: ConfidenceCalibration.optional(),
+  /** Checksum of the encoder's file in 8 bits, where it has one. */
+  int8Encoder: z.strictObject({ sha256: z.string() }).optional(),
 });
 export type CheckpointConfig = z.output<typeof CheckpointConfig>;
 
@@ -115,6 +118,8 @@ export interface SaveOptions {
   readonly history?: string | Uint8Array;
   /** Bytes of the encoder's ONNX file, where it is one of the checkpoint's own. */
   readonly encoder?: Uint8Array;
+  /** Bytes of the encoder's ONNX file in 8 bits. Without them, a checkpoint has none, whatever its config says. */
+  readonly int8Encoder?: Uint8Array | undefined;
   readonly resume?: ResumeState<unknown>;
 }
 
@@ -123,6 +128,22 @@ export const graphFiles = { start: 'decoder-start.onnx', step: 'decoder.onnx' } 
 
 /** Name of the encoder's file in a checkpoint that has one of its own. */
 const encoderFileName = 'encoder.onnx';
+
+/** Name of the encoder's file in 8 bits in a checkpoint that has one. */
+export const int8EncoderFileName = 'encoder.int8.onnx';
+
+/**
+ * The encoder's file in 8 bits in a checkpoint that has one.
+ * @throws CaptionerError `not-found`: it is missing.
+ */
+export function ownInt8Encoder(
+  folder: string,
+  { int8Encoder }: Pick<CheckpointConfig, 'int8Encoder'>,
+): string | undefined {
+  const file = path.join(folder, int8EncoderFileName);
+  if (!int8Encoder || existsSync(file)) return int8Encoder && file;
+  throw new CaptionerError('not-found', `There is no ${file}. ${incomplete}`);
+}
 
 /** The encoder's file in a checkpoint that has one of its own. @param folder as {@link findCheckpoint} gives it. */
 export function ownEncoder(folder: string): string | undefined {
@@ -145,11 +166,13 @@ export function encoderOf(
 
 /** Writes a checkpoint folder, all or nothing: a kill at any moment leaves the former one or this one, whole. */
 export function saveCheckpoint(folder: string, checkpoint: Checkpoint, options: SaveOptions = {}): void {
-  const { config, vocabulary, weights, graphs } = checkpoint;
+  const { vocabulary, weights, graphs } = checkpoint;
   if (completeFolder(folder)) {
     readFolderFile(folder, 'config.json', 'The folder is not a checkpoint and is not replaced. Choose another one.');
   }
-  const { storage, card, history, encoder, resume } = options;
+  const { storage, card, history, encoder, int8Encoder, resume } = options;
+  const int8 = int8Encoder && { sha256: sha256OfBytes(int8Encoder) };
+  const config: CheckpointConfig = { ...checkpoint.config, int8Encoder: int8 }; // JSON leaves undefined out
   const words = Buffer.from(`${JSON.stringify(vocabulary.toJSON())}\n`);
   replaceFolder(folder, {
     'config.json': `${JSON.stringify(config, null, 2)}\n`,
@@ -161,6 +184,7 @@ export function saveCheckpoint(folder: string, checkpoint: Checkpoint, options: 
     ),
     ...Object.fromEntries(graphs),
     ...(encoder && { [encoderFileName]: encoder }),
+    ...(int8Encoder && { [int8EncoderFileName]: int8Encoder }),
     ...(card !== undefined && { 'README.md': card }),
     ...(history !== undefined && { 'history.jsonl': history }),
     ...(resume && {

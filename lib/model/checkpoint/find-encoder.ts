@@ -1,10 +1,11 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { CaptionerError } from '../../errors.js';
 import { hashOfFile } from '../../files/checksum.js';
 import { projectFolder } from '../../files/package.js';
+import { readEncoderMetadata } from '../encoder/encoder-file.js';
 import { encoderOfFile } from '../encoder/registry.js';
-import { encoderOf, ownEncoder, type CheckpointConfig } from './checkpoint.js';
+import { encoderOf, int8EncoderFileName, ownEncoder, ownInt8Encoder, type CheckpointConfig } from './checkpoint.js';
 
 /** The copy of an encoder's file that the checkpoints of a training run share. @param out the run's folder. */
 export const runEncoder = (out: string): string => path.join(out, 'encoder.onnx');
@@ -36,6 +37,38 @@ export async function locateEncoder(folder: string, config: CheckpointConfig): P
   return (await findEncoder(folder, config)) ?? Promise.reject(unknownEncoder(folder, config));
 }
 
+/**
+ * Finds the file of a checkpoint's encoder in 8 bits: its own, or the one that belongs to the file that {@link findEncoder} finds.
+ * @returns undefined if there is none.
+ * @throws CaptionerError `not-found`: the checkpoint has lost it.
+ */
+export async function findInt8Encoder(folder: string, config: CheckpointConfig): Promise<string | undefined> {
+  const own = ownInt8Encoder(folder, config);
+  if (own !== undefined) return own;
+  const fp32 = await findEncoder(folder, config);
+  return fp32 === undefined ? undefined : int8FormOf(fp32);
+}
+
+/**
+ * The file of an encoder in 8 bits.
+ * @param encoder the path of its file in fp32, beside which `name.int8.onnx` may be; or a name of the registry, for which a shipped
+ *   checkpoint may have one.
+ */
+export function int8FormOf(encoder: string): string | undefined {
+  if (existsSync(encoder)) {
+    const beside = encoder.replace(/(\.int8)?\.onnx$/i, '.int8.onnx');
+    return beside !== encoder && !existsSync(beside) ? undefined : beside;
+  }
+  const files = shippedCheckpoints().map((folder) => path.join(folder, int8EncoderFileName));
+  return files.filter((file) => existsSync(file)).find((file) => networkOf(file) === encoder);
+}
+
+/** The name in the registry of the network that a file in 8 bits was made from. */
+function networkOf(file: string): string | undefined {
+  const { int8 } = readEncoderMetadata(readFileSync(file), file) ?? {};
+  return int8 && encoderOfFile(int8.network)?.name;
+}
+
 function unknownEncoder(folder: string, { encoder }: CheckpointConfig): CaptionerError {
   return new CaptionerError(
     'not-found',
@@ -46,7 +79,10 @@ function unknownEncoder(folder: string, { encoder }: CheckpointConfig): Captione
 
 /** The encoders' files in the shipped checkpoints. */
 function shippedEncoders(): string[] {
+  return shippedCheckpoints().flatMap((folder) => ownEncoder(folder) ?? []);
+}
+
+function shippedCheckpoints(): string[] {
   const shipped = path.join(projectFolder, 'checkpoints');
-  if (!existsSync(shipped)) return [];
-  return readdirSync(shipped).flatMap((name) => ownEncoder(path.join(shipped, name)) ?? []);
+  return existsSync(shipped) ? readdirSync(shipped).map((name) => path.join(shipped, name)) : [];
 }

@@ -23,8 +23,8 @@ export const EncoderMetadata = z.object({
   /** Whether it has the output `map`. */
   map: z.boolean().default(false),
   /**
-   * Of a network in 8 bits: the SHA-256 of the file that it was converted from, the number of photos that it was calibrated on, and the
-   * normalisation if that is part of the network's identity. Its input is bytes [N, inputSize, inputSize, 3], which it normalises itself.
+   * The origin of a network in 8 bits: the SHA-256 of the file that it was converted from, the number of photos that it was calibrated on,
+   * and the normalisation if that is part of the network's identity. Its input is bytes [N, inputSize, inputSize, 3], which it normalises itself.
    */
   int8: z.object({ network: z.string(), photos: z.int(), normalisation: Normalisation.optional() }).optional(),
 });

@@ -28,10 +28,15 @@ export async function loadHeadless(
   const lacking = [values.features, ...(map ? [mapName] : [])].find((name) => !session.outputNames.includes(name));
   if (session.inputNames.join() !== values.input || lacking !== undefined) {
     await session.release();
-    const fault = lacking === undefined ? `its input is not '${values.input}'` : `it has no output '${lacking}'`;
-    throw new CaptionerError('corrupt', `${file} is not the encoder that it says it is: ${fault}.`);
+    throw notThatEncoder(file, lacking);
   }
   return { network: { ...values, ...(map && { map: mapName }), batch: 'any', dimension, inputSize }, session };
+}
+
+/** @param lacking the output that it lacks; undefined if its input is another. */
+export function notThatEncoder(file: string, lacking: string | undefined): CaptionerError {
+  const fault = lacking === undefined ? `its input is not '${encoderValues.input}'` : `it has no output '${lacking}'`;
+  return new CaptionerError('corrupt', `${file} is not the encoder that it says it is: ${fault}.`);
 }
 
 /**

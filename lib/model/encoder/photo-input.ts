@@ -11,7 +11,7 @@ export class PhotoInput {
   constructor(
     /** Width and height of a photo. */
     private readonly size: number,
-    /** Of float32 networks, [N, 3, S, S]; undefined for networks of bytes, [N, S, S, 3]. */
+    /** Normalisation for networks of floats [N, 3, S, S]; undefined for networks of bytes [N, S, S, 3]. */
     private readonly normalisation: Normalisation | undefined,
   ) {}
 

@@ -7,6 +7,7 @@ import { planQuantization } from '../../onnx/quantization/plan.js';
 import { imagenet, type Normalisation } from '../../config.js';
 import { isSameNormalisation } from '../../data/features/encoder-identity.js';
 import { calibrateNetwork, type CalibrationOptions } from './calibrate-network.js';
+import { notThatEncoder } from './load-network.js';
 import { detachHead } from './detach-head.js';
 import { encoderValues, writeEncoderMetadata, type EncoderMetadata } from './encoder-file.js';
 import type { EncoderSource } from './encoder-source.js';
@@ -26,28 +27,29 @@ export interface QuantizationOptions extends CalibrationOptions {
  * bits and the range that they take on the photos given.
  *
  * @param source the encoder: with metadata, of the registry, or a classifier.
- * @param photos a hundred or more photos like those to caption, RGB bytes [S, S, 3] each.
+ * @param decode gives a hundred or more photos like those to caption, RGB bytes [S, S, 3] each, S being `size`.
  * @returns an encoder's file with metadata, whose features are close to those of `source`.
  * @throws CaptionerError `bad-input`: no photos. `unsupported`: the network has no convolutions that can be converted, or can't be
  *   used as an encoder. `corrupt`.
  */
 export async function quantizeEncoder(
   source: EncoderSource,
-  photos: readonly Uint8Array[],
+  decode: (size: number) => Promise<readonly Uint8Array[]>,
   { normalisation, keep = [], ...options }: QuantizationOptions = {},
 ): Promise<Uint8Array> {
   const { file, name, sha256, known } = source;
   const refuse = (reason: string) =>
     new CaptionerError('unsupported', `${file} can't be converted to 8 bits: ${reason}.`);
   if (known?.int8) throw refuse('it is in 8 bits already');
-  if (photos.length === 0)
-    throw new CaptionerError('bad-input', 'An encoder in 8 bits needs photos to be calibrated on.');
   const { model, ...facts } = headlessModel(source);
   foldAffine(model.graph);
   const plan = planQuantization(model.graph, new Set(keep));
   if (!plan.steps.some(({ kind }) => kind === 'convolution'))
     throw refuse('it has no convolution with constant weights');
 
+  const photos = await decode(facts.inputSize);
+  if (photos.length === 0)
+    throw new CaptionerError('bad-input', 'An encoder in 8 bits needs photos to be calibrated on.');
   const { mean, std } = chooseNormalisation(source, normalisation);
   const isPartOfIdentity = !known && !isSameNormalisation({ mean, std }, imagenet);
   const pixels = { mean, std, inputSize: facts.inputSize };
@@ -72,7 +74,11 @@ function headlessModel(
     const { dimension, inputSize, map = true } = known;
     const model = decodeModel(bytes);
     const outputs = [encoderValues.features, ...(map ? [encoderValues.map] : [])];
-    return { model: { ...model, graph: new GraphReader(model.graph).cut(outputs) }, dimension, inputSize, map };
+    const reader = new GraphReader(model.graph);
+    const [input] = reader.inputs.map((each) => each.name);
+    const lacking = outputs.find((output) => !reader.producer(output));
+    if (input !== encoderValues.input || lacking !== undefined) throw notThatEncoder(file, lacking);
+    return { model: { ...model, graph: reader.cut(outputs) }, dimension, inputSize, map };
   }
   const { model: detached, dimension, inputSize, map, ...values } = detachHead(bytes, file);
   const model = decodeModel(detached);

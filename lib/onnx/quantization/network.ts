@@ -1,4 +1,3 @@
-import type { Normalisation } from '../../config.js';
 import {
   AttributeType,
   DataType,
@@ -18,8 +17,10 @@ import type { ValueStatistics } from './statistics.js';
 /** ONNX Runtime's own operators (https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md). */
 const contrib = 'com.microsoft';
 
-/** The photos that a network takes. */
-export interface Pixels extends Normalisation {
+/** The photos that a network takes: (x / 255 - mean) / std for red, green and blue. */
+export interface Pixels {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
   /** Width and height. */
   readonly inputSize: number;
 }

@@ -50,7 +50,8 @@ export class Histogram {
   add(values: Float32Array): void {
     let [min, max] = [this.min, this.max];
     // Hundreds of millions of numbers pass here: loops over indices are several times as fast.
-    for (let i = 0; i < values.length; i++) {
+    const end = values.length;
+    for (let i = 0; i < end; i++) {
       if (values[i] < min) min = values[i];
       else if (values[i] > max) max = values[i];
     }
@@ -59,7 +60,7 @@ export class Histogram {
     while (Math.max(max, -min) >= bins * this.width) this.widen();
     const perUnit = 1 / this.width;
     const { positive, negative } = this;
-    for (let i = 0; i < values.length; i++) {
+    for (let i = 0; i < end; i++) {
       const x = values[i];
       if (x > 0) positive[Math.floor(x * perUnit)]++;
       else if (x < 0) negative[Math.floor(-x * perUnit)]++;
