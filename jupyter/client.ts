@@ -39,6 +39,8 @@ export class KernelClient {
   private readonly session = randomUUID();
   /** Outputs that can be updated, by the names of their displays. */
   private readonly displays = new Map<string, (Output & { data: MimeBundle })[]>();
+  /** Comms that the kernel has opened: what it opened them with, by id. */
+  readonly comms = new Map<string, Readonly<Record<string, unknown>>>();
   private died?: Error;
   /** Never resolves; rejects when the kernel has ended. */
   private readonly failure: Promise<never>;
@@ -112,6 +114,11 @@ export class KernelClient {
     return { outputs, executionCount, ...(status !== 'ok' && { error: { ename, evalue, traceback } }) };
   }
 
+  /** Sends a message about a comm, as a front end with widgets does, and waits until the kernel has dealt with it. */
+  async sendComm(type: 'comm_open' | 'comm_msg' | 'comm_close', content: Message['content']): Promise<void> {
+    await this.ask(this.shell, message(type, content, this.session), () => undefined, false);
+  }
+
   /** Interrupts the running cell, as Jupyter's stop button does. */
   interrupt(): void {
     this.process.kill('SIGINT');
@@ -150,12 +157,17 @@ export class KernelClient {
     }
   }
 
-  /** Sends a request and waits for its reply and for all that is published until the kernel is idle again. */
-  private async ask(socket: Dealer, request: Message, published: Request['published']): Promise<Message> {
+  /** Sends a request and waits for its reply, if it has one, and for all that is published until the kernel is idle again. */
+  private async ask(
+    socket: Dealer,
+    request: Message,
+    published: Request['published'],
+    hasReply = true,
+  ): Promise<Message> {
     if (this.died) throw this.died;
     const id = request.header.msg_id;
     const replied = new Promise<Message>((resolve) => {
-      let reply: Message | undefined;
+      let reply = hasReply ? undefined : request;
       let idle = false;
       const settle = () => {
         if (reply && idle) resolve(reply);
@@ -184,8 +196,9 @@ export class KernelClient {
     for await (const frames of socket) {
       const item = decodeMessage(frames, this.connection.key);
       const request = this.requests.get(item.parent.msg_id ?? '');
-      if (socket === this.iopub) request?.published(item);
-      else request?.replied(item);
+      if (socket !== this.iopub) request?.replied(item);
+      else if (request) request.published(item);
+      else this.take(item, []); // of a callback that a cell left behind
     }
   }
 
@@ -219,6 +232,11 @@ export class KernelClient {
       case 'execute_result': {
         const { data, metadata, execution_count } = content as unknown as Displayed & { execution_count: number };
         return add({ output_type: 'execute_result', data, metadata, execution_count });
+      }
+      case 'comm_open': {
+        const { comm_id: id, data } = content as { comm_id: string; data: Record<string, unknown> };
+        this.comms.set(id, data);
+        return undefined;
       }
       case 'error': {
         const { ename, evalue, traceback } = content as unknown as CellError;

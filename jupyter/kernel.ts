@@ -71,6 +71,13 @@ class Kernel {
       return;
     }
     this.publish('status', { execution_state: 'busy' }, request);
+    if (type.startsWith('comm_') && type !== 'comm_info_request') {
+      void this.session.comms
+        .receive(request)
+        .catch((error: unknown) => process.stderr.write(`${String(error)}\n`))
+        .finally(() => this.publish('status', { execution_state: 'idle' }, request));
+      return;
+    }
     try {
       const content = this.answer(request);
       if (content) this.reply(socket, request, content);
@@ -99,7 +106,7 @@ class Kernel {
         return completed ? { status: 'complete' } : { status: 'incomplete', indent };
       }
       case 'comm_info_request':
-        return { status: 'ok', comms: {} };
+        return { status: 'ok', ...this.session.comms.info(content) };
       case 'history_request':
         return { status: 'ok', history: [] };
       case 'interrupt_request':
@@ -108,7 +115,7 @@ class Kernel {
       case 'shutdown_request':
         return { status: 'ok', restart: content.restart === true };
       default:
-        return undefined; // comms and what is new: nobody waits for an answer
+        return undefined; // requests newer than this kernel: nobody waits for an answer
     }
   }
 
@@ -167,15 +174,16 @@ class Kernel {
       display: (data: MimeBundle, id, update = false, metadata = {}) =>
         this.publish(
           update ? 'update_display_data' : 'display_data',
-          { data, metadata, transient: id === undefined ? {} : { display_id: id } },
+          { data: onTheWire(data), metadata, transient: id === undefined ? {} : { display_id: id } },
           request,
         ),
       result: (data, metadata = {}) => this.publish('execute_result', { data, metadata, execution_count }, request),
+      comm: (type, content, metadata) => this.publish(type, content, request, metadata),
     };
   }
 
-  private publish(type: string, content: Message['content'], request: Message): void {
-    const item = message(type, content, this.sessionId, request);
+  private publish(type: string, content: Message['content'], request: Message, metadata?: Message['metadata']): void {
+    const item = message(type, content, this.sessionId, request, metadata);
     this.published.send({ ...item, identities: [Buffer.from(type)] });
   }
 
@@ -189,6 +197,13 @@ class Kernel {
     for (const socket of [this.shell, this.control, this.stdin, this.iopub, this.heartbeat]) socket.close();
     process.exit(0);
   }
+}
+
+/** A bundle as Jupyter sends it: JSON as values, all else as text. */
+function onTheWire(data: MimeBundle): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(data).map(([type, text]) => [type, type.endsWith('+json') ? (JSON.parse(text) as unknown) : text]),
+  );
 }
 
 const kernelInfo = {

@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
  * follows `--` goes to JupyterLab: `npm run lab -- --no-browser --port 9000`.
  */
 
-/** The version that the notebooks are tested with. */
-const requirement = 'jupyterlab==4.6.*';
+/** The versions that the notebooks are tested with: JupyterLab, and the widgets that sliders are made of. */
+const requirements = ['jupyterlab==4.6.*', 'jupyterlab_widgets==3.*'];
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
 const binaries = path.join(root, '.venv', process.platform === 'win32' ? 'Scripts' : 'bin');
@@ -55,10 +55,10 @@ function installLab(): string | undefined {
     );
     return undefined;
   }
-  console.log(`JupyterLab was not found: installing ${requirement} into ${path.join(root, '.venv')} …`);
+  console.log(`JupyterLab was not found: installing ${requirements.join(' and ')} into ${path.join(root, '.venv')} …`);
   const steps = [
     [python, '-m', 'venv', path.join(root, '.venv')],
-    [path.join(binaries, 'python'), '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', requirement],
+    [path.join(binaries, 'python'), '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...requirements],
   ];
   for (const [command, ...parameters] of steps) {
     if (spawnSync(command, parameters, { stdio: 'inherit' }).status !== 0) {

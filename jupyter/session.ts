@@ -1,8 +1,11 @@
+import { AsyncResource } from 'node:async_hooks';
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cellError, type CellError } from './cell-error.js';
 import { displayOf, type DisplayData, type MimeBundle, type OutputMetadata } from './display-value.js';
+import { Comms, type CommHandle } from './comms.js';
 import { Executor, type Run } from './executor.js';
+import type { Message } from './wire.js';
 
 const require = createRequire(import.meta.url);
 
@@ -12,6 +15,8 @@ export interface CellOutputs {
   /** @param id names the display, so that it can be updated. */
   display(data: MimeBundle, id?: string, update?: boolean, metadata?: OutputMetadata): void;
   result(data: MimeBundle, metadata?: OutputMetadata): void;
+  /** A message about a comm. */
+  comm(type: string, content: Message['content'], metadata?: Message['metadata']): void;
 }
 
 /** The name on `globalThis` under which a library finds the notebook that it runs in. `captioner/viz` shows its figures with it. */
@@ -54,6 +59,8 @@ class Cell {
 
 /** Runs cells, one after the other, in one TypeScript program. */
 export class Session {
+  /** Channels to widgets in the front ends. */
+  readonly comms = new Comms((...message) => this.current()?.outputs.comm(...message));
   private readonly executor: Executor;
   private readonly cells = new WeakMap<Run, Cell>();
   /** The cell that runs, else the last one. */
@@ -72,6 +79,10 @@ export class Session {
           if (cell) cell.listens = true;
           return cell?.abort.signal ?? new AbortController().signal;
         },
+        hasWidgets: () => this.comms.widgets,
+        // Outputs of the callback belong to the cell that opened the comm.
+        openComm: (...[target, data, metadata, onMessage]: Parameters<Comms['open']>): CommHandle =>
+          this.comms.open(target, data, metadata, AsyncResource.bind(onMessage)),
       },
     });
     this.captureOutput('stdout');

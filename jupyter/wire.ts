@@ -40,6 +40,7 @@ export function message(
   content: Message['content'],
   session: string,
   parent?: Pick<Message, 'identities' | 'header'>,
+  metadata: Message['metadata'] = {},
 ): Message {
   const header: Header = {
     msg_id: randomUUID(),
@@ -49,7 +50,7 @@ export function message(
     date: new Date().toISOString(),
     version: '5.3',
   };
-  return { identities: parent?.identities ?? [], header, parent: parent?.header ?? {}, metadata: {}, content };
+  return { identities: parent?.identities ?? [], header, parent: parent?.header ?? {}, metadata, content };
 }
 
 /** The frames of a message on the wire, signed with the connection's key. */

@@ -15,6 +15,8 @@ export {
   type DisplayData,
 } from './viz/display.js';
 export * from './viz/charts.js';
+export { dropdown, photoPicker, slider, type Control, type ControlValues } from './viz/controls.js';
+export { interact } from './viz/interact.js';
 export { compareRuns, liveCurves, lossCurves } from './viz/curves.js';
 export { wordAlternatives, wordFrequencies, wordProbabilities, zipfPlot } from './viz/words.js';
 export { cosine, nearestNeighbours, principalComponents } from './viz/projection.js';

@@ -4,8 +4,8 @@ import { createRequire } from 'node:module';
 import { CaptionerError } from '../errors.js';
 
 /**
- * One output in several forms by MIME type, as text or base64. Each viewer shows the best form it
- * supports.
+ * One output in several forms by MIME type, as text (JSON, too) or base64. Each viewer shows the best
+ * form it supports.
  */
 export interface DisplayData {
   readonly data: Readonly<Record<string, string>>;
@@ -23,10 +23,24 @@ export interface Displayable {
   [display](): Promise<DisplayData>;
 }
 
+/** A channel to a widget in the front end. */
+export interface WidgetComm {
+  readonly id: string;
+  send(data: Readonly<Record<string, unknown>>): void;
+}
+
 /** The notebook that this process runs in, registered by the project's kernel. */
-interface NotebookHost {
+export interface NotebookHost {
   display(output: DisplayData, id?: string, update?: boolean): void;
   signal(): AbortSignal;
+  /** Whether the front end has Jupyter's widgets. */
+  hasWidgets?(): boolean;
+  openComm(
+    target: string,
+    data: object,
+    metadata: object,
+    onMessage: (data: Readonly<Record<string, unknown>>) => void | Promise<void>,
+  ): WidgetComm;
   plotlyLoaded?: boolean;
 }
 
@@ -48,8 +62,15 @@ export async function show(item: Displayable): Promise<void> {
 }
 
 async function showAs(item: Displayable, id?: string, update = false): Promise<void> {
+  showOutput(await item[display](), id, update);
+}
+
+/**
+ * Shows an output below the cell.
+ * @param id names the place, so that it can be updated.
+ */
+export function showOutput(output: DisplayData, id?: string, update = false): void {
   const host = requireHost();
-  const output = await item[display]();
   if (output.needsPlotly && !host.plotlyLoaded) loadPlotly();
   host.display(output, id, update);
 }
@@ -118,7 +139,8 @@ export function cellSignal(): AbortSignal {
   return notebookHost()?.signal() ?? new AbortController().signal;
 }
 
-function requireHost(): NotebookHost {
+/** @throws CaptionerError `unsupported` outside of a notebook. */
+export function requireHost(): NotebookHost {
   const host = notebookHost();
   if (host) return host;
   throw new CaptionerError(

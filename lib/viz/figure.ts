@@ -41,12 +41,16 @@ export class Figure implements Displayable {
     return this.htmlAround(await this.toImage());
   }
 
-  private htmlAround({ type, bytes }: { type: string; bytes: Buffer }): string {
+  /** Data, layout and config for `Plotly.newPlot`. */
+  plotly(): readonly [data: FigureSpec['data'], layout: object, config: object] {
     const { data, layout } = this.spec;
+    return [data, withTheme(layout), { displaylogo: false, displayModeBar: false }];
+  }
+
+  private htmlAround({ type, bytes }: { type: string; bytes: Buffer }): string {
+    const { layout } = this.spec;
     const id = `figure-${randomUUID().slice(0, 8)}`;
-    const parameters = [data, withTheme(layout), { displaylogo: false, displayModeBar: false }]
-      .map(scriptJson)
-      .join(',');
+    const parameters = this.plotly().map(scriptJson).join(',');
     return (
       `<div id="${id}" style="width:${layout.width}px;max-width:100%;min-height:${layout.height}px;overflow-x:auto">` +
       `<img src="data:${type};base64,${bytes.toString('base64')}" alt="${escapeHtml(this.description)}" style="width:${layout.width}px;max-width:100%"></div>` +
@@ -115,7 +119,7 @@ function withTheme(layout: Layout): Record<string, unknown> {
 }
 
 /** JSON that is safe inside a script of an HTML page. */
-function scriptJson(value: unknown): string {
+export function scriptJson(value: unknown): string {
   return JSON.stringify(value)
     .replaceAll('<', '\\u003c')
     .replaceAll('\u2028', '\\u2028')

@@ -211,4 +211,28 @@ describe('the kernel', function () {
     expect(outputs).to.have.length(1);
     expect(textOf(outputs)).to.match(/^Working: 10 steps in \d/);
   });
+
+  it('moves widgets: a figure is redrawn in its place when a front end sends a position', async () => {
+    const cell = `import { interact, lineChart, slider } from 'captioner/viz';
+await interact({ n: slider('n', { min: 1, max: 3 }) }, ({ n }) => lineChart([{ x: [1], y: [n] }], { title: 'n is ' + n }));`;
+    const titleOf = (output: Output) => /n is \d/.exec('data' in output ? output.data['text/html'] : '')?.[0];
+
+    // Without widgets in the front end, all figures are drawn in advance.
+    const { outputs: fixed } = await run(cell);
+    const last = fixed.at(-1) as Output & { data: Record<string, string> };
+    expect(last.data['text/html'].match(/n is \d/g)).to.include.members(['n is 1', 'n is 2', 'n is 3']);
+    expect(kernel.comms.size).to.equal(0);
+
+    // JupyterLab's widget manager opens this when it begins.
+    await kernel.sendComm('comm_open', { comm_id: 'x', target_name: 'jupyter.widget.control', data: {} });
+    const { outputs } = await run(cell);
+    const figure = outputs.at(-1)!;
+    expect(titleOf(figure)).to.equal('n is 1');
+    const [id] = [...kernel.comms].find(([, data]) => (data.state as { description?: string }).description === 'n')!;
+    for (const index of [2, 1]) {
+      await kernel.sendComm('comm_msg', { comm_id: id, data: { method: 'update', state: { index } } });
+      expect(titleOf(figure)).to.equal(`n is ${index + 1}`);
+    }
+    expect((await run('1 + 1')).text, 'the kernel works as before').to.equal('2');
+  });
 });

@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync
 import path from 'node:path';
 import { expect } from 'chai';
 import { chromium, type Browser, type Page } from 'playwright-core';
-import { readNotebook } from '../../jupyter/notebook.js';
+import { readNotebook, writeNotebook } from '../../jupyter/notebook.js';
 import { findLab, LabServer } from './lab-server.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -61,6 +61,70 @@ describe('JupyterLab in a browser', function () {
 
   it('knows the kernel', async () => {
     expect(await server.kernelspecs()).to.include('captioner');
+  });
+
+  it('opens the README, and asks nothing', async () => {
+    const page = await browser.newPage({ viewport: { width: 1300, height: 1000 } });
+    try {
+      await page.goto(`${server.url}/lab/tree/notebooks/README.md?reset`, { timeout: 300_000 });
+      await page.waitForSelector('.jp-RenderedMarkdown h1, .jp-MarkdownViewer h1', { timeout: 120_000 });
+      await page.waitForTimeout(3000);
+      expect(await page.locator('.jp-RenderedMarkdown h1, .jp-MarkdownViewer h1').first().innerText()).to.match(
+        /^Notebooks/,
+      );
+      expect(await page.locator('.jp-Dialog, .Toastify__toast').count(), 'dialogs and notices').to.equal(0);
+    } finally {
+      await page.close();
+    }
+  });
+
+  it('redraws a figure while a slider is dragged, where Jupyter has its widgets', async function () {
+    const file = path.join(folder, 'slider.ipynb');
+    const draw =
+      'await interact({ slope: slider("slope", { min: 0, max: 10, value: 3 }), name: dropdown("name", ["one", "two"]) }, ({ slope, name }) =>\n' +
+      '  lineChart([{ x: [0, 1], y: [0, slope] }], { title: `${name}: ${slope}` }));';
+    const sources = ["import { dropdown, interact, lineChart, slider } from 'captioner/viz';", draw];
+    const kernelspec = { display_name: 'TypeScript (captioner)', language: 'typescript', name: 'captioner' };
+    writeNotebook(file, {
+      cells: sources.map((source, i) => ({
+        cell_type: 'code',
+        id: `cell-${i}`,
+        source,
+        execution_count: null,
+        metadata: {},
+        outputs: [],
+      })),
+      metadata: { kernelspec },
+      nbformat: 4,
+      nbformat_minor: 5,
+    });
+    const page = await browser.newPage({ viewport: { width: 1300, height: 1000 } });
+    try {
+      const [, outputs] = await runAll(page, `${server.url}/lab/tree/${path.relative(root, file)}?reset`);
+      const title = page.locator('.js-plotly-plot .gtitle');
+      await title.waitFor({ timeout: 60_000 });
+      expect(await title.textContent()).to.equal('one: 3');
+      if (outputs.length === 1) {
+        console.log('      left out: dragging a slider (pip install jupyterlab_widgets brings it)');
+        return this.skip();
+      }
+      const { x, y, width, height } = (await page.locator('.widget-slider .noUi-handle').boundingBox())!;
+      await page.mouse.move(x + width / 2, y + height / 2);
+      await page.mouse.down();
+      const seen = new Set<string | null>();
+      for (let pixels = 10; pixels <= 160; pixels += 10) {
+        await page.mouse.move(x + width / 2 + pixels, y + height / 2);
+        await page.waitForTimeout(200);
+        seen.add(await title.textContent().catch(() => null));
+      }
+      expect(seen.size, 'figures before the mouse is let go').to.be.greaterThan(3);
+      await page.mouse.up();
+      await page.waitForFunction(() => document.querySelector('.js-plotly-plot .gtitle')?.textContent === 'one: 10');
+      await page.selectOption('.widget-dropdown select', { label: 'two' });
+      await page.waitForFunction(() => document.querySelector('.js-plotly-plot .gtitle')?.textContent === 'two: 10');
+    } finally {
+      await page.close();
+    }
   });
 
   for (const name of chosen) {
