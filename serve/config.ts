@@ -21,7 +21,12 @@ export const ServiceConfig = z.strictObject({
     .max(64)
     .default(0)
     .describe('Processes that caption; 0 is one for each core, or fewer where memory is short.'),
-  threads: z.int().min(1).max(64).default(1).describe('Threads that each worker computes with.'),
+  threads: z
+    .int()
+    .min(0)
+    .max(64)
+    .default(0)
+    .describe('Threads of each worker; 0 is one, or one per worker for a photo while all other workers are idle.'),
   precision: InferenceConfig.shape.precision.default('int8'),
   batch: z.int().min(1).max(256).default(8).describe('Photos that a worker takes at a time, at most.'),
   queue: z

@@ -15,6 +15,8 @@ export interface WorkerSettings {
   /** ONNX file of its encoder. Default: found by its name. */
   readonly encoder?: string;
   readonly threads: number;
+  /** Threads for a photo while all other workers are idle. Default: `threads`. */
+  readonly loneThreads?: number;
   readonly precision?: InferenceConfig['precision'];
   readonly limits: PhotoLimits;
 }
@@ -45,6 +47,8 @@ export interface ToWorker {
   readonly work: readonly Work[];
   /** Seconds after which nobody waits for an answer. */
   readonly seconds: number;
+  /** Whether all other workers are idle, and nothing waits. */
+  readonly alone: boolean;
 }
 
 /** A message of a worker. */

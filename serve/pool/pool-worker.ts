@@ -71,14 +71,15 @@ export class PoolWorker {
   /**
    * Runs a batch.
    * @param seconds time after which nobody waits for an answer.
+   * @param alone whether all other workers are idle, and nothing waits.
    * @throws WorkerDied when the process ends before it answers.
    */
-  async run(work: readonly Work[], seconds: number): Promise<BatchResult> {
+  async run(work: readonly Work[], seconds: number, alone: boolean): Promise<BatchResult> {
     this.busy = true;
     try {
       return await new Promise<BatchResult>((resolve, reject) => {
         this.waiting = { resolve, reject };
-        const message: ToWorker = { work, seconds };
+        const message: ToWorker = { work, seconds, alone };
         this.child.send(message, () => undefined); // a failure to send means that the process has ended, which is seen above
       });
     } finally {

@@ -8,7 +8,9 @@ import type { PoolWorker } from './pool-worker.js';
 import { FairQueue } from './queue.js';
 import { workerCount } from './size.js';
 
-export interface PoolOptions extends WorkerSettings {
+export interface PoolOptions extends Omit<WorkerSettings, 'threads' | 'loneThreads'> {
+  /** Threads of each worker. 0 is one, but as many as there are workers for a photo while the others are idle. */
+  readonly threads: number;
   /** Number of workers; 0 is one for each core, or fewer where memory is short. */
   readonly workers: number;
   /** Photos that a worker takes at a time, at most. */
@@ -175,7 +177,13 @@ export class CaptionPool {
 
   private makeCrew(): Crew {
     const { checkpoint, encoder, threads, precision, limits } = this.options;
-    const settings = { threads, precision, limits, ...(checkpoint && { checkpoint }), ...(encoder && { encoder }) };
+    const settings = {
+      threads: threads || 1,
+      loneThreads: threads || this.size,
+      ...{ precision, limits },
+      ...(checkpoint && { checkpoint }),
+      ...(encoder && { encoder }),
+    };
     const crew: Crew = new Crew({
       size: this.size,
       settings,
@@ -256,9 +264,10 @@ export class CaptionPool {
     const start = performance.now();
     // A worker that does not answer any more is replaced.
     const watch = setTimeout(() => void worker.stop(), timeout * 1000);
+    const alone = this.queue.size === 0 && crew.idle.length === crew.workers.size;
     try {
       const work = jobs.map(({ kind, bytes, search }) => ({ kind, bytes, search }));
-      const answer = worker.run(work, Math.max(...jobs.map(({ secondsLeft }) => secondsLeft)));
+      const answer = worker.run(work, Math.max(...jobs.map(({ secondsLeft }) => secondsLeft)), alone);
       observer?.batchStarted?.(jobs.length, worker);
       const { outcomes, stages } = await answer;
       const seconds = (performance.now() - start) / 1000;

@@ -6,8 +6,8 @@ const idleMegabytes = 250;
 /** Bytes of a pixel in the most expensive format, AVIF, while it is decoded. */
 const bytesPerPixel = 20;
 
-/** Megabytes of the process that listens. */
-const serviceMegabytes = 200;
+/** Megabytes of the process that listens, and of the second captioner that one worker has for photos that are alone. */
+const serviceMegabytes = 300;
 
 /** The settings that determine the memory of a service. */
 export interface MemoryUse {

@@ -22,9 +22,42 @@ const trialPhoto = Buffer.from(
   'base64',
 );
 
-async function load(): Promise<{ captioner: Captioner; model: ModelInfo }> {
+/**
+ * The captioner of this worker, and a second one with more threads for a photo while the other workers are idle. The number of threads
+ * of a network is fixed when it is loaded. Only a worker that gets such photos loads the second one, beside its work.
+ */
+class Captioners {
+  private lone?: Captioner;
+  private loading = false;
+
+  constructor(
+    private readonly captioner: Captioner,
+    private readonly model: ModelInfo,
+  ) {}
+
+  choose(alone: boolean): Captioner {
+    const { threads, loneThreads = threads } = settings;
+    if (!alone || loneThreads <= threads) return this.captioner;
+    if (!this.loading) void this.loadLone(loneThreads);
+    return this.lone ?? this.captioner;
+  }
+
+  private async loadLone(threads: number): Promise<void> {
+    this.loading = true;
+    try {
+      const { captioner, model } = await load(threads);
+      // The files may have been replaced since this worker started.
+      if (model.fingerprint === this.model.fingerprint) this.lone = captioner;
+      else await captioner.release();
+    } catch {
+      // The photo is captioned with fewer threads.
+    }
+  }
+}
+
+async function load(threads: number): Promise<{ captioner: Captioner; model: ModelInfo }> {
   const checkpoint = settings.checkpoint ?? defaultCheckpoint();
-  const captioner = await Captioner.load(checkpoint, settings);
+  const captioner = await Captioner.load(checkpoint, { ...settings, threads });
   const encoder = await captioner.ready();
   const [trial] = await captioner.caption([{ file: 'trial', bytes: trialPhoto }]);
   if (trial.error) throw trial.error;
@@ -55,9 +88,10 @@ function fingerprintOf({ checkpoint: { weights, vocabulary } }: Captioner, { ide
 }
 
 try {
-  const { captioner, model } = await load();
-  process.on('message', ({ work, seconds }: ToWorker) => {
-    void perform(captioner, work, performance.now() + seconds * 1000);
+  const { captioner, model } = await load(settings.threads);
+  const captioners = new Captioners(captioner, model);
+  process.on('message', ({ work, seconds, alone }: ToWorker) => {
+    void perform(captioners.choose(alone), work, performance.now() + seconds * 1000);
   });
   answer({ type: 'ready', model });
 } catch (error) {

@@ -9,6 +9,14 @@ import { colouredPhoto, saveTinyCaptioner } from '../fixtures/tiny-captioner.js'
 
 const search = resolveSearch({});
 
+/** Ids of the processes that a process has started. */
+function childrenOf(pid: number): number[] {
+  const tasks = fs.readdirSync(`/proc/${pid}/task`);
+  return tasks.flatMap((task) =>
+    fs.readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+  ); // prettier-ignore
+}
+
 describe('CaptionPool', function () {
   this.timeout(600_000).slow(10_000);
   let folder: string;
@@ -267,6 +275,29 @@ describe('CaptionPool', function () {
     expect(await all(some.caption(photos.map(order)))).to.deep.equal(truth);
     await some.reload();
     expect(await all(some.caption(photos.map(order)))).to.deep.equal(await captionsOf(checkpoint));
+  });
+
+  it('computes a photo that is alone with more threads, and with the model it has loaded, whatever became of the files', async () => {
+    const checkpoint = path.join(folder, 'replaced');
+    await saveTinyCaptioner(checkpoint);
+    const some = await start({ checkpoint, threads: 0 });
+    const threadsOf = () =>
+      process.platform === 'linux' ? Math.max(...childrenOf(process.pid).map((pid) => fs.readdirSync(`/proc/${pid}/task`).length)) : 0; // prettier-ignore
+    while (some.status.workers < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    const before = threadsOf();
+    for (let i = 0; i < 100; i++) {
+      expect(await all(some.caption([order(photos[i % photos.length])]))).to.deep.equal([truth[i % photos.length]]);
+    }
+    if (process.platform === 'linux' && os.availableParallelism() > 1) expect(threadsOf()).to.be.above(before);
+    await some.close();
+
+    const other = await start({ checkpoint, threads: 0 });
+    while (other.status.workers < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    await saveTinyCaptioner(checkpoint, 8);
+    expect(await captionsOf(checkpoint)).not.to.deep.equal(truth);
+    for (let i = 0; i < 100; i++) {
+      expect(await all(other.caption([order(photos[i % photos.length])]))).to.deep.equal([truth[i % photos.length]]);
+    }
   });
 
   it('says why it can not start, what to do, and starts when that is done', async function () {
