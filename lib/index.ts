@@ -17,7 +17,7 @@ export { greedySearch } from './search/greedy.js';
 export { searchCaptions, tracedSearch, type SearchRun } from './search/search.js';
 export { searchCost } from './search/search-cost.js';
 export { resolveSearch } from './search/search-config.js';
-export { DecoderEnsemble, loadDecoder, type CaptionDecoder } from './search/ensemble.js';
+export { DecoderEnsemble, loadDecoder } from './search/ensemble.js';
 export { tracedBeamSearch } from './search/trace.js';
 export type { SearchTrace, TracedCandidate, TracedSearch } from './search/observer.js';
 export { alternatives, type WordAlternatives } from './search/alternatives.js';
@@ -34,10 +34,11 @@ export {
   type ModelChoice,
   type ShippedModel,
 } from './captioner/shipped-models.js';
-export { explainPhoto, type ExplainOptions, type Explanation } from './captioner/explain.js';
+export { explainPhoto, type ExplainOptions, type Explanation, type ProbableWord } from './captioner/explain.js';
 export { occlusion, type OcclusionMap, type OcclusionOptions } from './captioner/occlusion.js';
 export { photoFormats } from './images/format.js';
-export { decodePhoto, normalise, type PhotoOptions } from './images/photo.js';
+export { normalise } from './images/normalise.js';
+export { decodePhoto, type PhotoOptions } from './images/photo.js';
 export { Budget, defaultMaxPixels, type PhotoLimits } from './images/photo-limits.js';
 export { decodedSize, viewsOfPhoto } from './images/photo-views.js';
 export { findPhotos } from './images/find.js';
@@ -106,7 +107,7 @@ export {
   type Checkpoint,
   type SaveOptions,
 } from './model/checkpoint/checkpoint.js';
-export { decodeSafetensors, encodeSafetensors, type Weight, type Weights } from './files/safetensors.js';
+export { decodeSafetensors, encodeSafetensors, type Storage, type Weight, type Weights } from './files/safetensors.js';
 export { evaluateCaptioner, type Evaluation, type EvaluationRequest } from './evaluate/evaluation.js';
 export { confidenceWord } from './search/confidence.js';
 export { calibrateConfidence, type CalibrationRequest } from './evaluate/calibrate.js';

@@ -7,6 +7,7 @@ import {
   readText,
   type Int8Calibration,
   type Int8Conversion,
+  type Storage,
 } from '../../lib/index.js';
 import { addFormerFlag, defineCommand, wholeNumber } from '../options.js';
 import { runCommand, type Run } from '../run.js';
@@ -14,7 +15,7 @@ import { runCommand, type Run } from '../run.js';
 interface ExportOptions {
   checkpoint: string;
   out: string;
-  storage: 'fp32' | 'fp16';
+  storage: Storage;
   /** The former name of `storage`. */
   precision?: 'fp32' | 'fp16';
   encoder?: string;
@@ -49,7 +50,9 @@ export function exportCommand(): Command {
     .requiredOption('--checkpoint <folder>', 'Checkpoint or training run.')
     .requiredOption('-o, --out <folder>', 'Folder for the checkpoint. An existing one is replaced.')
     .addOption(
-      new Option('--storage <format>', 'Number format of the weights.').choices(['fp32', 'fp16']).default('fp16'),
+      new Option('--storage <format>', 'Number format of the weights. int8 is the smallest, for browsers.')
+        .choices(['fp32', 'fp16', 'int8'])
+        .default('fp16'),
     )
     .option('--encoder <file>', 'ONNX file of the encoder to include. (default: the one in the checkpoint, if any)')
     .addOption(

@@ -1,9 +1,6 @@
 import type { InferenceConfig, SearchConfig } from '../config.js';
-import { resolveSearch } from '../search/search-config.js';
-import { loadDecoder, type CaptionDecoder } from '../search/ensemble.js';
-import { confidenceOf } from '../search/confidence.js';
-import { searchCaptions, searchRules } from '../search/search.js';
-import { probability, type Hypothesis } from '../search/stepper.js';
+import { loadDecoder } from '../search/ensemble.js';
+import type { CaptionDecoder } from '../search/stepper.js';
 import { CaptionerError } from '../errors.js';
 import { decodePhoto } from '../images/photo.js';
 import { Budget, defaultMaxPixels, type PhotoLimits } from '../images/photo-limits.js';
@@ -21,27 +18,13 @@ import { viewsOf } from '../data/features/encoder-identity.js';
 import { readRows, type FeatureStore } from '../data/features/store.js';
 import { findInt8Encoder, int8FormOf, locateEncoder } from '../model/checkpoint/find-encoder.js';
 import { Encoder } from '../model/encoder/encoder.js';
+import { CaptionModel, type Caption } from './caption-model.js';
 import { defaultCheckpoint } from './shipped-models.js';
 import { silent, type ProgressReporter } from '../progress.js';
 import { namePhoto, type PhotoSource } from './photo-source.js';
 
+export type { Caption } from './caption-model.js';
 export type { PhotoBytes, PhotoSource } from './photo-source.js';
-
-/** A caption of a photo. */
-export interface Caption {
-  readonly caption: string;
-  /** ln p of the caption given the photo: the sum over its words and its end. */
-  readonly logProbability: number;
-  /** exp(logProbability), in [0, 1]. */
-  readonly probability: number;
-  /**
-   * The calibrated probability that the caption is good, in (0, 1), for captions found by beam search; null for a captioner that is not
-   * calibrated (see `calibrateConfidence`) and for an ensemble.
-   */
-  readonly confidence: number | null;
-  /** Its words with the probability of each given those before, in [0, 1]. */
-  readonly words: readonly { readonly word: string; readonly probability: number }[];
-}
 
 /** The result for one photo: its captions, the likeliest first, or none and the error that kept it from having any. */
 export interface CaptionedPhoto {
@@ -91,20 +74,19 @@ const BATCH = 16;
  * const [{ captions }] = await captioner.caption(['photo.jpg'], { n: 3 });
  * ```
  */
-export class Captioner {
+export class Captioner extends CaptionModel {
   private encoder?: Promise<Encoder>;
   /** Pixels in memory at the same time. */
   private readonly budget: Budget;
 
   private constructor(
-    /** The checkpoint, or the first of an ensemble. */
-    readonly checkpoint: Checkpoint,
-    /** One decoder, or several as one. */
-    readonly decoder: CaptionDecoder,
+    checkpoint: Checkpoint,
+    decoder: CaptionDecoder,
     private readonly loadEncoder: () => Promise<Encoder>,
     private readonly limits: PhotoLimits = {},
-    private readonly calibration?: ConfidenceCalibration,
+    calibration?: ConfidenceCalibration,
   ) {
+    super(checkpoint, decoder, calibration);
     this.budget = new Budget(limits.maxPixelsInFlight ?? defaultMaxPixels);
   }
 
@@ -137,11 +119,6 @@ export class Captioner {
     };
     const calibration = checkpoints.length === 1 ? config.confidence : undefined;
     return new Captioner(checkpoints[0], decoder, loadEncoder, options.limits, calibration);
-  }
-
-  /** Whether captions have a confidence. */
-  get calibrated(): boolean {
-    return this.calibration !== undefined;
   }
 
   /**
@@ -243,38 +220,6 @@ export class Captioner {
     }
   }
 
-  /** Captions of features [rows, D] from the encoder, for each row the likeliest first. @throws CaptionerError `timeout` */
-  async captionFeatures(
-    features: Float32Array,
-    rows: number,
-    search: Partial<SearchConfig> = {},
-    { deadline }: Pick<CaptioningOptions, 'deadline'> = {},
-  ): Promise<Caption[][]> {
-    const { vocabulary } = this.checkpoint;
-    const config = this.resolve(search);
-    const found = await searchCaptions(this.decoder, vocabulary, features, rows, config, { deadline });
-    return found.map((hypotheses) => hypotheses.map((hypothesis) => this.describe(hypothesis)));
-  }
-
-  /**
-   * Refuses, before reading any photo, a search that this captioner does not support.
-   * @throws CaptionerError `bad-option`
-   */
-  check(search: Partial<SearchConfig>): void {
-    searchRules(this.resolve(search), this.checkpoint.vocabulary);
-  }
-
-  /**
-   * A complete search: the options given, then those that were chosen for this captioner, then the defaults.
-   * @throws CaptionerError `bad-option`
-   */
-  resolve(search: Partial<SearchConfig>): SearchConfig {
-    const chosen = this.checkpoint.config.search?.repeatWords;
-    // A search in which nothing is left open stays the object that it is: it is resolved once for all batches.
-    const complete = search.repeatWords !== undefined || chosen === undefined;
-    return resolveSearch(complete ? search : { ...search, repeatWords: chosen });
-  }
-
   /** Frees the memory of both networks. */
   async release(): Promise<void> {
     await Promise.all([this.encoder?.then((encoder) => encoder.release()), this.decoder.release()]);
@@ -331,22 +276,6 @@ export class Captioner {
     return photos.map(({ file, error }) =>
       error ? { file, captions: [], error } : { file, captions: captions.shift()! },
     );
-  }
-
-  /** A caption that a search with this captioner's decoder found, in words. */
-  describe(hypothesis: Hypothesis): Caption {
-    const { vocabulary } = this.checkpoint;
-    const { tokens, logProbability, tokenLogProbabilities } = hypothesis;
-    return {
-      caption: vocabulary.decode(tokens, { unknown: true }),
-      logProbability,
-      probability: probability(hypothesis),
-      confidence: this.calibration ? confidenceOf(hypothesis, this.calibration) : null,
-      words: tokens.map((token, i) => ({
-        word: vocabulary.words[token],
-        probability: Math.exp(tokenLogProbabilities[i]),
-      })),
-    };
   }
 }
 

@@ -1,9 +1,10 @@
-import type { Caption, Captioner } from './captioner.js';
+import type { Caption, CaptionModel } from './caption-model.js';
+import type { Captioner } from './captioner.js';
 import type { SearchConfig } from '../config.js';
 import { alternatives } from '../search/alternatives.js';
 import { tracedSearch } from '../search/search.js';
 import type { TracedCandidate } from '../search/observer.js';
-import { occlusion, type OcclusionMap, type OcclusionOptions } from './occlusion.js';
+import { occlusion, type OcclusionMap, type OcclusionOptions, type PhotoFeatures } from './occlusion.js';
 
 export interface ExplainOptions extends OcclusionOptions {
   /** Deadline on the clock of `performance.now()`. Default: none. */
@@ -44,10 +45,24 @@ export async function explainPhoto(
   search: Partial<SearchConfig> = {},
   options: ExplainOptions = {},
 ): Promise<Explanation> {
-  const { vocabulary } = captioner.checkpoint;
   captioner.check(search);
   const encoder = await captioner.ready();
-  const pixels = await captioner.decode(photo, options.deadline);
+  return await explainPixels(captioner, encoder, await captioner.decode(photo, options.deadline), search, options);
+}
+
+/**
+ * {@link explainPhoto} for a decoded photo.
+ * @param pixels RGB bytes, [S, S, 3], of the encoder's size.
+ * @throws CaptionerError as `occlusion` does; `bad-option`; `timeout` at the deadline.
+ */
+export async function explainPixels(
+  captioner: CaptionModel,
+  encoder: PhotoFeatures,
+  pixels: Uint8Array,
+  search: Partial<SearchConfig> = {},
+  options: ExplainOptions = {},
+): Promise<Explanation> {
+  const { vocabulary } = captioner.checkpoint;
   const features = await encoder.features([pixels]);
   const config = captioner.resolve(search);
   const [{ captions, trace }] = await tracedSearch(captioner.decoder, vocabulary, features, 1, config, options);

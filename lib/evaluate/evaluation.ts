@@ -1,7 +1,8 @@
 import { parseConfig, SearchConfig, type InferenceConfig } from '../config.js';
 import type { FeatureStore } from '../data/features/store.js';
 import type { Manifest, Split } from '../data/datasets/manifest.js';
-import { loadDecoder, type CaptionDecoder } from '../search/ensemble.js';
+import { loadDecoder } from '../search/ensemble.js';
+import type { CaptionDecoder } from '../search/stepper.js';
 import { confidenceOf } from '../search/confidence.js';
 import { searchRules } from '../search/search.js';
 import { CaptionerError } from '../errors.js';

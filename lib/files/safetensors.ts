@@ -1,6 +1,8 @@
-import { crc32 } from 'node:zlib';
 import { Float16Array } from '@petamoriken/float16';
 import { CaptionerError } from '../errors.js';
+import { concatBytes, utf8 } from './bytes.js';
+import { checksumOf } from './crc32.js';
+import { dequantizeColumns, quantizeColumns } from './int8.js';
 
 /**
  * The safetensors file format (https://github.com/huggingface/safetensors#format): the length of a
@@ -8,7 +10,8 @@ import { CaptionerError } from '../errors.js';
  * and row-major, without gaps.
  *
  * Files written here have a CRC-32 of the rest of the header and the tensor bytes in the header's
- * `__metadata__`. Files from elsewhere need not have one.
+ * `__metadata__`. Files from elsewhere need not have one. Matrices in 8 bits (I8) have the scales of
+ * their columns beside them: `kernel` [R, C] and `kernel/scale` [C].
  */
 
 /** One array, `data` row-major in `shape`. */
@@ -26,52 +29,76 @@ interface Entry {
   readonly data_offsets: readonly [begin: number, end: number];
 }
 
-const bytesPerNumber: Readonly<Record<string, number>> = { F32: 4, F16: 2 };
+/** Number format of stored weights. */
+export type Storage = 'fp32' | 'fp16' | 'int8';
+
+const bytesPerNumber: Readonly<Record<string, number>> = { F32: 4, F16: 2, I8: 1 };
+
+const scaleOf = (name: string) => `${name}/scale`;
+
+/** An array as it is stored. */
+interface StoredArray {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly data: Float32Array | Float16Array | Int8Array;
+}
 
 /**
  * Encodes arrays in the safetensors format, as chunks to be written one after the other. Does not
  * copy fp32 arrays.
  *
+ * @param storage int8 is for matrices, with a scale for each column; vectors stay in fp32.
  * @param metadata short texts for the header's `__metadata__`.
  * @throws CaptionerError `numeric` for a number too large for fp16.
  */
 export function safetensorsParts(
   weights: Weights,
-  precision: 'fp32' | 'fp16' = 'fp32',
+  storage: Storage = 'fp32',
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array[] {
-  const dtype = precision === 'fp16' ? 'F16' : 'F32';
-  const arrays = [...weights].map(([name, { data }]) => {
-    const stored = precision === 'fp16' ? toHalf(data, name) : data;
-    return new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
-  });
+  const stored = [...weights].flatMap(([name, weight]) => storedArrays(name, weight, storage));
+  // Arrays of wider numbers come first, so that all are aligned.
+  stored.sort(([, a], [, b]) => bytesPerNumber[b.dtype] - bytesPerNumber[a.dtype]);
+  const arrays = stored.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   const header: Record<string, unknown> = { __metadata__: { format: 'captioner', ...metadata } };
   let end = 0;
-  for (const [name, { shape, data }] of weights) {
+  for (const [name, { dtype, shape, data }] of stored) {
     const begin = end;
-    end += data.length * bytesPerNumber[dtype];
+    end += data.byteLength;
     header[name] = { dtype, shape, data_offsets: [begin, end] };
   }
-  const described = Buffer.from(JSON.stringify(header));
+  const described = utf8(JSON.stringify(header));
   header.__metadata__ = { ...(header.__metadata__ as object), crc32: checksumOf([described, ...arrays]) };
-  let json = JSON.stringify(header);
-  json += ' '.repeat(-Buffer.byteLength(json) & 7); // align the arrays to 8 bytes
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(Buffer.byteLength(json)));
-  return [length, Buffer.from(json), ...arrays];
+  const json = utf8(JSON.stringify(header));
+  const padding = utf8(' '.repeat(-json.length & 7)); // aligns the arrays to 8 bytes
+  const length = new Uint8Array(8);
+  new DataView(length.buffer).setBigUint64(0, BigInt(json.length + padding.length), true);
+  return [length, json, padding, ...arrays];
 }
 
 /** {@link safetensorsParts} in one piece. */
 export function encodeSafetensors(...args: Parameters<typeof safetensorsParts>): Uint8Array {
-  return Buffer.concat(safetensorsParts(...args));
+  return concatBytes(safetensorsParts(...args));
+}
+
+/** The arrays that a file has for one. */
+function storedArrays(name: string, { shape, data }: Weight, storage: Storage): [string, StoredArray][] {
+  if (storage === 'fp16') return [[name, { dtype: 'F16', shape, data: toHalf(data, name) }]];
+  if (storage === 'fp32' || shape.length !== 2 || Math.min(...shape) < 2)
+    return [[name, { dtype: 'F32', shape, data }]];
+  const { bytes, scales } = quantizeColumns(data, shape[1]);
+  return [
+    [name, { dtype: 'I8', shape, data: bytes }],
+    [scaleOf(name), { dtype: 'F32', shape: [shape[1]], data: scales }],
+  ];
 }
 
 /**
- * Decodes arrays in the safetensors format. fp16 becomes Float32.
+ * Decodes arrays in the safetensors format. fp16 and int8 become Float32.
  *
  * @param source file name for error messages.
  * @throws CaptionerError `corrupt` for bytes that are not a complete safetensors file;
- * `unsupported` for types other than F32 and F16.
+ * `unsupported` for types other than F32, F16 and I8.
  */
 export function decodeSafetensors(
   bytes: Uint8Array,
@@ -85,6 +112,7 @@ export function decodeSafetensors(
   const { __metadata__: metadata = {}, ...entries } = parseHeader(bytes.subarray(8, 8 + length), fault);
   const body = bytes.subarray(8 + length);
   const weights = new Map<string, Weight>();
+  const bytesOf8Bits = new Map<string, Int8Array>();
   let expected = 0;
   const inOrder = Object.entries(entries as Record<string, Entry>).sort(
     ([, a], [, b]) => (a.data_offsets?.[0] ?? 0) - (b.data_offsets?.[0] ?? 0),
@@ -93,25 +121,25 @@ export function decodeSafetensors(
     checkEntry(name, entry, expected, fault, source);
     const [begin, end] = entry.data_offsets;
     if (end > body.length) throw fault(`'${name}' is truncated`);
-    weights.set(name, { shape: entry.shape, data: readNumbers(body.subarray(begin, end), entry.dtype) });
+    const stored = body.subarray(begin, end);
+    if (entry.dtype === 'I8') bytesOf8Bits.set(name, new Int8Array(stored.buffer, stored.byteOffset, stored.length));
+    weights.set(name, { shape: entry.shape, data: readNumbers(stored, entry.dtype) });
     expected = end;
   }
   if (expected !== body.length) throw fault(`${body.length - expected} bytes follow its last array`);
   const { crc32: checksum, ...others } = metadata as Record<string, unknown>;
-  const described = Buffer.from(JSON.stringify({ __metadata__: others, ...entries }));
+  const described = utf8(JSON.stringify({ __metadata__: others, ...entries }));
   if (checksum !== undefined && checksum !== checksumOf([described, body])) {
     throw fault('its content does not match its checksum');
   }
+  for (const [name, quantized] of bytesOf8Bits) {
+    const { shape } = weights.get(name)!;
+    const scales = weights.get(scaleOf(name))?.data;
+    if (shape.length !== 2 || scales?.length !== shape[1]) throw fault(`'${name}' has no scale for each column`);
+    weights.set(name, { shape, data: dequantizeColumns({ bytes: quantized, scales }) });
+    weights.delete(scaleOf(name));
+  }
   return { weights, metadata: metadata as Record<string, string> };
-}
-
-/** CRC-32 of bytes in chunks, as eight hexadecimal digits. */
-export function checksumOf(parts: readonly Uint8Array[]): string {
-  // zlib's crc32 resets on an empty chunk.
-  return parts
-    .reduce((checksum, part) => (part.length ? crc32(part, checksum) : checksum), 0)
-    .toString(16)
-    .padStart(8, '0');
 }
 
 type Fault = (what: string) => CaptionerError;
@@ -139,7 +167,7 @@ function checkEntry(name: string, entry: Entry, begin: number, fault: Fault, sou
   if (!size) {
     throw new CaptionerError(
       'unsupported',
-      `In ${source}, '${name}' has type ${dtype}. Only F32 and F16 are supported.`,
+      `In ${source}, '${name}' has type ${dtype}. Only F32, F16 and I8 are supported.`,
     );
   }
   if (offsets[0] !== begin) throw fault(`'${name}' starts at byte ${offsets[0]}, not where the one before ends`);
@@ -150,6 +178,7 @@ function checkEntry(name: string, entry: Entry, begin: number, fault: Fault, sou
 }
 
 function readNumbers(bytes: Uint8Array, dtype: string): Float32Array {
+  if (dtype === 'I8') return new Float32Array(0); // filled in once its scales are known
   // Typed arrays need aligned offsets; a copy is aligned.
   const own = bytes.byteOffset % bytesPerNumber[dtype] === 0 ? bytes : new Uint8Array(bytes);
   if (dtype === 'F32') return new Float32Array(own.buffer, own.byteOffset, own.length / 4);

@@ -12,6 +12,8 @@ import type { RawPhoto } from './raw-photo.js';
 import { applyGamma, needsRange, ownGamma, scaleToBytes } from './sample-range.js';
 import { pixelsOf, recolour, type View } from './view.js';
 
+export { normalise } from './normalise.js';
+
 export interface PhotoOptions extends Pick<PhotoLimits, 'maxPixels' | 'maxBufferedPixels'> {
   /**
    * Pixels that all photos sharing this budget may have in memory; a photo waits until there is
@@ -182,33 +184,6 @@ export async function resizeSquare(rgb: Uint8Array, from: number, to: number): P
     .raw({ depth: 'uchar' })
     .toBuffer();
   return new Uint8Array(data.buffer, data.byteOffset, data.length);
-}
-
-/**
- * Normalises a photo as its encoder was trained: (x / 255 - mean) / std for each channel, channels
- * first.
- *
- * @param rgb RGB bytes, [size, size, 3].
- * @param into receives the Float32 values, [3, size, size] from `offset`.
- */
-export function normalise(
-  rgb: Uint8Array,
-  size: number,
-  mean: readonly number[],
-  std: readonly number[],
-  into: Float32Array,
-  offset: number,
-): void {
-  const pixels = size * size;
-  if (rgb.length !== 3 * pixels || into.length < offset + 3 * pixels) {
-    throw new CaptionerError('bad-input', `A photo of ${size} x ${size} pixels has ${3 * pixels} RGB bytes.`);
-  }
-  const table = new Float32Array(256);
-  for (let channel = 0; channel < 3; channel++) {
-    for (let value = 0; value < 256; value++) table[value] = (value / 255 - mean[channel]) / std[channel];
-    let to = offset + channel * pixels;
-    for (let from = channel; from < 3 * pixels; from += 3) into[to++] = table[rgb[from]];
-  }
 }
 
 /** Reasons why a file cannot be read, by the error codes of POSIX and Node. */

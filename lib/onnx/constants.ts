@@ -10,8 +10,8 @@ export interface Constant {
 
 /**
  * Reads a floating-point constant as float32: an initializer or a Constant node of any precision,
- * or the result of Cast (weights stored in fp16), DequantizeLinear (weights stored in 8 bits),
- * Identity or Transpose on one.
+ * or the result of Cast (weights stored in fp16), DequantizeLinear, or Cast and Mul (weights stored in
+ * 8 bits), Identity or Transpose on one.
  *
  * @returns undefined if the value is not such a constant.
  */
@@ -22,12 +22,15 @@ export function floatConstant(graph: GraphReader, value: string): Constant | und
   const from = node && floatConstant(graph, node.input?.[0] ?? '');
   switch (node?.opType) {
     case 'Identity':
-    case 'Cast':
       return from;
+    case 'Cast':
+      return from ?? integers(graph.tensor(node.input?.[0] ?? ''));
     case 'Transpose': {
       const order = node.attribute?.find(({ name }) => name === 'perm')?.ints;
       return from && transposed(from, order ? numbers(order) : from.shape.map((_, i) => i).reverse());
     }
+    case 'Mul':
+      return from && scaled(from, floatConstant(graph, node.input?.[1] ?? ''));
     case 'DequantizeLinear':
       return dequantized(graph, node);
   }
@@ -83,6 +86,19 @@ function floats(tensor: Tensor): Constant | undefined {
       return { shape, data: Float32Array.from(buffer ? new Float64Array(buffer) : doubleData) };
   }
   return undefined;
+}
+
+/** 8-bit integers as floats. */
+function integers(tensor: Tensor | undefined): Constant | undefined {
+  const found = eightBits(tensor);
+  return found && { shape: found.shape, data: Float32Array.from(found.values) };
+}
+
+/** A constant times a scale for each index of its first axis. */
+function scaled({ shape, data }: Constant, scale: Constant | undefined): Constant | undefined {
+  if (scale?.data.length !== shape[0] || scale.shape[0] !== shape[0]) return undefined;
+  const each = data.length / shape[0];
+  return { shape, data: data.map((x, i) => x * scale.data[Math.floor(i / each)]) };
 }
 
 /** (q - zero point) * scale, each a single number or one per index of an axis. */

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { quantizeColumns } from '../files/int8.js';
 import { bytesOf } from './graph-builder.js';
 import { boundedValues, floatsOf, productOf, removeUnread, weightsOf, type Product } from './products.js';
 import { AttributeType, DataType, numbers, type Model, type Node, type Tensor } from './protobuf.js';
@@ -31,21 +31,6 @@ export function quantizeProducts(model: Model, boundedInputs?: ReadonlySet<strin
   graph.initializer = [...(graph.initializer ?? []), ...quantized.values(), ...constants];
   removeUnread(graph);
   model.opsetImport = [...(model.opsetImport ?? []), { domain: contrib, version: 1 }];
-}
-
-/**
- * Session options (`extra.session`) for a quantised graph. Intel and AMD processors without VNNI
- * sum 8-bit products in 16 bits, which can overflow. On these, and where the processor is unknown,
- * ONNX Runtime is asked for a slower method that can't overflow.
- */
-export const exactSums = () => (process.arch === 'x64' && !hasVnni() ? { x64quantprecision: '1' } : {});
-
-function hasVnni(): boolean {
-  try {
-    return /\bavx(512)?_vnni\b/.test(readFileSync('/proc/cpuinfo', 'latin1'));
-  } catch {
-    return false;
-  }
 }
 
 /** ONNX Runtime's own operators (https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md). */
@@ -119,16 +104,7 @@ function integerProduct(bytes: string, scale: string, { name }: Tensor, output: 
 function quantizedColumns(matrix: Tensor): Tensor[] {
   const { name, dims } = matrix;
   const [R, C] = numbers(dims);
-  const values = floatsOf(matrix);
-  const scales = new Float32Array(C).fill(127e-30); // avoids a scale of 0 for a column of zeros
-  for (let r = 0, i = 0; r < R; r++) {
-    for (let c = 0; c < C; c++, i++) scales[c] = Math.max(scales[c], Math.abs(values[i]));
-  }
-  scales.forEach((greatest, c) => (scales[c] = greatest / 127));
-  const bytes = new Int8Array(values.length);
-  for (let r = 0, i = 0; r < R; r++) {
-    for (let c = 0; c < C; c++, i++) bytes[i] = Math.round(values[i] / scales[c]);
-  }
+  const { bytes, scales } = quantizeColumns(floatsOf(matrix), C);
   return [
     { name: `${name}/8bit`, dims: [R, C], dataType: DataType.int8, rawData: new Uint8Array(bytes.buffer) },
     float(`${name}/scale`, [...scales], [C]),

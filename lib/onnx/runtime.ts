@@ -1,26 +1,23 @@
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
-import type { Env, InferenceSession, Tensor } from 'onnxruntime-common';
+import type { Env } from 'onnxruntime-common';
 import { CaptionerError } from '../errors.js';
+import type { OnnxRuntime } from './onnx-runtime.js';
 
-/**
- * ONNX Runtime: the native one of onnxruntime-node, or, where that is not installed, its WebAssembly build.
+/*
+ * ONNX Runtime in Node: the native one of onnxruntime-node, or, where that is not installed, its WebAssembly build.
  *
  * This is the one file that loads onnxruntime-node. Its library reports usage unless the environment forbids it, so the environment
  * has to be set first. With reporting on, each process writes a database to the user's cache folder and a log to the temporary
  * folder, looks up an address, and crashes on command lines longer than about 25 kB.
  */
-export interface OnnxRuntime {
-  readonly InferenceSession: typeof InferenceSession;
-  readonly Tensor: typeof Tensor;
-}
 
 /** The command that installs the native runtime. Its install script only fetches CUDA files, from a host that many networks block. */
 export const installCommand = 'npm install --ignore-scripts onnxruntime-node@1.30.0';
 
 /** The WebAssembly build: in the published package, and among the development dependencies of a clone. */
-const webAssembly = ['../../onnxruntime-web/ort.node.min.js', 'onnxruntime-web'];
+const webAssembly = ['../../browser/onnxruntime-web/ort.node.min.js', 'onnxruntime-web'];
 
 const require = createRequire(import.meta.url);
 

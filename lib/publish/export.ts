@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { sha256OfBytes } from '../files/checksum.js';
+import type { Storage } from '../files/safetensors.js';
 import { CaptionerError } from '../errors.js';
 import {
   checkEncoder,
@@ -20,8 +21,8 @@ import type { Int8Calibration } from './int8-encoder.js';
 
 /** Options of {@link exportCheckpoint}. */
 export interface CheckpointExport {
-  /** Number format of the weights: fp16 halves the files and rounds to 3 digits. */
-  readonly storage: 'fp32' | 'fp16';
+  /** Number format of the weights: fp16 halves the files and rounds to 3 digits, int8 quarters them. */
+  readonly storage: Storage;
   /**
    * An encoder's ONNX file to include, so that captioning needs no other file. Default: the one in the checkpoint, or that of a
    * shipped checkpoint, if it is the same.
@@ -109,7 +110,7 @@ async function unregisteredEncoder(
 }
 
 /** An encoder's file with its weights in the given format, and the identity it then has. */
-async function readEncoderFile(file: string, config: CheckpointConfig, storage: 'fp32' | 'fp16') {
+async function readEncoderFile(file: string, config: CheckpointConfig, storage: Storage) {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(file);
@@ -121,7 +122,7 @@ async function readEncoderFile(file: string, config: CheckpointConfig, storage: 
   const identity = { ...config.encoder, sha256: sha256OfBytes(bytes) };
   checkEncoder(config, identity, `Features of ${file}`);
   if (storage === 'fp32') return { bytes, identity };
-  const { storeWeightsAsFloat16 } = await import('../onnx/half-precision.js');
-  const halved = storeWeightsAsFloat16(bytes);
-  return { bytes: halved, identity: { ...identity, sha256: sha256OfBytes(halved) } };
+  const { storeWeights } = await import('../onnx/weight-storage.js');
+  const stored = storeWeights(bytes, storage);
+  return { bytes: stored, identity: { ...identity, sha256: sha256OfBytes(stored) } };
 }

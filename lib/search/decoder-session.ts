@@ -1,19 +1,10 @@
-import type { InferenceSession, Tensor } from 'onnxruntime-common';
-import { addLikeliest, likeliest } from '../onnx/likeliest.js';
-import { decodeModel, encodeModel } from '../onnx/protobuf.js';
-import { exactSums } from '../onnx/quantize.js';
-import { nextOf, quantizeRecurrence } from '../onnx/recurrence.js';
-import { onnxRuntime } from '../onnx/runtime.js';
-import { sessionThreads, shortWaits } from '../onnx/session-threads.js';
-import { fillWeights } from '../onnx/weights.js';
 import type { InferenceConfig } from '../config.js';
-import { CaptionerError } from '../errors.js';
-import { graphFiles } from '../model/checkpoint/checkpoint.js';
 import type { Weights } from '../files/safetensors.js';
-import type { LikeliestWords, Stepper } from './stepper.js';
+import { onnxRuntime } from '../onnx/runtime.js';
+import { exactSums, sessionThreads, shortWaits } from '../onnx/session-options.js';
+import { loadNetworks, OnnxStepper } from './onnx-stepper.js';
 
-/** The decoder's state: its arrays by name, [rows, H] each. */
-export type SessionState = Readonly<Record<string, Tensor>>;
+export type { SessionState } from './onnx-stepper.js';
 
 export interface DecoderSessionOptions extends Partial<InferenceConfig> {
   /** Threads per run. Default: all cores. */
@@ -21,17 +12,7 @@ export interface DecoderSessionOptions extends Partial<InferenceConfig> {
 }
 
 /** A trained decoder that runs on ONNX Runtime alone, without TensorFlow.js. */
-export class DecoderSession implements Stepper<SessionState> {
-  private constructor(
-    private readonly startSession: InferenceSession,
-    private readonly stepSession: InferenceSession,
-    /** Inputs of a step that are zero after the first step, and then not part of the state. */
-    private readonly first: readonly string[],
-    readonly vocabularySize: number,
-    private readonly featureSize: number,
-    private readonly TensorType: typeof Tensor,
-  ) {}
-
+export class DecoderSession extends OnnxStepper {
   /**
    * @param graphs ONNX files of the decoder without weights, as `exportDecoder` writes them.
    * @param weights the decoder's arrays by name.
@@ -42,127 +23,13 @@ export class DecoderSession implements Stepper<SessionState> {
     weights: Weights,
     { threads, precision = 'fp32' }: DecoderSessionOptions = {},
   ): Promise<DecoderSession> {
-    const ort = onnxRuntime();
     const quantized = precision === 'int8';
-    const { files, first } = networks(graphs, weights, quantized);
-    const [start, step] = await Promise.all(
-      files.map(async (network) => {
-        try {
-          return await ort.InferenceSession.create(network, {
-            ...sessionThreads(threads),
-            enableCpuMemArena: quantized, // many small arrays
-            logSeverityLevel: 3,
-            extra: { session: { ...shortWaits, ...(quantized && exactSums()) } },
-          });
-        } catch (cause) {
-          throw unusable(cause);
-        }
-      }),
-    );
-    const vocabularySize = weights.get('output/bias')?.shape[0] ?? 0;
-    const featureSize = weights.get('init/kernel')?.shape[0] ?? 0;
-    return new DecoderSession(start, step, first, vocabularySize, featureSize, ort.Tensor);
-  }
-
-  /**
-   * @throws CaptionerError `mismatch` if the features do not have the dimension that the decoder
-   * was trained on.
-   */
-  async start(features: Float32Array, rows: number): Promise<SessionState> {
-    if (features.length !== rows * this.featureSize) {
-      throw new CaptionerError(
-        'mismatch',
-        `The decoder takes features of ${this.featureSize} dimensions, but got ${features.length} numbers for ${rows} photos. Extract the features with the encoder that the checkpoint names.`,
-      );
-    }
-    return this.startSession.run({ features: new this.TensorType('float32', features, [rows, this.featureSize]) });
-  }
-
-  async step(
-    state: SessionState,
-    tokens: Int32Array,
-  ): Promise<{ logProbabilities: Float32Array; state: SessionState }> {
-    const { found, next } = await this.runStep(state, tokens, 1, ['logProbabilities']);
-    return { logProbabilities: found.logProbabilities.data as Float32Array, state: next };
-  }
-
-  async stepLikeliest(
-    state: SessionState,
-    tokens: Int32Array,
-    count: number,
-  ): Promise<{ likeliest: LikeliestWords; state: SessionState }> {
-    const { values, places } = likeliest;
-    const { found, next } = await this.runStep(state, tokens, count, [values, places]);
-    return {
-      likeliest: {
-        count,
-        tokens: found[places].data as Int32Array,
-        logProbabilities: found[values].data as Float32Array,
-      },
-      state: next,
-    };
-  }
-
-  gather(state: SessionState, rows: Int32Array): SessionState {
-    const picked = Object.entries(state).map(([name, { data, dims }]): [string, Tensor] => {
-      const [from, width] = [data as Float32Array, dims[1]];
-      const to = new Float32Array(rows.length * width);
-      rows.forEach((row, i) => {
-        to.set(from.subarray(row * width, (row + 1) * width), i * width);
-      });
-      return [name, new this.TensorType('float32', to, [rows.length, width])];
+    const networks = await loadNetworks(onnxRuntime(), graphs, weights, quantized, {
+      ...sessionThreads(threads),
+      enableCpuMemArena: quantized, // many small arrays
+      logSeverityLevel: 3,
+      extra: { session: { ...shortWaits, ...(quantized && exactSums()) } },
     });
-    return Object.fromEntries(picked);
-  }
-
-  /** Runs one step. Computes only the requested outputs, beside the state that follows. */
-  private async runStep(
-    state: SessionState,
-    tokens: Int32Array,
-    count: number,
-    outputs: readonly string[],
-  ): Promise<{ found: Readonly<Record<string, Tensor>>; next: SessionState }> {
-    const names = Object.keys(state).filter((name) => !this.first.includes(name));
-    const later = this.first.map((name) => [name, new this.TensorType('float32', Float32Array.of(0), [1, 1])] as const);
-    const feeds = {
-      ...Object.fromEntries(later),
-      ...state,
-      tokens: new this.TensorType('int32', tokens, [tokens.length]),
-      [likeliest.count]: new this.TensorType('int64', BigInt64Array.of(BigInt(count)), [1]),
-    };
-    const found = await this.stepSession.run(feeds, [...outputs, ...names.map(nextOf)]);
-    return { found, next: Object.fromEntries(names.map((name) => [name, found[nextOf(name)]])) };
-  }
-
-  async release(): Promise<void> {
-    await Promise.all([this.startSession.release(), this.stepSession.release()]);
+    return new DecoderSession(networks);
   }
 }
-
-/**
- * The two ONNX files to run: the initial state, and one step. `first` lists the inputs that are
- * zero in all steps but the first.
- */
-function networks(graphs: ReadonlyMap<string, Uint8Array>, weights: Weights, quantized: boolean) {
-  const [start, step] = [graphFiles.start, graphFiles.step].map((name) => {
-    const graph = graphs.get(name);
-    if (!graph) throw new CaptionerError('corrupt', `The checkpoint has no ${name}. Copy the whole folder.`);
-    const model = decodeModel(graph);
-    fillWeights(model.graph, weights);
-    return model;
-  });
-  try {
-    addLikeliest(step.graph, 'logProbabilities');
-    const first = quantized ? quantizeRecurrence({ start, step }) : [];
-    return { files: [start, step].map(encodeModel), first };
-  } catch (cause) {
-    throw unusable(cause);
-  }
-}
-
-const unusable = (cause: unknown) =>
-  new CaptionerError(
-    'corrupt',
-    `The decoder's graphs can't be loaded (${(cause as Error).message}). Copy the checkpoint again.`,
-    { cause },
-  );

@@ -3,13 +3,7 @@ import { CaptionerError } from '../errors.js';
 import type { Checkpoint } from '../model/checkpoint/checkpoint.js';
 import { isSameNetwork } from '../model/encoder/registry.js';
 import { DecoderSession, type DecoderSessionOptions } from './decoder-session.js';
-import type { Stepper } from './stepper.js';
-
-/** A decoder that can be released, whatever it consists of. */
-export interface CaptionDecoder extends Stepper<unknown> {
-  /** Frees its memory. */
-  release(): Promise<void>;
-}
+import type { CaptionDecoder, Stepper } from './stepper.js';
 
 /**
  * Several decoders as one. They read the same words, and the probability of a word is the mean over

@@ -26,6 +26,12 @@ export interface Stepper<State> {
   dispose?(state: State): void;
 }
 
+/** A decoder that can be released, whatever it consists of. */
+export interface CaptionDecoder extends Stepper<unknown> {
+  /** Frees its memory. */
+  release(): Promise<void>;
+}
+
 /** The likeliest words of each row, most likely first; ties by token id. */
 export interface LikeliestWords {
   readonly count: number;

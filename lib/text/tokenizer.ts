@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import type WinkNLP from 'wink-nlp';
 import type { ItemToken } from 'wink-nlp';
 import { segmentWords, separateWords } from './scripts.js';
@@ -26,6 +25,9 @@ import { segmentWords, separateWords } from './scripts.js';
  * - gonna, wanna, gotta, lemme and gimme are one word (the Treebank has gon na). Letters after a
  *   number are a separate word (10 k).
  *
+ * In a browser, words are those of Unicode's rules: the words that a search requires or forbids come
+ * out the same unless they are slang or contractions without an apostrophe (gimme, cant).
+ *
  * The first call loads the model (about 0.2 s); after that, 40,000 captions take about a second.
  */
 export function tokenize(caption: string): string[] {
@@ -48,14 +50,18 @@ const hasEmoji = /\p{Extended_Pictographic}|\p{Regional_Indicator}/u;
 function wordsOf(text: string): string[] {
   return /[^\0-\u00FF‘-‟]/.test(text) && /[\p{L}\p{M}]/u.test(text.replace(/[\0-\u00FF]/g, ''))
     ? joinHyphens(segmentTokens(separateWords(text)))
-    : joinHyphens(winkTokens(text.replace(/;|:(?!\d)/g, ' ')));
+    : joinHyphens(englishTokens(text.replace(/;|:(?!\d)/g, ' ')));
 }
 
 /** A token, and whether it follows the previous one without a space. */
 type Token = readonly [value: string, touches: boolean];
 
-function winkTokens(text: string): Token[] {
-  const { readDoc, its } = (wink ??= loadWink());
+function englishTokens(text: string): Token[] {
+  wink ??= loadWink();
+  return wink ? winkTokens(text, wink) : segmentTokens(text);
+}
+
+function winkTokens(text: string, { readDoc, its }: ReturnType<typeof WinkNLP>): Token[] {
   const tokens: Token[] = [];
   readDoc(text)
     .tokens()
@@ -102,9 +108,13 @@ function splitClitic(word: string): string[] {
 
 let wink: ReturnType<typeof WinkNLP> | undefined;
 
-/** Loads wink's pipeline with the tokenizer alone: no sentences, no parts of speech. */
-function loadWink(): ReturnType<typeof WinkNLP> {
-  const require = createRequire(import.meta.url);
+/**
+ * Loads wink's pipeline with the tokenizer alone: no sentences, no parts of speech. In a browser it
+ * is left out, as it takes several megabytes.
+ */
+function loadWink(): ReturnType<typeof WinkNLP> | undefined {
+  const require = globalThis.process?.getBuiltinModule?.('node:module').createRequire(import.meta.url);
+  if (!require) return undefined;
   const winkNLP = require('wink-nlp') as typeof WinkNLP;
   return winkNLP(require('wink-eng-lite-web-model') as Parameters<typeof WinkNLP>[0], []);
 }

@@ -1,5 +1,7 @@
+import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
 import { CaptionerError } from '../../lib/errors.js';
+import { portableCrc32 } from '../../lib/files/crc32.js';
 import { decodeSafetensors, encodeSafetensors, type Weights } from '../../lib/files/safetensors.js';
 import { Random } from '../../lib/random.js';
 
@@ -52,6 +54,44 @@ describe('safetensors', () => {
     half.forEach((x, i) => expect(Math.abs(x - data[i])).to.be.at.most(2 ** -11 * Math.abs(data[i]) + 2 ** -25));
   });
 
+  it('rounds matrices to 8 bits by the greatest number of each column, and vectors not at all', () => {
+    const random = new Random(2);
+    const data = Float32Array.from({ length: 60 * 7 }, (_, i) => random.normal() * 10 ** ((i % 7) - 3));
+    const given = weights(
+      ['matrix', [60, 7], data],
+      ['vector', [7], data.slice(0, 7)],
+      ['row', [1, 7], data.slice(0, 7)],
+    );
+    const bytes = encodeSafetensors(given, 'int8');
+    expect(bytes.length).to.be.lessThan(60 * 7 + 4 * 21 + 400);
+    const { weights: read } = decodeSafetensors(bytes, 'x');
+    expect([...read.keys()].sort()).to.deep.equal([...given.keys()].sort());
+    for (const name of ['vector', 'row']) expect(read.get(name)).to.deep.equal(given.get(name));
+    for (let column = 0; column < 7; column++) {
+      const of = (numbers: Float32Array) => numbers.filter((_, i) => i % 7 === column);
+      const step = Math.max(...of(data).map(Math.abs)) / 127;
+      const rounded = of(read.get('matrix')!.data);
+      of(data).forEach((x, i) => expect(Math.abs(x - rounded[i])).to.be.at.most(step * 0.5001));
+    }
+    expect(encodeSafetensors(read, 'int8'), 'rounding again changes nothing').to.deep.equal(
+      encodeSafetensors(decodeSafetensors(encodeSafetensors(read, 'int8'), 'x').weights, 'int8'),
+    );
+  });
+
+  it('refuses 8 bits without a scale for each column', () => {
+    const header = { matrix: { dtype: 'I8', shape: [2, 2], data_offsets: [0, 4] } };
+    expect(() => decodeSafetensors(file(header, Buffer.alloc(4)), 'x')).to.throw(
+      CaptionerError,
+      /'matrix' has no scale/,
+    );
+  });
+
+  it('computes the CRC-32 of zlib without zlib, as browsers do', () => {
+    const bytes = Uint8Array.from({ length: 1000 }, (_, i) => (i * 7919) >> 3);
+    expect(portableCrc32(bytes, 0)).to.equal(crc32(bytes));
+    expect(portableCrc32(bytes.subarray(300), portableCrc32(bytes.subarray(0, 300), 0))).to.equal(crc32(bytes));
+  });
+
   it('refuses to store in fp16 what does not fit', () => {
     const given = weights(['big', [1], Float32Array.of(1e5)]);
     expect(() => encodeSafetensors(given, 'fp16')).to.throw(
@@ -85,7 +125,7 @@ describe('safetensors', () => {
     ['a negative shape', file({ w: { ...twoByTwo, shape: [-2, -2] } }, four), /'w' has no shape/],
     ['no offsets', file({ w: { dtype: 'F32', shape: [4] } }, four), /'w' has no data_offsets/],
     ['no dtype', file({ w: null }, four), /'w' has no dtype/],
-    ['an unknown type', file({ w: { ...twoByTwo, dtype: 'BF16' } }, four), /'w' has type BF16. Only F32 and F16/],
+    ['an unknown type', file({ w: { ...twoByTwo, dtype: 'BF16' } }, four), /'w' has type BF16. Only F32, F16 and I8/],
   ];
   for (const [what, bytes, message] of faults) {
     it(`names the fault and the file: ${what}`, () => {

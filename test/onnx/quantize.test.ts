@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { GraphBuilder } from '../../lib/onnx/graph-builder.js';
-import { exactSums, quantizeProducts } from '../../lib/onnx/quantize.js';
+import { quantizeProducts } from '../../lib/onnx/quantize.js';
+import { exactSums } from '../../lib/onnx/session-options.js';
 import { decodeModel, encodeModel, type Model } from '../../lib/onnx/protobuf.js';
 import { fillWeights } from '../../lib/onnx/weights.js';
 import { Random } from '../../lib/random.js';

@@ -24,7 +24,7 @@ describe('the published package', function () {
       return this.skip();
     }
     folder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
-    await run(process.execPath, ['scripts/vendor-webassembly.mjs']);
+    await run(process.execPath, ['scripts/browser.mjs']);
     const packed = await run('npm', ['pack', '--ignore-scripts', '--pack-destination', folder, '--json'], { shell });
     const [{ filename }] = JSON.parse(packed.stdout) as [{ filename: string }];
     fs.writeFileSync(at('package.json'), '{ "name": "user", "private": true }');

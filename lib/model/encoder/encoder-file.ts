@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Normalisation } from '../../config.js';
 import { CaptionerError } from '../../errors.js';
+import { concatBytes, utf8 } from '../../files/bytes.js';
 
 const Triple = z.tuple([z.number(), z.number(), z.number()]);
 
@@ -43,8 +44,8 @@ export function writeEncoderMetadata(bytes: Uint8Array, metadata: z.input<typeof
   const kept = fieldsOf(bytes)
     .filter((field) => entryOf(field)?.key !== key)
     .map(({ whole }) => whole);
-  const entry = Buffer.concat([textField(1, key), textField(2, JSON.stringify(EncoderMetadata.parse(metadata)))]);
-  return Buffer.concat([...kept, delimited(metadataProps, entry)]);
+  const entry = concatBytes([textField(1, key), textField(2, JSON.stringify(EncoderMetadata.parse(metadata)))]);
+  return concatBytes([...kept, delimited(metadataProps, entry)]);
 }
 
 /**
@@ -117,15 +118,15 @@ function fieldsOf(bytes: Uint8Array): Field[] {
 function entryOf({ id, content }: Field): { key: string; value: string } | undefined {
   if (id !== metadataProps || !content) return undefined;
   const parts = fieldsOf(content);
-  const text = (part: number) => Buffer.from(parts.find((field) => field.id === part)?.content ?? []).toString('utf8');
+  const text = (part: number) => new TextDecoder().decode(parts.find((field) => field.id === part)?.content);
   return { key: text(1), value: text(2) };
 }
 
-const textField = (id: number, text: string) => delimited(id, Buffer.from(text));
+const textField = (id: number, text: string) => delimited(id, utf8(text));
 
 function delimited(id: number, content: Uint8Array): Uint8Array {
   const head = [id * 8 + 2];
   let rest = content.length;
   for (; rest > 127; rest = Math.floor(rest / 128)) head.push((rest % 128) + 128);
-  return Buffer.concat([Uint8Array.from([...head, rest]), content]);
+  return concatBytes([Uint8Array.from([...head, rest]), content]);
 }

@@ -1,6 +1,6 @@
 import type { InferenceSession } from 'onnxruntime-common';
 import { onnxRuntime } from '../../onnx/runtime.js';
-import { sessionThreads, shortWaits } from '../../onnx/session-threads.js';
+import { sessionThreads, shortWaits } from '../../onnx/session-options.js';
 import { CaptionerError } from '../../errors.js';
 import { encoderValues } from './encoder-file.js';
 import type { EncoderSource } from './encoder-source.js';

@@ -1,7 +1,7 @@
 import type { Tensor as OrtTensor } from 'onnxruntime-common';
 import type { Normalisation } from '../../config.js';
 import { CaptionerError } from '../../errors.js';
-import { normalise } from '../../images/photo.js';
+import { normalise } from '../../images/normalise.js';
 import { onnxRuntime } from '../../onnx/runtime.js';
 
 /** The input of a network: photos as one tensor. Its memory is reused between runs. */

@@ -6,7 +6,7 @@ import { ConvNet } from '../../../lib/model/encoder/convnet.js';
 import { readEncoderMetadata } from '../../../lib/model/encoder/encoder-file.js';
 import { describeEncoder } from '../../../lib/model/encoder/encoder-source.js';
 import { exportConvNet } from '../../../lib/model/encoder/export-convnet.js';
-import { storeWeightsAsFloat16 } from '../../../lib/onnx/half-precision.js';
+import { storeWeights } from '../../../lib/onnx/weight-storage.js';
 import { importConvNet } from '../../../lib/model/encoder/import-convnet.js';
 import { Random } from '../../../lib/random.js';
 import { decodeModel, encodeModel } from '../../../lib/onnx/protobuf.js';
@@ -113,7 +113,7 @@ describe('ConvNet', () => {
 
   it('keeps its features in half precision, in about half the bytes', async () => {
     const model = exportConvNet(network, 'small', size);
-    const halved = storeWeightsAsFloat16(model);
+    const halved = storeWeights(model, 'fp16');
     const input = photos(2, 6);
     const whole = await onnxFeatures(model, input);
     const scale = Math.max(...whole.map(Math.abs));
@@ -128,7 +128,7 @@ describe('ConvNet', () => {
       network: read,
       dimension,
       weights,
-    } = importConvNet(describeEncoder(storeWeightsAsFloat16(model), 'small.onnx'));
+    } = importConvNet(describeEncoder(storeWeights(model, 'fp16'), 'small.onnx'));
     expect(read).to.deep.equal({ ...config, inputSize: size });
     expect(dimension).to.equal(5);
     const [mean, std] = ['mean', 'std'].map((name) =>

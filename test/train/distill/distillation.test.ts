@@ -7,7 +7,7 @@ import type { Manifest } from '../../../lib/data/datasets/manifest.js';
 import { CaptionerError } from '../../../lib/errors.js';
 import { decodePhoto } from '../../../lib/images/photo.js';
 import { Encoder } from '../../../lib/model/encoder/encoder.js';
-import { storeWeightsAsFloat16 } from '../../../lib/onnx/half-precision.js';
+import { storeWeights } from '../../../lib/onnx/weight-storage.js';
 import { distillationPhotos } from '../../../lib/train/distill/distill-data.js';
 import { distill, type DistillationOptions } from '../../../lib/train/distill/distillation.js';
 import { readHistory } from '../../../lib/train/loop/history.js';
@@ -143,7 +143,7 @@ describe('distill', () => {
   it('begins with the file that was made of a network, in 16 bits', async () => {
     const first = await distill(small({ training: { ...training, epochs: 12 } }));
     const file = at('encoder.onnx');
-    fs.writeFileSync(file, storeWeightsAsFloat16(fs.readFileSync(first.encoder)));
+    fs.writeFileSync(file, storeWeights(fs.readFileSync(first.encoder), 'fp16'));
     const slow = { ...training, epochs: 1, batchSize: 24, learningRate: 1e-6 };
     const same = await distill(small({ out: at('same'), from: file, network: undefined, training: slow }));
     // Its normalisations, which the file has no more, come from the photos as they are now.

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 
 /**
@@ -18,4 +19,19 @@ export function sessionThreads(threads?: number): { intraOpNumThreads?: number }
   // ONNX Runtime binds the threads of its own choice to cores, which is faster beside other work.
   const chosen = threads === cores ? undefined : (threads ?? (allowed < cores ? allowed : undefined));
   return chosen === undefined ? {} : { intraOpNumThreads: chosen };
+}
+
+/**
+ * Session options (`extra.session`) for a quantised graph. Intel and AMD processors without VNNI
+ * sum 8-bit products in 16 bits, which can overflow. On these, and where the processor is unknown,
+ * ONNX Runtime is asked for a slower method that can't overflow.
+ */
+export const exactSums = () => (process.arch === 'x64' && !hasVnni() ? { x64quantprecision: '1' } : {});
+
+function hasVnni(): boolean {
+  try {
+    return /\bavx(512)?_vnni\b/.test(readFileSync('/proc/cpuinfo', 'latin1'));
+  } catch {
+    return false;
+  }
 }

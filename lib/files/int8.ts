@@ -1,0 +1,34 @@
+/** A matrix of 8-bit integers with a scale for each column: w_rc ≈ bytes_rc scales_c. */
+export interface QuantizedMatrix {
+  /** [R, C], from -127 to 127. */
+  readonly bytes: Int8Array;
+  /** [C] */
+  readonly scales: Float32Array;
+}
+
+/**
+ * Rounds a matrix to 8 bits. The greatest number of each column becomes ±127. A matrix that was
+ * rounded before stays the same.
+ * @param values [R, C] row-major.
+ */
+export function quantizeColumns(values: Float32Array, columns: number): QuantizedMatrix {
+  const scales = new Float32Array(columns).fill(127e-30); // avoids a scale of 0 for a column of zeros
+  for (let i = 0, c = 0; i < values.length; i++, c = c + 1 === columns ? 0 : c + 1) {
+    scales[c] = Math.max(scales[c], Math.abs(values[i]));
+  }
+  scales.forEach((greatest, c) => (scales[c] = greatest / 127));
+  const bytes = new Int8Array(values.length);
+  for (let i = 0, c = 0; i < values.length; i++, c = c + 1 === columns ? 0 : c + 1) {
+    bytes[i] = Math.round(values[i] / scales[c]);
+  }
+  return { bytes, scales };
+}
+
+/** The matrix of floats, [R, C], that a quantised one stands for. */
+export function dequantizeColumns({ bytes, scales }: QuantizedMatrix): Float32Array {
+  const values = new Float32Array(bytes.length);
+  for (let i = 0, c = 0; i < values.length; i++, c = c + 1 === scales.length ? 0 : c + 1) {
+    values[i] = bytes[i] * scales[c];
+  }
+  return values;
+}
