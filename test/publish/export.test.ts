@@ -40,6 +40,32 @@ describe('exportCheckpoint', () => {
     expect(fs.readFileSync(at('small', 'README.md'), 'utf8')).to.include('Knows colours only.');
   });
 
+  it('writes both networks in 8 bits, at about a byte for each weight, and captions nearly as before', async () => {
+    await exportCheckpoint('checkpoints/default', at('small'), { storage: 'int8' });
+    const bytes = (name: string) => fs.statSync(at('small', name)).size;
+    const [{ weights }, original] = [loadCheckpoint(at('small')), loadCheckpoint('checkpoints/default')];
+    const parameters = [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);
+    expect(bytes('decoder.safetensors')).to.be.within(parameters, 1.1 * parameters);
+    expect(bytes('encoder.onnx')).to.be.lessThan(0.55 * fs.statSync('checkpoints/default/encoder.onnx').size);
+    for (const [name, { data }] of original.weights) {
+      const greatest = data.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+      const rounded = weights.get(name)!.data;
+      expect(
+        data.every((x, i) => Math.abs(x - rounded[i]) <= greatest / 200),
+        name,
+      ).to.equal(true);
+    }
+    const captioned = async (folder: string) => {
+      const captioner = await Captioner.load(folder);
+      const photos = fs.readdirSync('data/samples').filter((name) => name.endsWith('.jpg'));
+      const found = await captioner.caption(photos.map((name) => `data/samples/${name}`));
+      await captioner.release();
+      return found.map(({ captions }) => captions[0].caption);
+    };
+    const [whole, small] = [await captioned('checkpoints/default'), await captioned(at('small'))];
+    expect(whole.filter((caption, i) => caption === small[i]).length / whole.length).to.be.at.least(0.7);
+  });
+
   it('takes the encoder from elsewhere', async () => {
     fs.renameSync(at('tiny', 'encoder.onnx'), at('encoder.onnx'));
     const options = { storage: 'fp32', encoder: at('encoder.onnx') } as const;

@@ -73,7 +73,9 @@ export function saveCheckpoint(folder: string, checkpoint: Checkpoint, options: 
   if (completeFolder(folder)) {
     readFolderFile(folder, 'config.json', 'The folder is not a checkpoint and is not replaced. Choose another one.');
   }
-  const { storage, card, history, encoder, resume } = options;
+  const { storage, card, history, encoder, int8Encoder, resume } = options;
+  const int8 = int8Encoder && { sha256: sha256OfBytes(int8Encoder) };
+  const config: CheckpointConfig = { ...checkpoint.config, int8Encoder: int8 }; // JSON leaves undefined out
   const words = utf8(`${JSON.stringify(vocabulary.toJSON())}\n`);
   replaceFolder(folder, {
     'config.json': `${JSON.stringify(config, null, 2)}\n`,

@@ -122,6 +122,23 @@ describe('ConvNet', () => {
     expect(readEncoderMetadata(halved, 'small')).to.include({ name: 'small' });
   });
 
+  it('keeps its features nearly with weights in 8 bits, whether they had 32 or 16 before, and trains on from them', async () => {
+    const model = exportConvNet(network, 'small', size);
+    const input = photos(2, 6);
+    const whole = await onnxFeatures(model, input);
+    const scale = Math.max(...whole.map(Math.abs));
+    for (const former of [model, storeWeights(model, 'fp16')]) {
+      const quarter = storeWeights(former, 'int8');
+      const features = await onnxFeatures(quarter, input);
+      expect(largest(features, whole)).to.be.within(1e-9, 0.05 * scale);
+      expect(quarter.length).to.be.below(0.6 * model.length);
+      expect(storeWeights(quarter, 'int8').length, 'a second time').to.equal(quarter.length);
+      const { network: read, dimension, weights } = importConvNet(describeEncoder(quarter, 'small.onnx'));
+      const copy = new ConvNet(read, dimension, { given: weights(new Float32Array(5).fill(1)) });
+      expect(copy.variables).to.have.all.keys(Object.keys(network.variables));
+    }
+  });
+
   it('is read back from its file, takes over what photos are like, and computes the same all the while', async () => {
     const model = exportConvNet(network, 'small', size);
     const {
