@@ -14,7 +14,7 @@ export interface EngineOptions {
   readonly device?: Device | undefined;
 }
 
-/** What computes the networks: the processor, through WebAssembly, or the graphics card. */
+/** The hardware that computes the networks: the processor, through WebAssembly, or the graphics card. */
 export type Device = 'wasm' | 'webgpu';
 
 /** A call of the worker. */

@@ -130,7 +130,7 @@ describe('captioner/browser, in Chromium', function () {
     expect(captions.left, 'the bitmap still belongs to the page').to.equal(300);
   });
 
-  it('says what is wrong with a file that is not a photo, and goes on captioning', async () => {
+  it('says what is wrong with a file that is not a photo, and captions the next one', async () => {
     const failures = await tab.evaluate(async () => {
       const found = [];
       for (const name of ['text.jpg', 'empty.jpg', 'short.jpg']) {
