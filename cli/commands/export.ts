@@ -18,6 +18,7 @@ interface ExportOptions {
   storage: Storage;
   /** The former name of `storage`. */
   precision?: 'fp32' | 'fp16';
+  maxWords?: number;
   encoder?: string;
   encoderPrecision: 'fp32' | 'int8';
   calibrate?: string[];
@@ -54,6 +55,7 @@ export function exportCommand(): Command {
         .choices(['fp32', 'fp16', 'int8'])
         .default('fp16'),
     )
+    .option('--max-words <n>', 'Size of the vocabulary to keep: the most frequent words. (default: all)', wholeNumber)
     .option('--encoder <file>', 'ONNX file of the encoder to include. (default: the one in the checkpoint, if any)')
     .addOption(
       new Option(
@@ -73,13 +75,14 @@ export function exportCommand(): Command {
     .action(
       runCommand(async (run) => {
         const options = run.options as unknown as ExportOptions;
-        const { checkpoint, out, encoder, results, about, ...formats } = options;
+        const { checkpoint, out, encoder, maxWords, results, about, ...formats } = options;
         const int8 = await calibrationOf(options, run);
         const storage = formats.precision ?? formats.storage;
         const found = await exportCheckpoint(checkpoint, out, {
           storage,
           encoder,
           int8,
+          ...(maxWords !== undefined && { maxWords }),
           warn: (message) => {
             run.warn(`captioner: ${message}`);
           },

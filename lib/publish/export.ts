@@ -18,6 +18,7 @@ import { describeEncoder, readEncoder } from '../model/encoder/encoder-source.js
 import { isSameNetwork } from '../model/encoder/registry.js';
 import { modelCard, type TestReport } from './card.js';
 import type { Int8Calibration } from './int8-encoder.js';
+import { pruneVocabulary } from './prune-vocabulary.js';
 
 /** Options of {@link exportCheckpoint}. */
 export interface CheckpointExport {
@@ -32,6 +33,8 @@ export interface CheckpointExport {
   readonly warn?: (message: string) => void;
   /** Results of `captioner evaluate`, for the card. */
   readonly report?: TestReport;
+  /** Size of the vocabulary to keep: the most frequent words, including the four special tokens. Default: all. */
+  readonly maxWords?: number;
   /** Adds the encoder in 8 bits, calibrated on photos. Default: the one that the checkpoint has, if any. */
   readonly int8?: Int8Calibration | undefined;
   /** Further information for users, for the card: Markdown. */
@@ -49,7 +52,8 @@ export interface CheckpointExport {
 export async function exportCheckpoint(from: string, out: string, options: CheckpointExport): Promise<string> {
   const { storage, report, about } = options;
   const found = findCheckpoint(from);
-  const checkpoint = loadCheckpoint(found);
+  const whole = loadCheckpoint(found);
+  const checkpoint = options.maxWords === undefined ? whole : pruneVocabulary(whole, options.maxWords);
   const file = options.encoder ?? (await unregisteredEncoder(found, checkpoint.config, options.warn));
   const own = file === undefined ? undefined : await readEncoderFile(file, checkpoint.config, storage);
   const config = own ? { ...checkpoint.config, encoder: own.identity } : checkpoint.config;
