@@ -58,7 +58,7 @@ describe('a caption file', () => {
     expect(fs.readdirSync(path.dirname(place))).to.deep.equal(['captions.jsonl']);
   });
 
-  it('tries again what failed, and does not repeat what is known', () => {
+  it('tries failed photos again, and does not repeat a known error', () => {
     expect(add([failed('a.jpg')]).added).to.equal(0);
     expect(add([failed('a.jpg')]).had).to.deep.equal([false]);
     expect(lines()).to.have.length(1);
@@ -68,7 +68,7 @@ describe('a caption file', () => {
     expect(add([captioned('a.jpg')]).had).to.deep.equal([true]);
   });
 
-  it('is whole after a kill at any of many bytes', () => {
+  it('is complete after a kill at any of many bytes', () => {
     const photos = ['a.jpg', 'ö.jpg', 'c.jpg'].map(captioned);
     add(photos);
     const whole = fs.readFileSync(place);
@@ -80,14 +80,14 @@ describe('a caption file', () => {
     }
   });
 
-  it('is read in pieces, however long', () => {
+  it('is read in chunks, whatever its length', () => {
     const photos = Array.from({ length: 3000 }, (_, i) => captioned(`${'ö'.repeat(20)}/${i}.jpg`));
     add(photos);
     expect(fs.statSync(place).size).to.be.above(2 ** 18);
     expect(add(photos)).to.deep.include({ size: 3000, added: 0 });
   });
 
-  it('refuses a file of other things, and another writer', () => {
+  it('refuses a file that it did not write, and a second writer', () => {
     add([captioned('a.jpg')]);
     fs.appendFileSync(place, '{"file": "b.jpg"}\n');
     expect(() => CaptionFile.open(place, 'k1')).to.throw(
@@ -101,7 +101,7 @@ describe('a caption file', () => {
     CaptionFile.open(place, 'k1').close();
   });
 
-  it('knows captioners and searches apart', async () => {
+  it('distinguishes captioners and searches', async () => {
     const at = (name: string) => path.join(folder, name);
     await saveTinyCaptioner(at('one'));
     await saveTinyCaptioner(at('two'), 4);

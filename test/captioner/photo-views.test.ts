@@ -79,7 +79,7 @@ describe('views of photos, from extraction to captions', function () {
     fs.rmSync(scratch, { recursive: true });
   });
 
-  it('are named in what is stored; where there is one nothing is said, as ever', () => {
+  it('are recorded in stores and checkpoints; a single view is not', () => {
     const { encoder } = readMeta(at('one'));
     expect(Object.keys(encoder)).to.deep.equal(['name', 'sha256', 'dimension']);
     for (const views of ['mirror', 'crops'] as const) {
@@ -110,7 +110,7 @@ describe('views of photos, from extraction to captions', function () {
     for (const store of rows.values()) store.close();
   });
 
-  it('are those that a captioner trained on them sees of a photo’s file', async () => {
+  it('are the views of a photo that a captioner trained on them takes', async () => {
     for (const views of ['mirror', 'crops'] as const) {
       if (views === 'crops') await train(views);
       const captioner = await Captioner.load(at(`run-${views}`), { encoder: at('cnn.onnx') });
@@ -168,7 +168,7 @@ describe('views of photos, from extraction to captions', function () {
       .with.property('code', 'mismatch');
   });
 
-  it('can not be mixed in a store, nor in a merge, nor in an ensemble', async () => {
+  it('cannot be mixed in a store, a merge or an ensemble', async () => {
     const before = fs.readFileSync(at('one', 'features.bin'));
     expect(await refusal(() => extract('one', 'mirror'))).to.contain('have encoder.views one, not mirror');
     expect(await refusal(() => extract('crops', 'one'))).to.contain('have encoder.views crops, not one');
@@ -190,7 +190,7 @@ describe('views of photos, from extraction to captions', function () {
     );
   });
 
-  it('are those that the encoder was loaded for', async () => {
+  it('must be those that the encoder was loaded for', async () => {
     const encoder = await Encoder.load(at('cnn.onnx'));
     const request = { manifest, encoder, folder: at('never'), config: { views: 'mirror' as const } };
     expect(await refusal(() => extractFeatures(request))).to.contain("loaded for 'one': load it with views: 'mirror'");
@@ -254,11 +254,11 @@ describe('a checkpoint of several views', function () {
     expect(probabilities.size, 'each sees something else').to.equal(3);
   });
 
-  it('has a key of its own in caption files', () => {
+  it('has its own key in caption files', () => {
     expect(new Set(all.map((views) => captionKey(at(views)))).size).to.equal(3);
   });
 
-  it('is served as it captions', async () => {
+  it('gives the same captions in the service', async () => {
     for (const views of ['one', 'mirror', 'crops'] as const) {
       const service = await tinyService({}, { checkpoint: at(views) });
       try {

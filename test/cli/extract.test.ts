@@ -68,7 +68,7 @@ describe('captioner extract', function () {
   });
   after(() => fs.rmSync(folder, { recursive: true }));
 
-  it('ends in the same bytes after kills at any moment as without', async () => {
+  it('writes the same bytes after any number of kills as without one', async () => {
     const whole = await captioner(extract('whole'));
     expect(whole).to.include({ code: 0, stderr: '' });
     expect(rows('whole')).to.equal(count);
@@ -85,7 +85,7 @@ describe('captioner extract', function () {
     expect(fs.readdirSync(at('killed')).sort()).to.deep.equal(fs.readdirSync(at('whole')).sort());
   });
 
-  it('saves on Ctrl-C, says so, and continues', async () => {
+  it('saves on Ctrl-C, reports it, and continues the next time', async () => {
     const ended = await captioner(extract('stopped'), 'SIGINT', () => rows('stopped') >= 6);
     expect(ended.code).to.equal(130);
     expect(ended.stderr)
@@ -148,7 +148,7 @@ describe('captioner extract --views', function () {
       ...['--hidden-size', '8', '--embedding-size', '8', ...more],
     ]);
 
-  it('makes features that say what they are, and that a captioner of others refuses', async () => {
+  it('makes features that record their views; a captioner trained on other views refuses them', async () => {
     const help = (await captioner(['extract', '--help'])).stdout;
     expect(help).to.match(/--views <views>[^]*one,\s+mirror\s+or\s+crops;\s+default\s+one/);
     const { code, stdout, stderr } = await extract('mirror', '--views', 'mirror', '--json');
@@ -220,7 +220,7 @@ describe('captioner info and captioner encoders', function () {
       .and.contain('list.csv:5: 1 fields');
   });
 
-  it('describes features, and finds what has changed in them', async () => {
+  it('describes features and detects changed rows', async () => {
     const encoder = ['--encoder', at('tiny.onnx'), '--storage', 'fp16'];
     await captioner(['extract', '--data', at('list.csv'), '--features', at('features'), ...encoder]);
     expect(await json('info', at('features'), '--verify', '--quiet')).to.deep.include({

@@ -35,7 +35,7 @@ describe('captioner extract --shard and captioner merge', function () {
     return rows;
   };
 
-  it('work on their parts at the same time, and together have what one run has', async () => {
+  it('process their parts at the same time, and together give the result of a single run', async () => {
     const whole = await extract();
     expect(whole.code).to.equal(2);
     const parts = await Promise.all([1, 2, 3].map((index) => extract('--shard', `${index}/3`)));
@@ -62,7 +62,7 @@ describe('captioner extract --shard and captioner merge', function () {
     });
   });
 
-  it('refuse a shard that there is not', async () => {
+  it('refuse a shard that does not exist', async () => {
     const { code, stderr } = await extract('--shard', '0/3');
     expect(code).to.equal(1);
     expect(stderr).to.equal(

@@ -30,13 +30,13 @@ describe('two processes', function () {
   afterEach(() => fs.rmSync(folder, { recursive: true }));
   const at = (name: string) => path.join(folder, name);
 
-  it('are never inside a lock at the same time, though locks of dead ones lie about', async () => {
+  it('never hold a lock at the same time, even when dead processes left locks behind', async () => {
     const takers = await Promise.all([1, 2, 3, 4].map(() => run(lockTaker, at('lock'), at('inside'), '400')));
     expect(takers.map(({ stdout }) => stdout)).to.deep.equal(['.', '.', '.', '.']);
     expect(fs.readdirSync(folder).filter((name) => name !== 'lock')).to.deep.equal([]);
   });
 
-  it('do not write to one feature store: one is told, and both together leave what one would', async () => {
+  it('do not both write to a feature store: one is refused, and the result is that of a single process', async () => {
     const samples = path.resolve('data/samples');
     const photos = fs.readdirSync(samples).filter((name) => name.endsWith('.jpg')).flatMap((name) =>
       [1, 2, 3].map((copy) => ({ id: `${copy}/${name}`, file: path.join(samples, name) })),

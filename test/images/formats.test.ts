@@ -114,7 +114,7 @@ describe('BMP', () => {
     expect(Buffer.from(found)).to.deep.equal(await squashed(wanted, 3, 8));
   });
 
-  it('is transparent where it says so', async () => {
+  it('is transparent where its alpha channel says so', async () => {
     const found = await decodePhoto(
       bmp({ bits: 32, compression: 3, masks: [...rgb, 0xff000000], header: 108, alpha: 128 }),
       8,
@@ -123,7 +123,7 @@ describe('BMP', () => {
     expect(Buffer.from(found)).to.deep.equal(await squashed(wanted, 4, 8));
   });
 
-  it('is refused where it is cut short, too large, or of a kind that is not read', async () => {
+  it('is refused if it is cut short, too large, or of an unsupported kind', async () => {
     expect(await failure(bmp({ bits: 24 }).subarray(0, -5))).to.match(/cut short \(it ends before its last pixel\)/);
     expect(await failure(bmp({ bits: 8, compression: 1 }).subarray(0, -12))).to.match(/ends before its last pixel/);
     const huge = bmp({ bits: 24 });
@@ -182,7 +182,7 @@ describe('HEIC', () => {
     'an ICC profile': withProfile,
     'numbers of ITU-T H.273': withNumbers(),
   })) {
-    it(`becomes sRGB from the colours of Display P3, which are given by ${kind}`, async () => {
+    it(`is converted from Display P3 to sRGB, with colours given by ${kind}`, async () => {
       const rgb = await decodePhoto(bytes, 8);
       const pixel = (x: number, y: number) => [...rgb.subarray(3 * (8 * y + x), 3 * (8 * y + x) + 3)];
       const stored = [[230, 40, 40], [40, 60, 200], [40, 180, 60], [230, 230, 230]]; // prettier-ignore
@@ -194,14 +194,14 @@ describe('HEIC', () => {
     });
   }
 
-  it('keeps its colours where its profile is damaged', async () => {
+  it('keeps its colours if its profile is damaged', async () => {
     const bytes = Buffer.from(withProfile);
     bytes.fill(0, bytes.indexOf('acsp') - 36, bytes.indexOf('acsp') + 300);
     const rgb = await decodePhoto(bytes, 8);
     [230, 40, 40].forEach((value, i) => expect(rgb[i]).to.be.closeTo(value, 8));
   });
 
-  it('is refused where it is cut short or too large, without a word on standard output', async () => {
+  it('is refused if it is cut short or too large, without output on standard output', async () => {
     const log = console.log;
     const said: unknown[] = [];
     console.log = (...words: unknown[]) => said.push(...words);
@@ -217,7 +217,7 @@ describe('HEIC', () => {
     expect(said).to.deep.equal([]);
   });
 
-  it('costs nothing where there is none', () => {
+  it('loads no decoder for other formats', () => {
     const code = `const { decodePhoto } = await import('./lib/images/photo.ts');
       await decodePhoto('data/samples/cat.jpg', 8);
       const { createRequire } = await import('node:module');
@@ -235,7 +235,7 @@ describe('formats that are not read', () => {
   after(() => fs.rmSync(folder, { recursive: true }));
 
   const svg = '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>';
-  it('are told by their content, with what to do', async () => {
+  it('are recognised by their content and named with advice', async () => {
     const files: [string | Buffer, RegExp][] = [
       [svg, /is an SVG drawing, which is not read\. Export it as PNG\.$/],
       ['%PDF-1.7', /is a PDF, which is not read\. Export its pages as PNG\.$/],
@@ -248,7 +248,7 @@ describe('formats that are not read', () => {
     }
   });
 
-  it('are found in folders, so that none vanishes', async () => {
+  it('are found in folders, so none is overlooked', async () => {
     const tiff = await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } })
       .tiff()
       .toBuffer();

@@ -30,7 +30,7 @@ describe('exportCheckpoint', () => {
     return captions[0].caption;
   }
 
-  it('takes the encoder along in half precision, and captions as before with nothing else', async () => {
+  it('includes the encoder in half precision, and captions as before without any other file', async () => {
     await exportCheckpoint(at('tiny'), at('small'), { storage: 'fp16', about: 'Knows colours only.' });
     expect(await caption(at('small'))).to.equal(await caption(at('tiny')));
     const encoder = fs.readFileSync(at('small', 'encoder.onnx'));
@@ -66,7 +66,7 @@ describe('exportCheckpoint', () => {
     expect(whole.filter((caption, i) => caption === small[i]).length / whole.length).to.be.at.least(0.7);
   });
 
-  it('takes the encoder from elsewhere', async () => {
+  it('includes an encoder from another place', async () => {
     fs.renameSync(at('tiny', 'encoder.onnx'), at('encoder.onnx'));
     const options = { storage: 'fp32', encoder: at('encoder.onnx') } as const;
     await exportCheckpoint(at('tiny'), at('whole'), options);
@@ -85,7 +85,7 @@ describe('exportCheckpoint', () => {
     expect(error).to.have.property('message').that.contains("'tiny'").and.contains('--encoder');
   });
 
-  it('finds the encoder of the default model by its checksum: a run trained on its features captions, and takes it along', async () => {
+  it("finds the default model's encoder by its checksum: a run trained on its features captions, and an export includes it", async () => {
     const { encoder } = loadCheckpoint('checkpoints/default').config;
     fs.cpSync('checkpoints/default', at('run'), { recursive: true });
     fs.rmSync(at('run', 'encoder.onnx'));

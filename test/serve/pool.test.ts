@@ -81,7 +81,7 @@ describe('CaptionPool', function () {
     throw new Error('It did not fail.');
   };
 
-  it('says what the captioner says, in batches of what waits', async () => {
+  it('gives the captions of the library, with waiting photos in batches', async () => {
     const sizes: number[] = [];
     const some = await start({ workers: 1, batch: 8, observer: { batchStarted: (count) => sizes.push(count) } });
     expect(await all(some.caption(photos.map(order)))).to.deep.equal(truth);
@@ -90,7 +90,7 @@ describe('CaptionPool', function () {
     expect(some.status).to.include({ waiting: 0, running: 0 });
   });
 
-  it('computes in the precision that it is told', async () => {
+  it('computes in the given precision', async () => {
     const logs: number[] = [];
     for (const precision of ['fp32', 'int8'] as const) {
       const some = await start({ workers: 1, precision });
@@ -106,7 +106,7 @@ describe('CaptionPool', function () {
     expect(logs[0]).not.to.equal(logs[1]);
   });
 
-  it('gives a photo to an idle worker at once, and what arrives meanwhile together to the next', async () => {
+  it('gives a photo to an idle worker at once, and those that arrive meanwhile to the next as one batch', async () => {
     const sizes: number[] = [];
     const some = await start({ workers: 1, batch: 50, observer: { batchStarted: (n) => sizes.push(n) } });
     const found = photos.map((photo) => some.caption([order(photo)])[0]);
@@ -115,7 +115,7 @@ describe('CaptionPool', function () {
     expect(sizes).to.deep.equal([1, photos.length - 1]);
   });
 
-  it('lets photos of the same search go together, and slow searches alone', async () => {
+  it('batches photos of the same search, and runs slow searches alone', async () => {
     const sizes: number[] = [];
     const some = await start({ workers: 1, batch: 50, observer: { batchStarted: (n) => sizes.push(n) } });
     const searches = [{}, { beam: 2 }, { beam: 10, maxLength: 50 }].map((options) => resolveSearch(options));
@@ -129,7 +129,7 @@ describe('CaptionPool', function () {
     expect(sizes).to.deep.equal([1, 2, 3, 1, 1, 1]);
   });
 
-  it('counts a slow search as several photos, and explanations apart', async () => {
+  it('counts a slow search as several photos, and explanations separately', async () => {
     const some = await start({ workers: 1, queue: 10, explanations: 1, batch: 1 });
     const slow = resolveSearch({ beam: 10, maxLength: 30 }); // 300 words, the price of 5 captions
     const first = some.caption([order(photos[0])]);
@@ -143,7 +143,7 @@ describe('CaptionPool', function () {
     expect((await explained).captions[0].caption).to.equal(truth[0]);
   });
 
-  it('loses nothing and answers nothing wrongly when a worker is killed in the middle of a batch', async () => {
+  it('loses no photo and gives no wrong answer when a worker is killed during a batch', async () => {
     let kills = 0;
     const troubles: string[] = [];
     const observer: Partial<PoolObserver> = {
@@ -163,7 +163,7 @@ describe('CaptionPool', function () {
     while (some.status.workers < 2) await new Promise((resolve) => setTimeout(resolve, 5));
   });
 
-  it('gives up a photo whose worker dies twice, and none of the others that were with it', async () => {
+  it('gives up a photo whose worker dies twice, but not the others of its batch', async () => {
     // First all are taken together, then each alone, the first photo before the others.
     let deaths = 2;
     const some = await start({
@@ -181,7 +181,7 @@ describe('CaptionPool', function () {
     expect(said.slice(1)).to.deep.equal(truth.slice(1, 6));
   });
 
-  it('refuses what it has no room for, all of a request or nothing, and says when to come back', async () => {
+  it('refuses a whole request when the queue is full, and says when to try again', async () => {
     const some = await start({ workers: 1, queue: 10 });
     const accepted = some.caption(photos.slice(0, 8).map(order));
     const error = await failure(() => some.caption(photos.map(order)));
@@ -191,7 +191,7 @@ describe('CaptionPool', function () {
     expect(await all(some.caption(photos.slice(0, 8).map(order)))).to.deep.equal(truth.slice(0, 8));
   });
 
-  it('answers that time is up, and keeps running', async () => {
+  it('answers with a timeout and keeps running', async () => {
     const some = await start({ workers: 1, timeout: 0.001, batch: 1 });
     const said = await all(some.caption(photos.map(order)));
     expect(said.filter((text) => text === '504 timeout')).to.have.length.above(10);
@@ -277,7 +277,7 @@ describe('CaptionPool', function () {
     expect(await all(some.caption(photos.map(order)))).to.deep.equal(await captionsOf(checkpoint));
   });
 
-  it('computes a photo that is alone with more threads, and with the model it has loaded, whatever became of the files', async () => {
+  it('uses more threads for a lone photo, and the model it has loaded even after the files were replaced', async () => {
     const checkpoint = path.join(folder, 'replaced');
     await saveTinyCaptioner(checkpoint);
     const some = await start({ checkpoint, threads: 0 });
@@ -300,7 +300,7 @@ describe('CaptionPool', function () {
     }
   });
 
-  it('says why it can not start, what to do, and starts when that is done', async function () {
+  it('says why it cannot start and what to do, and starts when that is done', async function () {
     const checkpoint = path.join(folder, 'late');
     pool = new CaptionPool({
       checkpoint,
@@ -332,7 +332,7 @@ describe('CaptionPool', function () {
     expect((await explained).captions[0].caption).to.equal(truth[0]);
   });
 
-  it('ends also while it is still being loaded', async () => {
+  it('ends even while it is loading', async () => {
     pool = new CaptionPool({
       checkpoint: path.join(folder, 'tiny'),
       workers: 2,
@@ -347,7 +347,7 @@ describe('CaptionPool', function () {
     expect(pool.status).to.include({ ready: false, workers: 0 });
   });
 
-  it('leaves a worker to captions while it explains', async () => {
+  it('keeps a worker free for captions while it explains', async () => {
     const some = await start({ explanations: 40 });
     while (some.status.workers < 2) await new Promise((resolve) => setTimeout(resolve, 5));
     const explanations = Array.from({ length: 40 }, () => some.explain(order(photos[0])));

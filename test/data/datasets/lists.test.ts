@@ -29,7 +29,7 @@ const failure = (promise: Promise<unknown>) =>
 
 const two = { 'a.jpg': ['a dog', 'a brown dog'], 'b.jpg': ['a cat'] };
 
-describe('lists that people have', () => {
+describe('common kinds of lists', () => {
   const lists: Record<string, [files: Record<string, string>, open: string, problems?: string[]]> = {
     "Hugging Face's metadata.csv": [
       {
@@ -115,7 +115,7 @@ describe('lists that people have', () => {
     });
   }
 
-  it("are put together where Hugging Face's splits are folders", async () => {
+  it("are joined where Hugging Face's splits are folders", async () => {
     write({
       'train/metadata.csv': 'file_name,text\na.jpg,a dog\n',
       'validation/metadata.csv': 'file_name,text\na.jpg,a cat\n',
@@ -128,7 +128,7 @@ describe('lists that people have', () => {
     ]);
   });
 
-  it('are never without problems where captions were dropped', async () => {
+  it('always report a problem where captions were dropped', async () => {
     write({ 'list.csv': 'file,caption,legend,notes\na.jpg,a dog,ein Hund,old\n', ...photos('a.jpg') });
     expect(summarise(await open('list.csv')).problems.map(({ message }) => message)).to.deep.equal([
       'the columns "legend" and "notes" are not used',
@@ -137,12 +137,12 @@ describe('lists that people have', () => {
     expect(messages(await open('list.jsonl'))).to.deep.equal(['the field "legend" is not used']);
   });
 
-  it('say which names of columns are known where none is', async () => {
+  it('list the known column names where a header has none of them', async () => {
     write({ 'list.csv': 'picture no,words\n1,a dog\n' });
     expect(await failure(open('list.csv'))).to.match(/begins with "picture no,words".*file_name/);
   });
 
-  it('have no splits that are named like properties of objects', async () => {
+  it('do not take names of object properties for splits', async () => {
     const rows = ['constructor', '__proto__', 'toString'].map((split) => `a.jpg,a dog,${split}`);
     write({ 'list.csv': ['file,caption,split', ...rows, 'a.jpg,a dog,Training'].join('\n'), ...photos('a.jpg') });
     const manifest = await open('list.csv');
@@ -164,7 +164,7 @@ describe('lists that people have', () => {
 });
 
 describe('quotes in lists', () => {
-  it('blame the line where they open, and leave captions of several lines alone', async () => {
+  it('are reported at the line where they open; captions of several lines are read', async () => {
     write({
       'list.csv': 'file,caption\na.jpg,"two\nlines"\nb.jpg,"open\nc.jpg,"whole, again"\nd.jpg,plain\n',
       ...photos('a.jpg', 'b.jpg', 'c.jpg', 'd.jpg'),
@@ -178,7 +178,7 @@ describe('quotes in lists', () => {
     expect(messages(manifest)).to.deep.equal(['4: a quote that does not close, or is inside a field']);
   });
 
-  it('do not join rows: one that closes rows later is open', async () => {
+  it('do not join rows: one that closes several rows later counts as open', async () => {
     write({
       'list.csv': 'file,caption\na.jpg,"open\nb.jpg,two\nc.jpg,three"\nd.jpg,four\n',
       ...photos('a.jpg', 'b.jpg', 'c.jpg', 'd.jpg'),
@@ -190,7 +190,7 @@ describe('quotes in lists', () => {
 });
 
 describe('names of photos', () => {
-  it('are the same composed and decomposed', async () => {
+  it('are equal in composed and decomposed form', async () => {
     const [nfc, nfd] = ['Café/Zürich é.jpg'.normalize('NFC'), 'Café/Zürich é.jpg'.normalize('NFD')];
     expect(nfc).to.not.equal(nfd);
     write({ 'list.csv': `file,caption\n${nfc},a dog\n`, [nfd]: '' });
@@ -214,7 +214,7 @@ describe('the encoding of a list', () => {
     ['windows-1251', /Windows-1251/, Buffer.from([0xf1, 0xee, 0xe1, 0xe0, 0xea, 0xe0]), 'собака'],
   ];
   for (const [label, title, bytes, caption] of encodings) {
-    it(`is told where it is not UTF-8, and read where it is named: ${label}`, async () => {
+    it(`is reported where it is not UTF-8, and used where it is given: ${label}`, async () => {
       write({ 'list.csv': Buffer.concat([head, bytes, Buffer.from('\n')]), ...photos('a.jpg') });
       const message = await failure(open('list.csv'));
       expect(message)
@@ -225,7 +225,7 @@ describe('the encoding of a list', () => {
     });
   }
 
-  it('is UTF-16 where its mark says so, and is told where there is none', async () => {
+  it('is UTF-16 with a byte order mark, and is reported without one', async () => {
     const text = 'file,caption\na.jpg,café\n';
     write({ 'list.csv': Buffer.from(`\uFEFF${text}`, 'utf16le'), ...photos('a.jpg') });
     expect(captionsOf(await open('list.csv'))).to.deep.equal({ 'a.jpg': ['café'] });
@@ -251,7 +251,7 @@ describe('the encoding of a list', () => {
   };
   for (const [kind, [file, text]] of Object.entries(texts)) {
     for (const encoding of ['latin1', 'utf16le'] as const) {
-      it(`can be named for ${kind}: ${encoding}`, async () => {
+      it(`can be given for ${kind}: ${encoding}`, async () => {
         // The folder of Flickr8k, a file of any other.
         const [list, place] = file.endsWith('.txt') ? ['images/a.jpg', '.'] : ['a.jpg', file];
         write({ [file]: Buffer.from(text, encoding), ...photos(list) });
@@ -270,7 +270,7 @@ describe('the encoding of a list', () => {
     }
   }
 
-  it('must have a name that is known', async () => {
+  it('must have a known name', async () => {
     write({ 'list.csv': 'file\na.jpg\n', ...photos('a.jpg') });
     expect(await failure(open('list.csv', { encoding: 'klingon' }))).to.match(/Unknown encoding 'klingon': utf-8/);
   });

@@ -86,7 +86,7 @@ describe('an encoder made of a classifier', () => {
   };
 
   for (const [kind, bytes] of Object.entries(kinds)) {
-    it(`gives what went into the head, and the map before pooling: ${kind}`, async () => {
+    it(`gives the input of the head, and the map before pooling: ${kind}`, async () => {
       const encoder = await Encoder.load(save(bytes));
       const photos = photosOf(3);
       expect(encoder).to.include({ dimension: channels, inputSize: 8, hasFeatureMap: true });
@@ -100,7 +100,7 @@ describe('an encoder made of a classifier', () => {
     });
   }
 
-  it('finds photos one at a time as good as a hundred at once', async () => {
+  it('gives the same features for single photos as for a hundred at once', async () => {
     const encoder = await Encoder.load(save(networks.resnetLike()), { batchSize: 64 });
     const photos = photosOf(100);
     const together = await encoder.features(photos);
@@ -113,7 +113,7 @@ describe('an encoder made of a classifier', () => {
     await encoder.release();
   });
 
-  it('falls back to one photo at a time where a network mixes the photos of a batch', async () => {
+  it('falls back to one photo at a time if a network mixes the photos of a batch', async () => {
     const bytes = network({
       tail: [
         node('GlobalAveragePool', ['map'], 'pooled'),
@@ -161,7 +161,7 @@ describe('an encoder made of a classifier', () => {
     await encoder.release();
   });
 
-  it('normalises photos as it is told', async () => {
+  it('normalises photos with the given mean and standard deviation', async () => {
     const file = save(networks.resnetLike());
     const doubled = { mean: [0, 0, 0], std: [0.5, 0.5, 0.5] } as const;
     const plain = { mean: [0, 0, 0], std: [1, 1, 1] } as const;
@@ -183,7 +183,7 @@ describe('an encoder made of a classifier', () => {
     );
   }
 
-  it('says what was looked for where there is no classifier', async () => {
+  it('says what was searched for if there is no classifier', async () => {
     const bytes = network({
       tail: [
         node('Conv', ['map', 'pointwise'], 'scores'),
@@ -232,7 +232,7 @@ describe('an encoder made of a classifier', () => {
     expect(await failure(Encoder.load(save(encodeModel(model))))).to.include({ code: 'corrupt' });
   });
 
-  it('knows names that are misspelt and files that are missing', async () => {
+  it('reports misspelt names and missing files', async () => {
     const misspelt = await failure(Encoder.load('resnet5'));
     expect(misspelt.code).to.equal('bad-option');
     expect(misspelt.message).to.contain("did you mean 'resnet50'").and.contain('resnet152, mobilenetv2');

@@ -93,7 +93,7 @@ describe('the normalisation of photos for an encoder file', () => {
     expect(normalisationOf({ ...imagenet, scale: 255 })).to.deep.equal(imagenet);
   });
 
-  it('can not be given for a file that has its own', async () => {
+  it('cannot be given for a file that has its own', async () => {
     const bytes = writeEncoderMetadata(
       network({
         photo: 'input',
@@ -160,7 +160,7 @@ describe('the normalisation of photos for an encoder file', () => {
     });
   }
 
-  it('is not questioned where a network of normalised photos begins with arithmetic', async () => {
+  it('does not warn of a network of normalised photos that begins with arithmetic', async () => {
     const batchNorm = [node('BatchNormalization', ['raw', 'gamma', 'beta', 'mean', 'variance'], 'photo')];
     const statistics = [
       float('gamma', [3], [1, 1, 1]),

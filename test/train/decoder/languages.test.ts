@@ -65,7 +65,7 @@ describe('captions in other languages', () => {
     expect(scores['BLEU-4']).to.be.closeTo(1, 1e-6);
   });
 
-  it('are refused where nearly all of their words are unknown, with what to do', async () => {
+  it('are refused, with advice, if nearly all of their words are unknown', async () => {
     const { manifest, features } = twoScenes();
     const photos = manifest.photos.map((photo, i) => ({ ...photo, captions: [`word${i} other${i} third${i}`] }));
     const training = { ...twoScenes(), manifest: { ...manifest, photos }, features, out: path.join(folder, 'run') };
@@ -101,7 +101,7 @@ describe('word vectors of another language', () => {
     return found.filter((line) => line.includes('vector'));
   }
 
-  it('are reported: how many words have none, and what to do', async function () {
+  it('are reported, with the share of words without a vector and advice', async function () {
     this.timeout(60_000);
     const [warning, ...others] = await warnings('a brown dog runs two small cats sleep hund');
     expect(others).to.deep.equal([]);
@@ -111,14 +111,14 @@ describe('word vectors of another language', () => {
     );
   });
 
-  it('are not, if they are of the captions’ own', async function () {
+  it("are not reported if they are those of the captions' own language", async function () {
     this.timeout(60_000);
     expect(await warnings('ein brauner hund läuft zwei katzen')).to.deep.equal([]);
   });
 });
 
 describe('a batch larger than the data', () => {
-  it('is the data: what is learned is the same, and nothing is sized by it', async function () {
+  it('is the whole data: the result is the same, and no buffer has the larger size', async function () {
     this.timeout(120_000);
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
     try {

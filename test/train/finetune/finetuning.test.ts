@@ -84,7 +84,7 @@ describe('finetuneCaptioner', () => {
     expect(fs.readFileSync(path.join(best, 'README.md'), 'utf8')).to.match(/Encoder and decoder .* together/);
   });
 
-  it('gives a captioner that works in a process of its own, also from features of its encoder', () => {
+  it('gives a captioner that works in another process, also on features of its encoder', () => {
     const cli = (...args: string[]) =>
       execFileSync(process.execPath, ['--import', 'tsx', 'cli/main.ts', ...args], { encoding: 'utf8' });
     const { scores, encoder } = loadCheckpoint(at('run', 'best')).config;
@@ -109,7 +109,7 @@ describe('finetuneCaptioner', () => {
     expect(report).to.include((100 * scores.CIDEr).toFixed(1));
   });
 
-  it('that was stopped ends in the weights of a run that never was', async () => {
+  it('ends in the same weights after a stop as without one', async () => {
     const augmented = { ...config, epochs: 3, augment: true };
     await finetune('whole', { config: augmented });
     for (const stopAt of [2, 5]) {
@@ -143,13 +143,13 @@ describe('finetuneCaptioner', () => {
     onnx.forEach((loss, i) => expect(loss).to.be.closeTo(cpu[i], 1e-4 * cpu[i]));
   });
 
-  it('trains only the last layers of the encoder where told', async () => {
+  it('trains only the last layers of the encoder on request', async () => {
     const error = await refusal('layers', { config: { ...config, trainableLayers: 2 } });
     expect(error).to.include({ code: 'bad-option' });
     expect(error.message).to.match(/has 1 layer: 2 can't be trained/);
   });
 
-  it('leaves out photos that are damaged or not there, and says so', async () => {
+  it('leaves out damaged and missing photos, and reports them', async () => {
     fs.mkdirSync(at('copies'));
     const copy = {
       ...manifest,
@@ -173,7 +173,7 @@ describe('finetuneCaptioner', () => {
     expect(warnings[2]).to.match(/3\.png is damaged or cut short .* It is left out\.$/);
   });
 
-  it('refuses what does not fit', async () => {
+  it('refuses mismatched options and checkpoints', async () => {
     fs.writeFileSync(at('other.onnx'), resnetLike({ size: 8 }));
     const other = await refusal('refused', { encoder: at('other.onnx') });
     expect(other).to.include({ code: 'mismatch' });

@@ -47,7 +47,7 @@ describe('reinforceCaptioner', () => {
     expect(fs.existsSync(at('german'))).to.equal(false);
   });
 
-  it('makes the captions that are drawn better, and those of photos it never learned from', async () => {
+  it('improves the sampled captions, and those of photos it has not learned from', async () => {
     let before: Readonly<Record<string, number>> = {};
     const { numTensors } = tf.memory();
     const { best, state, config: trained } = await reinforce('run', { onStart: (scores) => (before = scores) });
@@ -66,7 +66,7 @@ describe('reinforceCaptioner', () => {
     expect(fs.readFileSync(path.join(best, 'README.md'), 'utf8')).to.match(/learned from the CIDEr-D of its own/);
   });
 
-  it('that was stopped ends in the weights of a run that never was', async () => {
+  it('ends in the same weights after a stop as without one', async () => {
     const short = { ...config, epochs: 2 };
     await reinforce('whole', { config: short });
     for (const stopAt of [2, 5]) {
@@ -86,7 +86,7 @@ describe('reinforceCaptioner', () => {
     }
   });
 
-  it('takes the encoder of a fine-tuned captioner along', async () => {
+  it('keeps the encoder of a fine-tuned captioner', async () => {
     const tuning = { epochs: 1, photosPerBatch: 4, warmupSteps: 0, encoderLearningRate: 0.01 };
     const { best } = await finetuneCaptioner({
       ...{ manifest, config: tuning, checkpoint: at('first'), encoder: at('cnn.onnx'), out: at('tuned') },
@@ -114,7 +114,7 @@ describe('reinforceCaptioner', () => {
     expect(cli('info', at('both'))).to.match(/reinforced[^]*samples +2/);
   });
 
-  it('refuses what does not fit', async () => {
+  it('refuses mismatched options and checkpoints', async () => {
     expect(await refusal(reinforce('first', { resume: true }))).to.include({ code: 'mismatch' });
     const changed = await refusal(reinforce('stopped', { resume: true, config: { samples: 3 } }));
     expect(changed.message).to.match(/has samples 4, not 3/);
