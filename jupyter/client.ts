@@ -39,7 +39,7 @@ export class KernelClient {
   private readonly session = randomUUID();
   /** Outputs that can be updated, by the names of their displays. */
   private readonly displays = new Map<string, (Output & { data: MimeBundle })[]>();
-  /** Comms that the kernel has opened: what it opened them with, by id. */
+  /** The latest message of the kernel about each comm, by id. */
   readonly comms = new Map<string, Readonly<Record<string, unknown>>>();
   private died?: Error;
   /** Never resolves; rejects when the kernel has ended. */
@@ -233,7 +233,8 @@ export class KernelClient {
         const { data, metadata, execution_count } = content as unknown as Displayed & { execution_count: number };
         return add({ output_type: 'execute_result', data, metadata, execution_count });
       }
-      case 'comm_open': {
+      case 'comm_open':
+      case 'comm_msg': {
         const { comm_id: id, data } = content as { comm_id: string; data: Record<string, unknown> };
         this.comms.set(id, data);
         return undefined;

@@ -26,7 +26,6 @@ export interface Displayable {
 /** A channel to a widget in the front end. */
 export interface WidgetComm {
   readonly id: string;
-  send(data: Readonly<Record<string, unknown>>): void;
 }
 
 /** The notebook that this process runs in, registered by the project's kernel. */

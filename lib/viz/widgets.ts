@@ -35,21 +35,16 @@ export function openWidgets(
   return { data: { 'application/vnd.jupyter.widget-view+json': JSON.stringify(view), 'text/plain': `[${text}]` } };
 }
 
-/** Opens a widget, and keeps its state for front ends that ask for it later. */
+/** Opens a widget. @param onUpdate receives what the front end has changed. */
 function openWidget(
   { openComm }: Pick<NotebookHost, 'openComm'>,
   state: State,
   onUpdate: (change: State) => Promise<void> = () => Promise.resolve(),
 ): WidgetComm {
-  let now = state;
-  const comm = openComm('jupyter.widget', { state, buffer_paths: [] }, protocol, async (data) => {
+  return openComm('jupyter.widget', { state, buffer_paths: [] }, protocol, async (data) => {
     const { method, state: change = {} } = data as { method?: string; state?: State };
-    if (method === 'request_state') comm.send({ method: 'update', state: now, buffer_paths: [] });
-    if (method !== 'update') return;
-    now = { ...now, ...change };
-    await onUpdate(change);
+    if (method === 'update') await onUpdate(change);
   });
-  return comm;
 }
 
 function controlState({ kind, label, options, index }: Control<unknown>): State {

@@ -233,6 +233,13 @@ await interact({ n: slider('n', { min: 1, max: 3 }) }, ({ n }) => lineChart([{ x
       await kernel.sendComm('comm_msg', { comm_id: id, data: { method: 'update', state: { index } } });
       expect(titleOf(figure)).to.equal(`n is ${index + 1}`);
     }
+    // A page that is loaded again gets the widgets as they are.
+    await kernel.sendComm('comm_msg', { comm_id: 'x', data: { method: 'request_states' } });
+    const { states } = kernel.comms.get('x') as { states: Record<string, { model_name: string; state: object }> };
+    expect(states[id]).to.include({ model_name: 'SelectionSliderModel' });
+    expect(states[id].state).to.include({ index: 1, description: 'n' });
+    await kernel.sendComm('comm_msg', { comm_id: id, data: { method: 'request_state' } });
+    expect(kernel.comms.get(id)).to.deep.include({ method: 'update', state: states[id].state });
     expect((await run('1 + 1')).text, 'the kernel works as before').to.equal('2');
   });
 });

@@ -122,6 +122,12 @@ describe('JupyterLab in a browser', function () {
       await page.waitForFunction(() => document.querySelector('.js-plotly-plot .gtitle')?.textContent === 'one: 10');
       await page.selectOption('.widget-dropdown select', { label: 'two' });
       await page.waitForFunction(() => document.querySelector('.js-plotly-plot .gtitle')?.textContent === 'two: 10');
+
+      // The widgets are the kernel's: a page that is loaded again has them as they were.
+      await page.evaluate(() => (window as unknown as LabWindow).jupyterapp.commands.execute('docmanager:save'));
+      await page.reload();
+      await page.waitForSelector('.widget-slider', { timeout: 60_000 });
+      expect(await page.locator('.widget-slider .widget-readout').innerText()).to.equal('10');
     } finally {
       await page.close();
     }

@@ -59,7 +59,6 @@ describe('interact', () => {
   interface Sent {
     readonly id: string;
     readonly state: Record<string, unknown>;
-    readonly answers: object[];
     receive(data: object): void | Promise<void>;
   }
   let widgets: Sent[];
@@ -76,11 +75,10 @@ describe('interact', () => {
         const sent = {
           id: `w${widgets.length}`,
           ...(data as { state: Sent['state'] }),
-          answers: [] as object[],
           receive: onMessage,
         };
         widgets.push(sent);
-        return { id: sent.id, send: (answer) => sent.answers.push(answer) };
+        return { id: sent.id };
       },
     };
     Object.assign(globalThis, { [hostName]: host });
@@ -118,12 +116,10 @@ describe('interact', () => {
     expect(new Set(shown.slice(1).map(({ id }) => id)).size).to.equal(1);
     expect(shown.slice(1).map(({ update }) => update)).to.deep.equal([false, true, true]);
 
-    // What is not a position changes nothing; a page that was reloaded gets the present state.
+    // What is not a position changes nothing.
     await second.receive({ method: 'update', state: { index: 7 } });
     await second.receive({ method: 'custom', content: {} });
     expect(shown).to.have.length(4);
-    await first.receive({ method: 'request_state' });
-    expect(first.answers).to.deep.equal([{ method: 'update', state: { ...first.state, index: 2 }, buffer_paths: [] }]);
   });
 
   it('survives a drawing that fails', async () => {
