@@ -2,7 +2,8 @@
 export * from './config.js';
 export * from './errors.js';
 export { exportCheckpoint, type CheckpointExport } from './publish/export.js';
-export type { Int8Calibration, Int8Conversion } from './publish/int8-encoder.js';
+export type { Int8Calibration } from './publish/int8-encoder.js';
+export type { QuantizedEncoder } from './model/encoder/quantize-encoder.js';
 export { decodeText } from './files/text-encoding.js';
 export { readJson, readJsonOrLines, readText } from './files/text-file.js';
 export * from './progress.js';

@@ -6,7 +6,7 @@ import {
   readTestReport,
   readText,
   type Int8Calibration,
-  type Int8Conversion,
+  type QuantizedEncoder,
   type Storage,
 } from '../../lib/index.js';
 import { addFormerFlag, defineCommand, wholeNumber } from '../options.js';
@@ -108,8 +108,8 @@ async function calibrationOf(
     );
   }
   if (calibrate === undefined) return undefined;
-  const onConverted = ({ photos, bytes, similarity }: Int8Conversion) => {
-    const size = `${(bytes / 1e6).toFixed(1)} MB`;
+  const onConverted = ({ photos, bytes, similarity }: QuantizedEncoder) => {
+    const size = `${(bytes.length / 1e6).toFixed(1)} MB`;
     console.log(
       `The encoder in 8 bits: ${size}, calibrated on ${photos} photos; cosine to its features in fp32 ${similarity.toFixed(4)}.`,
     );

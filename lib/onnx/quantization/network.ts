@@ -12,7 +12,7 @@ import { bytesOf, type Numbers } from '../graph-builder.js';
 import { raiseOpset } from './opset.js';
 import type { QuantizationPlan, Step, WeightedStep } from './plan.js';
 import { roundingOf, roundWeights, type Rounding, type Weights } from './rounding.js';
-import type { ValueStatistics } from './statistics.js';
+import type { RangeChoice, ValueStatistics } from './statistics.js';
 
 /** ONNX Runtime's own operators (https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md). */
 const contrib = 'com.microsoft';
@@ -35,15 +35,17 @@ export interface Pixels {
  * @param model a network after `foldAffine`; changed in place.
  * @param plan its plan.
  * @param statistics of each of the plan's rounded values.
+ * @param choice of their ranges.
  */
 export function quantizeNetwork(
   model: Model,
   plan: QuantizationPlan,
   statistics: ReadonlyMap<string, ValueStatistics>,
   pixels: Pixels,
+  choice: RangeChoice = 'least-error',
 ): void {
   const { graph } = model;
-  const writer = new NetworkWriter(graph, statistics, pixels);
+  const writer = new NetworkWriter(graph, statistics, pixels, choice);
   for (const step of plan.steps) writer.write(step);
   for (const { name } of graph.output ?? []) writer.float(name);
   raiseOpset(
@@ -78,6 +80,7 @@ class NetworkWriter {
     graph: Graph,
     private readonly statistics: ReadonlyMap<string, ValueStatistics>,
     private readonly pixels: Pixels,
+    private readonly choice: RangeChoice,
   ) {
     const [input] = graph.input!;
     this.photo = input.name;
@@ -223,7 +226,7 @@ class NetworkWriter {
 
   /** Scale and zero point of a value that a step gives in 8 bits. */
   private result(value: string): [string, string] {
-    const rounding = roundingOf(this.statistics.get(value)!.range);
+    const rounding = roundingOf(this.statistics.get(value)!.ranges[this.choice]);
     this.bytes.set(value, rounding);
     return [this.scale(value, rounding.scale), this.zero(value, rounding.zero)];
   }

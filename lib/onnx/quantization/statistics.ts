@@ -4,10 +4,17 @@ export interface Range {
   readonly max: number;
 }
 
+/**
+ * A way to choose the range of a value: the one with the least squared error over all photos, or one that ends at the greatest number
+ * of an average photo, where that is narrower. Numbers outside a range are cut off.
+ */
+export const rangeChoices = ['least-error', 'average-photo'] as const;
+export type RangeChoice = (typeof rangeChoices)[number];
+
 /** Facts about a value of a network, from the photos that it is calibrated on. */
 export interface ValueStatistics {
-  /** The range to write in 8 bits. Numbers outside are cut off. */
-  readonly range: Range;
+  /** The range to write in 8 bits. */
+  readonly ranges: Readonly<Record<RangeChoice, Range>>;
   /** The mean of each channel (the second axis). */
   readonly means: Float64Array;
 }
@@ -17,12 +24,15 @@ export class StatisticsCollector {
   private readonly histogram = new Histogram();
   private sums = new Float64Array(0);
   private count = 0;
+  /** Sums over the photos of the least and the greatest number of each. */
+  private readonly ends = { min: 0, max: 0, photos: 0 };
 
   /** @param dims [N, C, …] */
   add(values: Float32Array, [N, C]: readonly number[]): void {
     this.histogram.add(values);
     if (this.sums.length === 0) this.sums = new Float64Array(C);
     const places = values.length / (N * C);
+    this.addEnds(values, N);
     for (let row = 0; row < N * C; row++) {
       let sum = 0;
       for (let i = row * places; i < (row + 1) * places; i++) sum += values[i];
@@ -32,7 +42,27 @@ export class StatisticsCollector {
   }
 
   finish(): ValueStatistics {
-    return { range: this.histogram.bestRange(), means: this.sums.map((sum) => sum / this.count) };
+    const best = this.histogram.bestRange();
+    const { min, max, photos } = this.ends;
+    const average = { min: Math.max(best.min, min / photos), max: Math.min(best.max, max / photos) };
+    return {
+      ranges: { 'least-error': best, 'average-photo': average },
+      means: this.sums.map((sum) => sum / this.count),
+    };
+  }
+
+  private addEnds(values: Float32Array, N: number): void {
+    const size = values.length / N;
+    for (let photo = 0; photo < N; photo++) {
+      let [min, max] = [0, 0];
+      for (let i = photo * size; i < (photo + 1) * size; i++) {
+        if (values[i] < min) min = values[i];
+        else if (values[i] > max) max = values[i];
+      }
+      this.ends.min += min;
+      this.ends.max += max;
+    }
+    this.ends.photos += N;
   }
 }
 

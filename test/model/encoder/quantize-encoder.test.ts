@@ -27,7 +27,7 @@ describe('quantizeEncoder', () => {
 
   async function converted(bytes: Uint8Array, size: number, options: Parameters<typeof quantizeEncoder>[2] = {}) {
     const source = describeEncoder(bytes, 'net.onnx');
-    const int8 = await quantizeEncoder(source, () => Promise.resolve(photos(40, size)), options);
+    const { bytes: int8 } = await quantizeEncoder(source, () => Promise.resolve(photos(40, size)), options);
     const [fp32, fast] = await Promise.all([
       Encoder.open(source),
       Encoder.open(describeEncoder(int8, 'net.int8.onnx')),
@@ -159,7 +159,7 @@ describe('quantizeEncoder', () => {
   it('keeps a normalisation that is part of the identity', async () => {
     const normalisation = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] } as const;
     const source = describeEncoder(residualNetwork(), 'net.onnx');
-    const int8 = await quantizeEncoder(source, () => Promise.resolve(photos(40, 16)), { normalisation });
+    const { bytes: int8 } = await quantizeEncoder(source, () => Promise.resolve(photos(40, 16)), { normalisation });
     const [fp32, fast] = [
       await Encoder.open(source, { normalisation }),
       await Encoder.open(describeEncoder(int8, 'x')),
@@ -238,7 +238,7 @@ describe('quantizeEncoder', () => {
     });
 
     it('an encoder that is in 8 bits already', async () => {
-      const int8 = await quantizeEncoder(describeEncoder(residualNetwork(), 'net.onnx'), () =>
+      const { bytes: int8 } = await quantizeEncoder(describeEncoder(residualNetwork(), 'net.onnx'), () =>
         Promise.resolve(photos(10, 16)),
       );
       expect((await refusal(int8)).message).to.include('already');
