@@ -5,7 +5,10 @@ import { decodeModel } from '../lib/onnx/protobuf.js';
 import { openFeatures } from '../lib/data/features/store.js';
 import { extractFeatures } from '../lib/data/features/extraction.js';
 import { Encoder } from '../lib/model/encoder/encoder.js';
-import { readEncoder } from '../lib/model/encoder/encoder-source.js';
+import { describeEncoder, readEncoder } from '../lib/model/encoder/encoder-source.js';
+import { quantizeEncoder } from '../lib/model/encoder/quantize-encoder.js';
+import { int8FormOf } from '../lib/model/checkpoint/find-encoder.js';
+import { decodePhoto } from '../lib/images/photo.js';
 import { encoderSource, registeredEncoder } from '../lib/model/encoder/registry.js';
 import { floatConstant } from '../lib/onnx/constants.js';
 import { GraphReader } from '../lib/onnx/graph-reader.js';
@@ -66,14 +69,20 @@ async function measure({ kind, encoder: name, photosPerRound }: Network, folder:
     photos: Array.from({ length: photosPerRound }, (_, i) => ({ id: String(i), file: files[i % files.length] })),
   };
   const store = path.join(folder, kind);
-  const ours = async () => {
+  const extracting = async (encoder: Encoder, store: string) => {
     rmSync(store, { recursive: true, force: true });
     const start = performance.now();
     const { added, skipped } = await extractFeatures({ manifest, encoder, folder: store });
     if (skipped.length) throw new Error(`${skipped[0].id} was skipped: ${skipped[0].reason}`);
     return added / ((performance.now() - start) / 1000);
   };
-  const contestants: Record<string, () => Promise<number>> = { captioner: ours };
+  const int8Store = path.join(folder, `${kind}-int8`);
+  const int8 = await inInt8(name, files);
+  const contestants: Record<string, () => Promise<number>> = {
+    captioner: () => extracting(encoder, store),
+    [ours]: () => extracting(int8, int8Store),
+    ...(await roofline(files, { fp32: encoder, int8 })),
+  };
 
   const weights = path.join(folder, `${kind}.safetensors`);
   const list = path.join(folder, 'photos.txt');
@@ -101,18 +110,58 @@ async function measure({ kind, encoder: name, photosPerRound }: Network, folder:
     };
   }
 
-  const { captioner, ...others } = await alternate(contestants, { rounds: 5, warmup: 1 });
+  const rates = await alternate(contestants, { rounds: 5, warmup: 1 });
   for (const peer of peers) peer.stop();
+  const others = Object.fromEntries(Object.entries(rates).filter(([who]) => who.startsWith('PyTorch')));
   const agreement = peers.length > 0 && meanCosine(store, out, encoder.dimension);
-  await encoder.release();
+  const agreementOfInt8 = peers.length > 0 && meanCosine(int8Store, out, encoder.dimension);
+  await Promise.all([encoder.release(), int8.release()]);
   return {
     pixels: encoder.inputSize,
-    medians: Object.fromEntries(
-      Object.entries({ captioner, ...others }).map(([who, rates]) => [who, Number(median(rates).toFixed(1))]),
-    ),
-    ratio: ratioToBest(captioner, others),
+    medians: Object.fromEntries(Object.entries(rates).map(([who, values]) => [who, Number(median(values).toFixed(1))])),
+    ratio: ratioToBest(rates.captioner, others),
+    ratioOfInt8: ratioToBest(rates[ours], others),
     ...(agreement && { cosineOfFeatures: Number(agreement.toFixed(4)) }),
+    ...(agreementOfInt8 && { cosineOfInt8Features: Number(agreementOfInt8.toFixed(4)) }),
     peakMemoryMB: { captioner: Math.round(process.resourceUsage().maxRSS / 1024), ...memory },
+  };
+}
+
+/** The name of extraction in 8 bits. */
+const ours = 'captioner, int8';
+
+/** The encoder in 8 bits: its file, or else one that is calibrated on the photos of the benchmark. */
+async function inInt8(name: string, files: readonly string[]): Promise<Encoder> {
+  const file = int8FormOf(name);
+  if (file !== undefined) return await Encoder.load(file);
+  const source = await readEncoder(name);
+  const decode = (size: number) => Promise.all(files.slice(0, 200).map((photo) => decodePhoto(photo, size)));
+  const { bytes } = await quantizeEncoder(source, decode);
+  return await Encoder.open(describeEncoder(bytes, source.file));
+}
+
+/** What decoding JPEGs alone and each network alone would allow. */
+async function roofline(
+  files: readonly string[],
+  encoders: Readonly<Record<string, Encoder>>,
+): Promise<Record<string, () => Promise<number>>> {
+  const size = Object.values(encoders)[0].inputSize;
+  const some = Array.from({ length: 64 }, (_, i) => files[i % files.length]);
+  const decode = () => Promise.all(some.map((file) => decodePhoto(file, size)));
+  const pixels = await decode();
+  const rate = (work: () => Promise<unknown>) => async () => {
+    const start = performance.now();
+    await work();
+    return some.length / ((performance.now() - start) / 1000);
+  };
+  return {
+    'decoding alone': rate(decode),
+    ...Object.fromEntries(
+      Object.entries(encoders).map(([arithmetic, encoder]) => [
+        `network alone, ${arithmetic}`,
+        rate(() => encoder.features(pixels)),
+      ]),
+    ),
   };
 }
 
