@@ -26,7 +26,7 @@ export const imagenet: Normalisation = { mean: [0.485, 0.456, 0.406], std: [0.22
 const perColour = (number: z.ZodNumber) =>
   z
     .array(number)
-    .refine(({ length }) => length === 1 || length === 3, 'expected one number, or three: red, green, blue');
+    .refine(({ length }) => length === 1 || length === 3, 'Expected one number, or three for red, green and blue');
 
 /** Extraction of features from photos. */
 export const ExtractionConfig = z.strictObject({
