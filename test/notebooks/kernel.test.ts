@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'chai';
 import { KernelClient } from '../../jupyter/client.js';
@@ -47,6 +47,17 @@ describe('the kernel', function () {
     expect((await run(`import { palette } from 'captioner/viz';\ntypeof palette.blue`)).text).to.equal("'string'");
     const { error } = await run(`Vocabulary.build([['a']], { minCount: 'one', maxSize: 9 })`);
     expect(error?.evalue).to.contain("Type 'string' is not assignable to type 'number'");
+  });
+
+  it('knows the types of Plotly', async function () {
+    if (!existsSync(path.join(root, 'node_modules/@types/plotly.js-dist'))) {
+      console.log('      left out: the types of Plotly (npm ci brings them)');
+      return this.skip();
+    }
+    const layout = (width: string) =>
+      run(`import type { Layout } from 'plotly.js-dist';\n({ width: ${width} }) satisfies Partial<Layout>`);
+    expect((await layout('300')).text).to.equal('{ width: 300 }');
+    expect((await layout("'wide'")).error?.evalue).to.contain("Type 'string' is not assignable to type 'number'");
   });
 
   it('has strict types', async () => {

@@ -34,7 +34,7 @@ export type SweepFile = z.output<typeof SweepFile>;
 const name = 'sweep.json';
 
 /** Whether a folder holds a sweep. */
-export function holdsSweep(folder: string): boolean {
+function holdsSweep(folder: string): boolean {
   return existsSync(path.join(folder, name));
 }
 

@@ -119,7 +119,7 @@ export function meansOverSeeds(rows: readonly SweepRow[], measure: 'CIDEr' | 'BL
 }
 
 /** The name of a run's point: its hyperparameters without the seed. */
-export function pointName(run: string): string {
+function pointName(run: string): string {
   return run.replace(/,seed=\d+$/, '');
 }
 
