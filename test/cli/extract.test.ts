@@ -166,13 +166,11 @@ describe('captioner extract --views', function () {
     expect(trained.code, trained.stderr).to.equal(0);
     const resumed = await train('one', '--epochs', '2', '--resume');
     expect(resumed.code).to.equal(1);
-    expect(resumed.stderr).to.contain("of the views 'one' of each photo, but the checkpoint was trained with 'mirror'");
+    expect(resumed.stderr).to.contain("have the views 'one', but the checkpoint was trained with 'mirror'");
     const data = ['--data', at('list.csv'), '--split', 'train', '--checkpoint', at('run'), '-q'];
     const evaluated = await captioner(['evaluate', ...data, '--features', at('one')]);
     expect(evaluated.code).to.equal(1);
-    expect(evaluated.stderr).to.contain(
-      "of the views 'one' of each photo, but the checkpoint was trained with 'mirror'",
-    );
+    expect(evaluated.stderr).to.contain("have the views 'one', but the checkpoint was trained with 'mirror'");
     const fits = await captioner(['evaluate', ...data, '--features', at('mirror')]);
     expect(fits.code, fits.stderr).to.equal(0);
   });
