@@ -1,5 +1,8 @@
 import { expect } from 'chai';
 import { CaptionerError } from '../../../lib/errors.js';
+import { useBackend } from '../../../lib/backend/index.js';
+import { ConvNet } from '../../../lib/model/encoder/convnet.js';
+import { exportConvNet } from '../../../lib/model/encoder/export-convnet.js';
 import { Encoder } from '../../../lib/model/encoder/encoder.js';
 import { readEncoderMetadata, writeEncoderMetadata } from '../../../lib/model/encoder/encoder-file.js';
 import { describeEncoder } from '../../../lib/model/encoder/encoder-source.js';
@@ -81,6 +84,19 @@ describe('quantizeEncoder', () => {
     expect(worst.length).to.be.above(20);
     expect(worst.filter(([, decibels]) => decibels < 20)).to.deep.equal([]);
   }).timeout(60_000);
+
+  it('keeps the features of a network of captioner distill', async () => {
+    await useBackend('onnx');
+    const student = new ConvNet({ width: 8, blocks: 2 }, 24, { random: new Random(4) });
+    const bytes = exportConvNet(student, 'student', 64);
+    student.dispose();
+    const { int8, fp32, fast, release } = await converted(bytes, 64);
+    const operators = decodeModel(int8).graph.node!.map(({ opType }) => opType);
+    expect(operators).to.not.include('Conv').and.not.include('Relu');
+    const unseen = photos(20, 64, 2);
+    expect(signalToNoise(await fp32.features(unseen), await fast.features(unseen))).to.be.above(leastDecibels);
+    await release();
+  });
 
   it('is as exact as its steps: one convolution of bytes', async () => {
     const { int8, fp32, fast, release } = await converted(oneConvolution(), 8);
