@@ -140,7 +140,7 @@ async function inInt8(name: string, files: readonly string[]): Promise<Encoder> 
   return await Encoder.open(describeEncoder(bytes, source.file));
 }
 
-/** What decoding JPEGs alone and each network alone would allow. */
+/** The limits that decoding JPEGs alone and each network alone set. */
 async function roofline(
   files: readonly string[],
   encoders: Readonly<Record<string, Encoder>>,
