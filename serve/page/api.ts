@@ -1,27 +1,24 @@
 /** Calls of the service. Every failure becomes an Error whose message is a sentence for people. */
 
 import type { AnsweredExplanation, AnsweredLine, AnsweredPhoto, PlainError, Readiness } from '../answers.js';
+import { languages } from './code.js';
 import { askForKey } from './key-dialog.js';
 import type { SearchFields } from './options.js';
+import type { CaptionSource, Photo } from './source.js';
 import { keep, recall } from './storage.js';
 
-/** A photo to send. */
-export interface Photo {
-  readonly name: string;
-  readonly blob: Blob;
-  /** Address of its picture, if the browser can show it. */
-  readonly url?: string;
-}
+/** The service that the page came from. */
+export const service: CaptionSource = { readiness, sampleNames, caption, explain, languages, hasKey };
 
 const keyName = 'captioner-key';
 
 /** Whether a key has been given. */
-export function hasKey(): boolean {
+function hasKey(): boolean {
   return recall('sessionStorage', keyName) !== undefined;
 }
 
 /** Whether the service captions, why not, and how much it takes at a time. */
-export async function readiness(): Promise<Pick<Readiness, 'status' | 'error'> & Partial<Readiness>> {
+async function readiness(): Promise<Pick<Readiness, 'status' | 'error'> & Partial<Readiness>> {
   try {
     return (await (await fetch('readyz')).json()) as Readiness;
   } catch {
@@ -29,13 +26,13 @@ export async function readiness(): Promise<Pick<Readiness, 'status' | 'error'> &
   }
 }
 
-export async function sampleNames(): Promise<string[]> {
+async function sampleNames(): Promise<string[]> {
   const reply = await fetch('samples').catch(() => undefined);
   return reply?.ok ? ((await reply.json()) as string[]) : [];
 }
 
 /** Captions photos in one request and calls `onPhoto` for each as its captions arrive. */
-export async function caption(
+async function caption(
   photos: readonly Photo[],
   search: SearchFields,
   onPhoto: (index: number, result: AnsweredPhoto) => void,
@@ -58,7 +55,7 @@ export async function caption(
 }
 
 /** The captions of a photo and how the first of them came about. */
-export async function explain(photo: Photo, search: SearchFields, signal: AbortSignal): Promise<AnsweredExplanation> {
+async function explain(photo: Photo, search: SearchFields, signal: AbortSignal): Promise<AnsweredExplanation> {
   const reply = await post('explain', formOf([photo], search), 'application/json', signal);
   return (await reply.json()) as AnsweredExplanation;
 }

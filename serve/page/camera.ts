@@ -1,9 +1,12 @@
-/** Takes a photo with the camera; where the browser offers none, the system's own way to take one is opened. */
+/** Takes a photo with the camera, and captions its picture as it goes where that is fast enough; where the browser offers none, the system's own way to take one is opened. */
 
-import { byId, drawingOn, jpegOf } from './dom.js';
+import { byId, drawingOn, jpegOf, sentenceOf } from './dom.js';
 import { filesOf } from './intake.js';
 
-export function setUpCamera(onPhoto: (file: File) => void): void {
+export function setUpCamera(
+  onPhoto: (file: File) => void,
+  captionVideo?: (video: HTMLVideoElement) => Promise<string>,
+): void {
   const dialog = byId('camera-dialog', HTMLDialogElement);
   const video = byId('video', HTMLVideoElement);
   const capture = byId('capture', HTMLInputElement);
@@ -20,6 +23,23 @@ export function setUpCamera(onPhoto: (file: File) => void): void {
     video.srcObject = stream;
     dialog.showModal();
     shutter.focus();
+    if (captionVideo) void describe(captionVideo, stream);
+  };
+  /** Captions the picture, again and again, until the stream ends. */
+  const describe = async (caption: (video: HTMLVideoElement) => Promise<string>, shown: MediaStream): Promise<void> => {
+    const line = byId('live-caption', HTMLElement);
+    line.textContent = '';
+    while (stream === shown) {
+      const begun = performance.now();
+      try {
+        if (video.videoWidth > 0) line.textContent = await caption(video);
+      } catch (error) {
+        line.textContent = sentenceOf(error);
+        return;
+      }
+      // The page keeps time for everything else.
+      await new Promise((resolve) => setTimeout(resolve, Math.max(50, 0.2 * (performance.now() - begun))));
+    }
   };
   const stop = (): void => {
     for (const track of stream?.getTracks() ?? []) track.stop();

@@ -1,7 +1,6 @@
 /** A photo on the page with its captions. */
 
 import type { AnsweredCaption } from '../answers.js';
-import type { Photo } from './api.js';
 import { bar } from './bar.js';
 import { copyButton } from './clipboard.js';
 import { showCode } from './code-dialog.js';
@@ -10,6 +9,7 @@ import { make, seconds, sentenceOf } from './dom.js';
 import { Explanation } from './explanation.js';
 import type { SearchFields } from './options.js';
 import { searchView } from './search-view.js';
+import type { CaptionSource, Photo } from './source.js';
 import { spotlight } from './spotlight.js';
 import { CaptionWords } from './words.js';
 
@@ -20,6 +20,8 @@ export type Result =
 
 /** Things to do with a card that concern the whole page. */
 export interface CardActions {
+  /** The source of its captions. */
+  readonly source: CaptionSource;
   close(card: Card): void;
   retry(card: Card): void;
 }
@@ -61,7 +63,7 @@ export class Card {
     this.element.addEventListener('keydown', (event) => {
       if (event.key === 'Escape') this.lookAway();
     });
-    this.explanation = new Explanation(photo, search);
+    this.explanation = new Explanation(photo, search, actions.source);
     this.wait(search);
   }
 
@@ -75,7 +77,7 @@ export class Card {
     this.search = search;
     this.lookAway();
     this.explanation.cancel();
-    this.explanation = new Explanation(this.photo, search);
+    this.explanation = new Explanation(this.photo, search, this.actions.source);
     this.element.setAttribute('aria-busy', 'true');
     this.answer.inert = true;
     this.details?.remove();
@@ -151,7 +153,7 @@ export class Card {
   /** A line with the confidence, the time and things to do with the caption. */
   private facts({ caption, confidence }: AnsweredCaption): HTMLElement {
     const code = (): void => {
-      showCode(this.photo.name, this.search);
+      showCode(this.photo.name, this.search, this.actions.source);
     };
     const time = this.milliseconds === undefined ? [] : [make('span', { class: 'time' }, seconds(this.milliseconds))];
     return make(

@@ -1,8 +1,8 @@
 /** The explanation of a photo's caption. It costs about fifty captions, so it is asked for once, when it is first needed. */
 
 import type { AnsweredExplanation } from '../answers.js';
-import { explain, type Photo } from './api.js';
 import type { SearchFields } from './options.js';
+import type { CaptionSource, Photo } from './source.js';
 
 export class Explanation {
   private asked: Promise<AnsweredExplanation> | undefined;
@@ -12,6 +12,7 @@ export class Explanation {
   constructor(
     private readonly photo: Photo,
     private readonly search: SearchFields,
+    private readonly source: CaptionSource,
   ) {}
 
   /** Whether it is here, so that looking at it costs nothing. */
@@ -35,7 +36,7 @@ export class Explanation {
   private async ask(): Promise<AnsweredExplanation> {
     const { signal } = (this.controller = new AbortController());
     try {
-      const explanation = await explain(this.photo, this.search, signal);
+      const explanation = await this.source.explain(this.photo, this.search, signal);
       this.arrived = true;
       return explanation;
     } catch (error) {

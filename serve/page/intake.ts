@@ -1,7 +1,7 @@
 /** Photos on their way in. They are made smaller before they are sent: the captioner sees a few hundred pixels anyway. */
 
-import type { Photo } from './api.js';
 import { drawingOn, jpegOf } from './dom.js';
+import type { Photo } from './source.js';
 
 /** Longest side of what is sent, in pixels. */
 const side = 1024;

@@ -1,7 +1,7 @@
 /** The form of search options, kept from visit to visit. */
 
-import type { Readiness } from '../answers.js';
 import { byId } from './dom.js';
+import type { Limits } from './source.js';
 import { keep, recall } from './storage.js';
 
 /** Options of the search, as fields of a form. */
@@ -72,7 +72,7 @@ export function changedOptions(options: SearchFields): SearchFields {
 }
 
 /** Keeps the options within what the service allows. */
-export function limitOptions({ maxBeam }: Readiness['limits']): void {
+export function limitOptions({ maxBeam }: Limits): void {
   for (const [name, most] of Object.entries({ beam: maxBeam, n: Math.min(5, maxBeam) })) {
     const field = fields().get(name);
     if (field instanceof HTMLInputElement) field.max = String(most);

@@ -1,12 +1,12 @@
 /** The captioned photos: cards, or a table where there are many. */
 
 import type { AnsweredPhoto } from '../answers.js';
-import { caption, type Photo } from './api.js';
 import { Card, type CardActions, type Result } from './card.js';
 import { byId, make, seconds, sentenceOf } from './dom.js';
 import { csvOf, download, jsonOf } from './download.js';
 import { readOptions, type SearchFields } from './options.js';
 import { columns, Row } from './row.js';
+import type { CaptionSource, Photo } from './source.js';
 
 /** Number of photos of one request: few, so that the first captions come soon. More are not captioned again unasked. */
 const together = 8;
@@ -44,7 +44,10 @@ export class Results implements CardActions {
     this.rows,
   );
 
-  constructor(private readonly listener: ResultsListener) {
+  constructor(
+    readonly source: CaptionSource,
+    private readonly listener: ResultsListener,
+  ) {
     byId('json', HTMLButtonElement).addEventListener('click', () => {
       download('captions.json', 'application/json', jsonOf(this.answers()));
     });
@@ -162,7 +165,7 @@ export class Results implements CardActions {
       const onPhoto = (index: number, result: AnsweredPhoto): void => {
         show(entries[index], result);
       };
-      await caption(photos, options, onPhoto, signal);
+      await this.source.caption(photos, options, onPhoto, signal);
       for (const entry of open) show(entry, { error: { message: 'The answer was cut short. Try again.' } });
     } catch (error) {
       if (signal.aborted) return;
