@@ -21,26 +21,30 @@ const band = 64;
 export function squash(photo: PixelSource, size: number): Uint8Array {
   const { width, height } = photo;
   const [across, down] = [width, height].map((length) => Math.max(1, Math.floor(length / size / 2)));
-  const horizontal = kernels(Math.ceil(width / across), size, width / across);
-  const rows = Math.ceil(height / down);
-  const narrow = new Float32Array(rows * size * 3); // [rows, size, 3]
+  const [columns, rows] = [Math.ceil(width / across), Math.ceil(height / down)];
+  // As in libvips, rows come first, and each of the passes rounds to bytes.
+  const vertical = kernels(rows, size, height / down);
+  const flat = new Float32Array(size * columns * 3); // [size, columns, 3]
   const together = Math.max(1, Math.ceil(band / down));
   for (let first = 0; first < rows; first += together) {
     const count = Math.min(together, rows - first);
     const pixels = photo.readRows(first * down, Math.min(count * down, height - first * down));
     for (let row = 0; row < count; row++) {
-      const from = row * down;
-      const boxed = boxRow(pixels, width, from, Math.min(from + down, pixels.length / 4 / width), across);
-      convolve(boxed, horizontal, 3, narrow.subarray((first + row) * size * 3));
+      const last = Math.min((row + 1) * down, pixels.length / 4 / width);
+      spread(boxRow(pixels, width, row * down, last, across), first + row, vertical, flat);
     }
   }
+  const bytes = Uint8ClampedArray.from(flat);
+  const horizontal = kernels(columns, size, width / across);
   const square = new Uint8ClampedArray(size * size * 3);
-  convolve(narrow, kernels(rows, size, height / down), size * 3, square);
+  for (let row = 0; row < size; row++) {
+    convolve(bytes.subarray(row * columns * 3, (row + 1) * columns * 3), horizontal, square.subarray(row * size * 3));
+  }
   return new Uint8Array(square.buffer);
 }
 
 /** The mean of rows `from` to `to` of RGBA pixels over boxes `across` wide, [ceil(width / across), 3]. */
-function boxRow(pixels: ArrayLike<number>, width: number, from: number, to: number, across: number): Float32Array {
+function boxRow(pixels: ArrayLike<number>, width: number, from: number, to: number, across: number): Uint8ClampedArray {
   const boxes = Math.ceil(width / across);
   const sums = new Float32Array(boxes * 3);
   for (let row = from; row < to; row++) {
@@ -55,7 +59,17 @@ function boxRow(pixels: ArrayLike<number>, width: number, from: number, to: numb
     const area = (to - from) * (Math.min(width, (box + 1) * across) - box * across);
     for (let channel = 0; channel < 3; channel++) sums[3 * box + channel] /= area;
   }
-  return sums;
+  return Uint8ClampedArray.from(sums);
+}
+
+/** Adds a row of the input to the outputs that take it: [length] to rows of [kernels, length]. */
+function spread(row: Uint8ClampedArray, at: number, outputs: readonly Kernel[], into: Float32Array): void {
+  outputs.forEach(({ first, weights }, output) => {
+    const weight = weights[at - first];
+    if (!weight) return;
+    const to = output * row.length;
+    for (let i = 0; i < row.length; i++) into[to + i] += weight * row[i];
+  });
 }
 
 /** The part of the input that an output takes: its first element, and the weight of each from there on. */
@@ -104,20 +118,17 @@ function cubic(x: number): number {
   return at < 1 ? (1.5 * at - 2.5) * at ** 2 + 1 : ((-0.5 * at + 2.5) * at - 4) * at + 2;
 }
 
-/** Weighted sums of groups of `width` numbers: [length, width] -> [kernels, width]. */
-function convolve(
-  input: Float32Array,
-  outputs: readonly Kernel[],
-  width: number,
-  into: Float32Array | Uint8ClampedArray,
-): void {
-  const sums = new Float32Array(width);
+/** Weighted sums of the pixels of a row: [length, 3] -> [kernels, 3]. */
+function convolve(row: Uint8ClampedArray, outputs: readonly Kernel[], into: Uint8ClampedArray): void {
   outputs.forEach(({ first, weights }, output) => {
-    sums.fill(0);
-    for (let k = 0; k < weights.length; k++) {
-      const from = (first + k) * width;
-      for (let i = 0; i < width; i++) sums[i] += weights[k] * input[from + i];
+    let [red, green, blue] = [0, 0, 0];
+    for (let k = 0, i = 3 * first; k < weights.length; k++, i += 3) {
+      red += weights[k] * row[i];
+      green += weights[k] * row[i + 1];
+      blue += weights[k] * row[i + 2];
     }
-    into.set(sums, output * width);
+    into[3 * output] = red;
+    into[3 * output + 1] = green;
+    into[3 * output + 2] = blue;
   });
 }

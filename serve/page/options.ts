@@ -1,11 +1,14 @@
 /** The form of search options, kept from visit to visit. */
 
+import type { Readiness } from '../answers.js';
 import { byId } from './dom.js';
-import type { Limits } from './source.js';
 import { keep, recall } from './storage.js';
 
 /** Options of the search, as fields of a form. */
 export type SearchFields = Readonly<Record<string, string>>;
+
+/** The limits of a request that the page has to know. */
+export type Limits = Pick<Readiness['limits'], 'maxFiles' | 'maxBeam'>;
 
 const storageName = 'captioner-options';
 

@@ -2,7 +2,7 @@
 
 import type { AnsweredExplanation, AnsweredPhoto, Readiness } from '../answers.js';
 import type { Call } from './code.js';
-import type { SearchFields } from './options.js';
+import type { Limits, SearchFields } from './options.js';
 
 /** A photo to caption. */
 export interface Photo {
@@ -34,6 +34,3 @@ export interface CaptionSource {
   /** Captions what the camera shows, where that is fast enough to be done all the time. */
   captionVideo?(video: HTMLVideoElement): Promise<string>;
 }
-
-/** The limits of a request that the page has to know. */
-export type Limits = Pick<Readiness['limits'], 'maxFiles' | 'maxBeam'>;

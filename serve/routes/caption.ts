@@ -1,29 +1,14 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Caption } from '../../lib/index.js';
-import type { AnsweredCaption, AnsweredLine, AnsweredPhoto } from '../answers.js';
+import { answered } from '../answered.js';
+import type { AnsweredLine, AnsweredPhoto } from '../answers.js';
 import { readUpload, type UploadedPhoto } from '../body.js';
 import { plainError, ServiceError } from '../errors.js';
 import { priceOf } from '../price.js';
 import { readSearch } from '../search-options.js';
 import { guard, type Service } from '../service.js';
 import { captionSchema } from './schemas.js';
-
-/** Captions as `{captions: [{caption, p, …}]}`, the likeliest first. */
-export function answered(captions: readonly Caption[]): AnsweredCaption[] {
-  return captions.map(({ caption, probability, logProbability, confidence, words }) => ({
-    caption,
-    p: atMostOne(probability),
-    logProbability,
-    confidence,
-    tokens: words.map(({ word, probability: p }) => ({ word, p: atMostOne(p) })),
-  }));
-}
-
-/** A probability; rounding can make it a little more than 1. */
-export function atMostOne(probability: number): number {
-  return Math.min(1, probability);
-}
 
 /** Aborted when the client leaves before it is answered. */
 export function departure(reply: FastifyReply): AbortSignal {

@@ -1,12 +1,11 @@
 import type { FastifyInstance } from 'fastify';
-import type { Explanation } from '../../lib/index.js';
-import type { AnsweredExplanation } from '../answers.js';
+import { answeredExplanation } from '../answered.js';
 import { readUpload } from '../body.js';
 import { ServiceError } from '../errors.js';
 import { priceOf } from '../price.js';
 import { readSearch } from '../search-options.js';
 import { guard, type Service } from '../service.js';
-import { answered, atMostOne, departure } from './caption.js';
+import { departure } from './caption.js';
 import { explainSchema } from './schemas.js';
 
 /** `POST /explain`: the captions of a photo, and how the captioner came to them. */
@@ -21,25 +20,6 @@ export function explainRoute(app: FastifyInstance, service: Service): void {
     if (photos.length > 1) throw new ServiceError(400, 'too-many-photos', 'One photo is explained at a time.');
     const search = readSearch(searchFields, request.query as Record<string, unknown>, fields, config);
     await rateLimit.charge(request, reply, priceOf({ kind: 'explain', search }) - 1);
-    return describe(await pool.explain({ bytes: photos[0].bytes, search }, departure(reply)));
+    return answeredExplanation(await pool.explain({ bytes: photos[0].bytes, search }, departure(reply)));
   });
-}
-
-function describe({ captions, words, search, occlusion }: Explanation): AnsweredExplanation {
-  const brief = ({ word, probability }: { word: string; probability: number }) => ({ word, p: atMostOne(probability) });
-  return {
-    captions: answered(captions),
-    words: words.map((word) => ({ ...brief(word), alternatives: word.alternatives.map(brief) })),
-    search: search.map((step) =>
-      step.map(({ id, parent, score, kept, finished, ...word }) => ({
-        id,
-        parent,
-        ...brief(word),
-        score,
-        kept,
-        finished,
-      })),
-    ),
-    occlusion,
-  };
 }

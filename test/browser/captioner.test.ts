@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -50,7 +51,7 @@ describe('captioner/browser, in Chromium', function () {
       console.log('      not checked: captions in a browser (install chromium, or set CHROMIUM to where it is)');
       return this.skip();
     }
-    if (!fs.existsSync('dist/browser/captioner.js')) throw new Error('There is no bundle. Run: npm run browser');
+    execFileSync(process.execPath, ['scripts/browser.mjs']);
     folder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
     for (const name of ['site', 'photos']) fs.mkdirSync(at(name));
     fs.writeFileSync(at('site', 'index.html'), page);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -52,6 +53,7 @@ describe('captions in Chromium and in Node', function () {
       return this.skip();
     }
     folder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
+    execFileSync(process.execPath, ['scripts/browser.mjs']);
     await exportCheckpoint('checkpoints/default', at('model'), { storage: 'int8' });
     node = await Captioner.load(at('model'));
     photos = photosToCompare();
