@@ -44,6 +44,7 @@ export class MarkdownPages {
     const marked = new Marked({ gfm: true });
     const link = (href: string) => this.link(href, file, place);
     const slugs = new Map<string, number>();
+    let [tables, codes] = [0, 0];
     marked.use({
       walkTokens: (token) => {
         if (token.type === 'link' || token.type === 'image')
@@ -62,14 +63,19 @@ export class MarkdownPages {
         },
         table(token) {
           const cells = (row: Tokens.TableCell[], tag: 'th' | 'td') =>
-            `<tr>${row.map((cell) => `<${tag}>${this.parser.parseInline(cell.tokens)}</${tag}>`).join('')}</tr>`;
+            `<tr>${row
+              .map((cell) => {
+                const name = cell.text === '' ? 'td' : tag; // an empty head names nothing
+                return `<${name}>${this.parser.parseInline(cell.tokens)}</${name}>`;
+              })
+              .join('')}</tr>`;
           const body = token.rows.map((row) => cells(row, 'td')).join('\n');
           // Wide tables scroll by themselves, with the keyboard, too.
-          return `<div class="wide" tabindex="0" role="region" aria-label="Table"><table><thead>${cells(token.header, 'th')}</thead><tbody>${body}</tbody></table></div>\n`;
+          return `<div class="wide" tabindex="0" role="region" aria-label="Table ${++tables}"><table><thead>${cells(token.header, 'th')}</thead><tbody>${body}</tbody></table></div>\n`;
         },
-        code({ text, lang }) {
+        code({ text }) {
           const escaped = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-          return `<pre tabindex="0" role="region" aria-label="${lang ? `Code, ${lang}` : 'Code'}"><code>${escaped}</code></pre>\n`;
+          return `<pre tabindex="0" role="region" aria-label="Code ${++codes}"><code>${escaped}</code></pre>\n`;
         },
       },
     });

@@ -126,7 +126,8 @@ describe('the site, in Chromium, from a plain file server', function () {
     await page.setInputFiles('#files', 'data/samples/moose.jpg');
     const [caption] = await captions(page, 1);
     expect(caption).to.match(/\w+ \w+/);
-    expect(server.answered).to.deep.equal([]);
+    // Chromium looks for a new service worker by itself, past Playwright's switch.
+    expect(server.answered.filter((answer) => answer.path !== 'service-worker.js')).to.deep.equal([]);
   });
 
   it('has a model of at most 10 MB', () => {
