@@ -154,6 +154,7 @@ export class CaptionFile {
     this.addedLines++;
   }
 
+  /** Closes the file. */
   close(): void {
     try {
       fsyncSync(this.descriptor);

@@ -36,6 +36,7 @@ export interface CaptionedPhoto {
 /** A result for each photo of a list. */
 export type CaptionedPhotos<Photos extends readonly PhotoSource[]> = { -readonly [K in keyof Photos]: CaptionedPhoto };
 
+/** Options of {@link Captioner.load}. */
 export interface CaptionerOptions extends Partial<InferenceConfig> {
   /** Path of the encoder's ONNX file, if it should not be found or downloaded by its name. */
   readonly encoder?: string;

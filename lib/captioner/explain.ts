@@ -6,6 +6,7 @@ import { tracedSearch } from '../search/search.js';
 import type { TracedCandidate } from '../search/observer.js';
 import { occlusion, type OcclusionMap, type OcclusionOptions, type PhotoFeatures } from './occlusion.js';
 
+/** Options of {@link explainPhoto}. */
 export interface ExplainOptions extends OcclusionOptions {
   /** Deadline on the clock of `performance.now()`. Default: none. */
   readonly deadline?: number;

@@ -18,6 +18,7 @@ export interface LabelledCaptions {
   readonly captions: readonly string[];
 }
 
+/** Options of captions written from labels. */
 export interface LabelCaptionsOptions<State> {
   /** Decoder of a captioner, which judges how well a caption fits a photo. */
   readonly decoder: Stepper<State>;

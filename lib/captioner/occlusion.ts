@@ -9,6 +9,7 @@ export interface PhotoFeatures {
   features(photos: readonly Uint8Array[]): Promise<Float32Array>;
 }
 
+/** Options of {@link occlusion}. */
 export interface OcclusionOptions {
   /** Places of the square along each side of the photo. Default 7. */
   readonly grid?: number;
@@ -21,7 +22,7 @@ export interface OcclusionOptions {
 export interface OcclusionMap {
   readonly grid: number;
   /**
-   * [words + 1, grid, grid]: by how much ln p of the word, given the words before it, drops when a square around that part of the
+   * The influence, [words + 1, grid, grid]: how much ln p of the word, given the words before it, drops when a square around that part of the
    * photo is hidden; above 0 where that part speaks for the word. The last map is that of `<end>`.
    */
   readonly drops: readonly (readonly (readonly number[])[])[];

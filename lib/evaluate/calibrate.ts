@@ -8,6 +8,7 @@ import { findCheckpoint, loadCheckpoint, type ConfidenceCalibration } from '../m
 import { confidencePredictors } from '../search/confidence.js';
 import { evaluateCaptioner, type EvaluationRequest } from './evaluation.js';
 
+/** The captioner and the photos of a calibration. */
 export interface CalibrationRequest extends Omit<
   EvaluationRequest,
   'checkpoint' | 'ensemble' | 'beams' | 'seed' | 'split'

@@ -18,6 +18,7 @@ import { Random } from '../random.js';
 import { tokenize } from '../text/tokenizer.js';
 import { Vocabulary } from '../text/vocabulary.js';
 
+/** The captioner, photos and searches of an evaluation. */
 export interface EvaluationRequest {
   readonly checkpoint: Checkpoint;
   /**

@@ -90,6 +90,7 @@ export interface ResultComparison {
   readonly photos: readonly PhotoDifference[];
 }
 
+/** Options of a comparison of two results. */
 export interface CompareOptions {
   /** References by photo. Required if the statistics were not stored or are of different photos. */
   readonly references?: ReadonlyMap<string, readonly string[]>;

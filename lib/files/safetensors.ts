@@ -76,7 +76,7 @@ export function safetensorsParts(
   return [length, json, padding, ...arrays];
 }
 
-/** {@link safetensorsParts} in one piece. */
+/** `safetensorsParts` in one piece. */
 export function encodeSafetensors(...args: Parameters<typeof safetensorsParts>): Uint8Array {
   return concatBytes(safetensorsParts(...args));
 }

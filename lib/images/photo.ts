@@ -14,6 +14,7 @@ import { pixelsOf, recolour, type View } from './view.js';
 
 export { normalise } from './normalise.js';
 
+/** Options of {@link decodePhoto}. */
 export interface PhotoOptions extends Pick<PhotoLimits, 'maxPixels' | 'maxBufferedPixels'> {
   /**
    * Pixels that all photos sharing this budget may have in memory; a photo waits until there is

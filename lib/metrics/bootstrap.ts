@@ -7,6 +7,7 @@ export interface Interval {
   readonly high: number;
 }
 
+/** Options of {@link bootstrapIntervals}. */
 export interface BootstrapOptions {
   /** Number of resamples. Default 1,000. */
   readonly resamples?: number;

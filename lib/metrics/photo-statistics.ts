@@ -32,7 +32,7 @@ const PhotoStatisticsFile = z.object({
   version: z.literal(1),
   split: z.enum(splits as ['train', 'dev', 'test']),
   beam: z.int(),
-  /** SHA-256 of photo names and references, see {@link referencesChecksum}. */
+  /** SHA-256 of photo names and references, see `referencesChecksum`. */
   references: z.string(),
   photos: z.array(PhotoRecord),
 });

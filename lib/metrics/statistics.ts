@@ -11,6 +11,7 @@ export interface CaptionScores {
   readonly CIDEr: number;
 }
 
+/** The name of a score. */
 export type ScoreName = keyof CaptionScores;
 
 /** The scores in the order in which they are reported. */
@@ -41,6 +42,7 @@ export class CaptionStatistics {
   /** @param rows [N, 12], see {@link CaptionStatistics.of}. */
   private constructor(private readonly rows: Float64Array) {}
 
+  /** The statistics of photos, of which any selection has scores. */
   static of(photos: readonly PhotoStatistics[]): CaptionStatistics {
     return new CaptionStatistics(
       Float64Array.from(

@@ -5,6 +5,7 @@ import { noRules, type ScoreProcessor, type SearchRules } from './processors.js'
 import type { Hypothesis, Stepper } from './stepper.js';
 import type { CandidateObserver, TracedCandidate } from './observer.js';
 
+/** Options of diverse beam search. */
 export interface DiverseBeamOptions {
   /** Number of captions. Default 3. */
   readonly groups?: number;
@@ -18,7 +19,7 @@ export interface DiverseBeamOptions {
 }
 
 /**
- * Diverse beam search ({@link DiverseBeamSearch}) with one prefix per group. The groups choose
+ * Diverse beam search (`DiverseBeamSearch`) with one prefix per group. The groups choose
  * their next word in turn, and each avoids the words that earlier groups have chosen for this
  * position.
  *

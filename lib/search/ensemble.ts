@@ -53,6 +53,7 @@ export class DecoderEnsemble<State> implements Stepper<readonly State[]> {
     this.members.forEach((member, i) => member.dispose?.(states[i]));
   }
 
+  /** Frees the memory of all members. */
   async release(): Promise<void> {
     await Promise.all(this.members.map(async (member) => member.release?.()));
   }

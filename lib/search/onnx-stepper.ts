@@ -134,6 +134,7 @@ export class OnnxStepper implements Stepper<SessionState> {
     return { found, next: Object.fromEntries(names.map((name) => [name, found[nextOf(name)]])) };
   }
 
+  /** Frees the memory of both networks. */
   async release(): Promise<void> {
     await Promise.all([this.networks.start.release(), this.networks.step.release()]);
   }

@@ -17,6 +17,7 @@ import { noRules, scoresOf, type SearchRules } from './processors.js';
 import { lengthNormalized, type Hypothesis, type Stepper } from './stepper.js';
 import type { CandidateObserver, TracedCandidate } from './observer.js';
 
+/** Options of sampling. */
 export interface SamplingOptions {
   /** Maximum number of words. Default 20. */
   readonly maxLength?: number;

@@ -79,6 +79,7 @@ export class Vocabulary {
     return { share: tokens ? 1 - unknown / tokens : 1, tokens, unknown };
   }
 
+  /** Whether a word is in the vocabulary. */
   has(word: string): boolean {
     return this.ids.has(word);
   }
@@ -121,6 +122,7 @@ export class Vocabulary {
     return caption;
   }
 
+  /** The vocabulary as stored in `vocab.json`. */
   toJSON(): VocabularyJson {
     return { words: this.words, counts: this.counts };
   }

@@ -10,6 +10,7 @@ export type TreeCandidate = Pick<TracedCandidate, 'id' | 'parent' | 'score' | 'k
   readonly probability: number;
 };
 
+/** Options of {@link beamTree}. */
 export interface BeamTreeOptions {
   readonly title?: string;
   /** Maximum number of dropped candidates to show at each step. Default 2. */

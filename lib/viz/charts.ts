@@ -13,6 +13,7 @@ export interface ChartOptions {
   readonly y?: Axis;
 }
 
+/** A line of a chart: its points and its name. */
 export interface Series {
   readonly name?: string;
   readonly x: Values;
@@ -91,6 +92,7 @@ export function histogram(values: readonly number[], options: ChartOptions): Fig
   return barChart([{ x, y: x.map((value) => counts.get(value)!) }], options);
 }
 
+/** The layout of a chart with titles. */
 export function layoutOf({ title, xTitle, yTitle, width = 720, height = 360, x, y }: ChartOptions) {
   return {
     title: { text: title },

@@ -131,10 +131,12 @@ export function liveCurves(title = 'Training') {
   return {
     steps,
     epochs,
+    /** Adds the loss of a step. */
     onStep: async ({ step, loss }: LossPoint): Promise<void> => {
       steps.push({ step, loss });
       await place.update(figure);
     },
+    /** Adds the scores of an epoch. */
     onEpoch: async (record: EpochRecord): Promise<void> => {
       epochs.push(record);
       await place.finish(figure());

@@ -20,6 +20,7 @@ export const display = Symbol.for('captioner.display');
 
 /** A value that can be shown in a notebook. */
 export interface Displayable {
+  /** Shows the object in a notebook. */
   [display](): Promise<DisplayData>;
 }
 

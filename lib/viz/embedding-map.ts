@@ -6,6 +6,7 @@ import type { LayoutImage, Trace } from './spec.js';
 import { textWidth } from './static/text.js';
 import { palette, seriesColours } from './theme.js';
 
+/** A point of the map. */
 export interface MappedPoint {
   readonly name: string;
   readonly vector: ArrayLike<number>;
@@ -14,6 +15,7 @@ export interface MappedPoint {
   readonly photo?: ImageSource;
 }
 
+/** Options of {@link embeddingMap}. */
 export interface EmbeddingMapOptions {
   readonly title: string;
   readonly width?: number;

@@ -5,6 +5,7 @@ import { photoUrl, type ImageSource } from './photos.js';
 import { drawText, wrapText } from './static/text.js';
 import { fontFamily, ink } from './theme.js';
 
+/** A photo of a gallery, with its texts. */
 export interface GalleryItem {
   readonly photo: ImageSource;
   /** Heading in bold. */
@@ -17,6 +18,7 @@ export interface GalleryItem {
   readonly note?: string;
 }
 
+/** Options of a gallery. */
 export interface GalleryOptions {
   /** Photos per row. Default: 4, or as many as there are. */
   readonly columns?: number;

@@ -12,6 +12,7 @@ interface NamedMap {
   readonly values: readonly (readonly number[])[];
 }
 
+/** Options of maps over a photo. */
 export interface PhotoMapOptions {
   readonly title: string;
   /** Panels per row. */

@@ -9,6 +9,7 @@ export type Colour = string;
 /** Stops of a colour scale, from 0 to 1. */
 export type ColourScale = readonly (readonly [at: number, colour: Colour])[];
 
+/** Coordinates of a trace. */
 export type Values = readonly (number | string | null)[];
 
 interface CommonTrace {
@@ -23,6 +24,7 @@ interface CommonTrace {
   readonly opacity?: number;
 }
 
+/** Points, lines, or both. */
 export interface ScatterTrace extends CommonTrace {
   readonly type: 'scatter';
   readonly x: Values;
@@ -51,8 +53,10 @@ export interface ScatterTrace extends CommonTrace {
   readonly textfont?: Font;
 }
 
+/** Place of a text relative to its point. */
 export type TextPosition = 'middle right' | 'middle left' | 'top center' | 'bottom center' | 'middle center';
 
+/** Bars. */
 export interface BarTrace extends CommonTrace {
   readonly type: 'bar';
   readonly x: Values;
@@ -65,6 +69,7 @@ export interface BarTrace extends CommonTrace {
   readonly textposition?: 'outside' | 'none';
 }
 
+/** A matrix as colours. */
 export interface HeatmapTrace extends CommonTrace {
   readonly type: 'heatmap';
   /** Rows from the bottom up, unless the y axis is reversed. */
@@ -97,14 +102,17 @@ export interface ParallelTrace {
   };
 }
 
+/** Data of a figure, drawn in one way. */
 export type Trace = ScatterTrace | BarTrace | HeatmapTrace | ParallelTrace;
 
+/** Size and colour of a text. */
 export interface Font {
   readonly size?: number;
   readonly color?: Colour;
   readonly family?: string;
 }
 
+/** An axis. */
 export interface Axis {
   readonly title?: { readonly text: string };
   /** Default: categories where values are words, else linear. */
@@ -131,6 +139,7 @@ export interface Axis {
   readonly automargin?: boolean;
 }
 
+/** A text at a place of a figure. */
 export interface Annotation {
   readonly text: string;
   readonly x: number | string;
@@ -144,6 +153,7 @@ export interface Annotation {
   readonly bgcolor?: Colour;
 }
 
+/** A picture at a place of a figure. */
 export interface LayoutImage {
   /** A `data:` URL, so that a figure is self-contained. */
   readonly source: string;
@@ -160,6 +170,7 @@ export interface LayoutImage {
   readonly opacity?: number;
 }
 
+/** A line or rectangle at a place of a figure. */
 export interface Shape {
   readonly type: 'line' | 'rect';
   readonly x0: number;
@@ -189,6 +200,7 @@ export interface Layout {
   readonly [axis: `${'x' | 'y'}axis${string}`]: Axis | undefined;
 }
 
+/** A figure: its data, and how they are laid out. */
 export interface FigureSpec {
   readonly data: readonly Trace[];
   readonly layout: Layout;

@@ -135,12 +135,14 @@ export function liveSweep(title = 'Sweep') {
   const place = new LiveDisplay(700);
   const figure = () => sweepCurves([...curves.values()], { title });
   return {
+    /** Adds the scores of an epoch of a run. */
     onEpoch: async ({ name, point }: SweepRun, record: EpochRecord): Promise<void> => {
       const curve = curves.get(name) ?? { name: pointLabel(point), epochs: [] };
       curves.set(name, curve);
       curve.epochs.push(record);
       await place.update(figure);
     },
+    /** Draws once more when a run has ended. */
     onRun: async (): Promise<void> => {
       if (curves.size > 0) await place.finish(figure());
     },

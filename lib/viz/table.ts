@@ -12,6 +12,7 @@ const rule = 'rgba(128,128,128,.35)';
 export type TableData =
   readonly Readonly<Record<string, unknown>>[] | { readonly columns: readonly string[]; readonly values: unknown };
 
+/** Options of a table. */
 export interface TableOptions {
   /** Maximum number of rows to show; further rows are omitted. Default 20. */
   readonly rows?: number;
@@ -38,6 +39,7 @@ export class Table implements Displayable {
     }
   }
 
+  /** The table as HTML. */
   toHtml(): string {
     const { title } = this.options;
     const { cells, left } = this.shown();
@@ -61,6 +63,7 @@ export class Table implements Displayable {
     );
   }
 
+  /** The table as text. */
   toText(): string {
     const { cells, left } = this.shown();
     const rows = [this.columns, ...cells];
@@ -74,6 +77,7 @@ export class Table implements Displayable {
     return [...lines, ...(left > 0 ? [`and ${left} more rows`] : [])].join('\n');
   }
 
+  /** Shows the table in a notebook. */
   [display](): Promise<DisplayData> {
     return Promise.resolve({ data: { 'text/html': this.toHtml(), 'text/plain': this.toText() } });
   }

@@ -27,6 +27,7 @@ export const seriesColours: readonly Colour[] = [
   palette.grey,
 ];
 
+/** The colours of text and lines. */
 export const ink = { text: '#1d2733', quiet: '#5d6b7a', line: '#b9c2cb', grid: '#e8ecf0', paper: '#ffffff' } as const;
 
 export const fontFamily = "'Source Sans 3', 'Source Sans Pro', system-ui, 'Segoe UI', Helvetica, Arial, sans-serif";

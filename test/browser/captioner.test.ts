@@ -205,6 +205,27 @@ describe('captioner/browser, in Chromium', function () {
     expect(outcome.after).to.equal(1);
   });
 
+  it('fills the empty alt attributes of the example page, and captions the photo chosen there', async () => {
+    const folders = { '': 'examples/browser', model: at('model'), samples: 'data/samples', browser: 'dist/browser' };
+    const example = await serveFiles(folders);
+    const page = await browser!.newPage();
+    await page.goto(example.url);
+    await page.waitForFunction(() => document.querySelector('[role=status]')!.textContent === 'Choose a photo.');
+    const alts = await page
+      .locator('img')
+      .evaluateAll((images) => images.map((image) => (image as HTMLImageElement).alt));
+    expect(alts).to.have.length(2);
+    for (const alt of alts) expect(alt).to.match(/\w/);
+    await page.setInputFiles('input', at('photos', 'blue.png'));
+    const [{ captions: expected }] = await node.caption(at('photos', 'blue.png'));
+    await page.waitForFunction(
+      (caption) => document.querySelector('[role=status]')!.textContent === caption,
+      expected[0].caption,
+    );
+    await page.close();
+    await example.close();
+  });
+
   it('says when a browser has no WebAssembly', async () => {
     const context = await browser!.newContext();
     const old = await context.newPage();

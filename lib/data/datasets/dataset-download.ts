@@ -7,6 +7,7 @@ import { fetchFile, mirrorFolder, type FetchOptions } from '../../files/mirror.j
 import type { PublishedArchive, PublishedDataset } from './published-datasets.js';
 import { unzip } from '../../files/unzip.js';
 
+/** Options of {@link downloadDataset}. */
 export interface DatasetDownloadOptions extends Omit<FetchOptions, 'cacheFolder'> {
   /** Folder of all data sets. Default: `data`. */
   readonly folder?: string;
@@ -47,7 +48,7 @@ export function mirroredDataset(dataset: PublishedDataset, mirror?: string): str
 
 /**
  * Downloads a data set into a folder. Each archive is taken from the mirror, or downloaded and
- * verified as {@link fetchFile} does, unpacked into a separate folder, and its content moved into
+ * verified as `fetchFile` does, unpacked into a separate folder, and its content moved into
  * place as a whole. Existing parts are not fetched again, so the same call completes a run that was
  * stopped.
  *

@@ -4,6 +4,7 @@ import { Random } from '../../random.js';
 import { tokenize } from '../../text/tokenizer.js';
 import type { Manifest, Photo } from './manifest.js';
 
+/** Options of {@link pairCaptions}. */
 export interface PairingOptions {
   /** Minimum cosine similarity of a photo's captions and a text, in [0, 1]. Default 0.28. */
   readonly minSimilarity?: number;
@@ -17,6 +18,7 @@ export interface PairingOptions {
 /** Captions of one image that is not available. Each text is one of them. */
 export type CaptionGroup = readonly string[];
 
+/** Photos with the captions that were found for them. */
 export interface Pairing {
   /** The data set. Its train photos have the captions assigned to them after their own. */
   readonly manifest: Manifest;

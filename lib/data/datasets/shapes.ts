@@ -38,6 +38,7 @@ interface Scene {
   readonly shapes: readonly Shape[];
 }
 
+/** Options of {@link shapesDataset}. */
 export interface ShapesOptions {
   readonly photos?: number;
   /** Width and height in pixels. */

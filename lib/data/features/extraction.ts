@@ -22,6 +22,7 @@ export interface PhotoEncoder {
   features(photos: readonly Uint8Array[]): Promise<Float32Array>;
 }
 
+/** The photos whose features are extracted, and how. */
 export interface ExtractionRequest {
   /** The photos: a data set, or any list of ids and files, optionally with a view of each. */
   readonly manifest: { readonly photos: readonly PhotoFile[] };
@@ -40,6 +41,7 @@ export interface ExtractionRequest {
   readonly lookahead?: number;
 }
 
+/** The outcome of an extraction. */
 export interface ExtractionReport {
   /** Photos of the data set that now have features. */
   readonly stored: number;
@@ -67,7 +69,7 @@ type Decoded = Pick<PhotoFile, 'id' | 'of'> & ({ readonly rgb: Uint8Array } | { 
  *
  * @throws CaptionerError `mismatch`: the stored features have another encoder, other views or
  *   another precision, or `config` has other views than the encoder. `interrupted`: `signal` was
- *   aborted. Also the errors of {@link FeatureWriter}.
+ *   aborted. Also the errors of `FeatureWriter`.
  */
 export async function extractFeatures(request: ExtractionRequest): Promise<ExtractionReport> {
   const { manifest, encoder, folder, progress = silent, signal } = request;

@@ -6,6 +6,7 @@ import { FeatureWriter } from './writer.js';
 import type { EncoderIdentity } from './encoder-identity.js';
 import { differingField, openFeatures, readRows, readSkipped, type FeatureStore } from './store.js';
 
+/** The stores to merge, and where to. */
 export interface MergeRequest {
   /** Feature stores of the same encoder, views and precision: shards of a data set, or several data sets. */
   readonly sources: readonly string[];
@@ -18,6 +19,7 @@ export interface MergeRequest {
   readonly signal?: AbortSignal;
 }
 
+/** The outcome of a merge. */
 export interface MergeReport {
   /** Photos that now have features in the store. */
   readonly stored: number;

@@ -51,6 +51,7 @@ export interface FeatureStore {
   readonly ids: readonly string[];
   /** Ids of random views of these photos, which have rows as well (see `viewId`). */
   readonly randomViews: readonly string[];
+  /** Whether a photo has features here. */
   has(id: string): boolean;
   /**
    * The features of a photo or a random view.
@@ -59,6 +60,7 @@ export interface FeatureStore {
    *   damaged.
    */
   read(id: string, into?: Float32Array, offset?: number): Float32Array;
+  /** Closes the files. */
   close(): void;
 }
 
@@ -160,6 +162,7 @@ class FeatureFolder implements FeatureStore {
     this.descriptor = openSync(path.join(folder, storeFiles.rows), 'r');
   }
 
+  /** Whether a photo has features here. */
   has(id: string): boolean {
     return this.rowOf.has(id);
   }
@@ -183,6 +186,7 @@ class FeatureFolder implements FeatureStore {
     return into;
   }
 
+  /** Closes the files. */
   close(): void {
     closeSync(this.descriptor);
   }

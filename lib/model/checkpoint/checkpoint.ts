@@ -21,6 +21,7 @@ export interface ResumeState<S> {
   readonly state: S;
 }
 
+/** Options of {@link saveCheckpoint}. */
 export interface SaveOptions {
   /** Number format of the weights: fp16 halves the file and rounds to 3 digits, int8 quarters it. Default fp32. */
   readonly storage?: Storage;

@@ -20,6 +20,7 @@ export interface DropoutMasks {
   readonly output?: tf.Tensor2D;
 }
 
+/** Options of a decoder. */
 export interface DecoderOptions {
   /** Draws the initial values. Default: `new Random(1)`. */
   readonly random?: Random;

@@ -10,6 +10,7 @@ import { chooseNormalisation, normalisedTwice } from './photo-normalisation.js';
 import { PhotoInput } from './photo-input.js';
 import { loadClassifier, loadHeadless, type LoadedNetwork } from './load-network.js';
 
+/** Options of {@link Encoder.load}. */
 export interface EncoderOptions {
   /** Folder for downloaded encoders. Default: the cache folder of the operating system. */
   readonly cacheFolder?: string;

@@ -18,6 +18,7 @@ interface Step {
   readonly operator: Operator;
 }
 
+/** Options of a trainable encoder. */
 export interface TrainableEncoderOptions {
   /** Number of trained layers, counted back from the features; 0 trains all. */
   readonly layers?: number;

@@ -57,6 +57,7 @@ export class TrainingStep<B extends CaptionBatch> {
     return readScalars(this.run, inputs);
   }
 
+  /** Frees its memory. */
   dispose(): void {
     this.run.dispose();
   }
@@ -89,6 +90,7 @@ export class ValidationStep {
     return (await readScalars(this.run, { ...storedFeatures.inputs(batch), ...captionTensors(batch) })).loss;
   }
 
+  /** Frees its memory. */
   dispose(): void {
     this.run.dispose();
   }

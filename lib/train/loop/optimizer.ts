@@ -4,6 +4,7 @@ import { CaptionerError } from '../../errors.js';
 import type { Weights } from '../../files/safetensors.js';
 import { createVariable, disposeVariables, type Variables } from '../../model/variables.js';
 
+/** The hyperparameters of the optimiser. */
 export type OptimizerConfig = Pick<TrainingConfig, 'optimizer' | 'clipNorm' | 'weightDecay'> & {
   /** Decay of the average of gradients. Default 0.9. */
   readonly beta1?: number;
@@ -76,6 +77,7 @@ export class Adam {
   }
 
   /** @param step counted from 1. */
+  /** The numbers of a step, from its number and its learning rate. */
   scalars(step: number, learningRate: number): OptimizerScalars {
     const { beta1, beta2 } = this;
     const { epsilon = 1e-8, weightDecay, averageDecay = 0 } = this.config;

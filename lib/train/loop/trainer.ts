@@ -98,6 +98,7 @@ export interface SampleRecord {
   readonly captions: readonly Prediction[];
 }
 
+/** Options of a trainer. */
 export interface TrainerOptions {
   /** Number of epochs without a better goal after which to stop; 0 never stops. */
   readonly patience: number;
@@ -105,9 +106,11 @@ export interface TrainerOptions {
   readonly saveEvery: number;
   /** Epoch after which to return although training has not ended; the run can be resumed. */
   readonly pauseAfter?: number;
+  /** Receives what the history keeps. */
   readonly record?: (record: StepRecord | EpochRecord | SampleRecord) => void;
   /** After each step; `count` and `loss` of this step. Notebooks draw here. */
   readonly onStep?: (result: StepResult & { readonly step: number }) => void | Promise<void>;
+  /** Called after each epoch; training waits for it. */
   readonly onEpoch?: (record: EpochRecord) => void | Promise<void>;
   readonly progress?: ProgressReporter;
   /** Saves and stops with `interrupted` when aborted. */

@@ -22,7 +22,9 @@ export interface SweepRun {
   readonly seed: number;
 }
 
+/** Options of {@link sweep}. */
 export interface SweepOptions extends PlanOptions {
+  /** Called after each step of a run. */
   readonly onStep?: (run: SweepRun, result: StepResult & { readonly step: number }) => void | Promise<void>;
   /** After each epoch of a run; first for the epochs of an earlier call. */
   readonly onEpoch?: (run: SweepRun, record: EpochRecord) => void | Promise<void>;

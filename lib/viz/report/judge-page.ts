@@ -11,6 +11,7 @@ export interface JudgedPhoto {
   readonly captions: readonly (string | undefined)[];
 }
 
+/** Options of the page for judging captions. */
 export interface JudgePageOptions {
   readonly title: string;
   /** Names of the captioners, in the order of the captions. */
@@ -22,6 +23,7 @@ export interface JudgePageOptions {
 
 /** Judgements by eye: right, right but for a detail, or wrong. */
 export const verdictNames = ['right', 'nearly', 'wrong'] as const;
+/** A verdict on a caption. */
 export type Verdict = (typeof verdictNames)[number];
 
 /**

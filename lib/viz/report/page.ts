@@ -10,6 +10,7 @@ import { choosePhotos, photoCard } from './cards.js';
 import { calibrationCurve, lengthHistogram, reliabilityDiagram, scoreCurve, trainingCurves } from './figures.js';
 import { reportStyle } from './style.js';
 
+/** Options of an evaluation’s report. */
 export interface EvaluationReportOptions {
   readonly title: string;
   /** One-line description of the evaluation. */
