@@ -3,7 +3,8 @@ import { CaptionerError } from '../errors.js';
 import type { DownloadProgress } from './messages.js';
 
 /**
- * Downloads files, all at the same time. The browser's cache applies.
+ * Downloads files, all at the same time. The browser's cache applies. Files that are compressed with
+ * gzip, under the same names, are decompressed: many servers do not compress the files of a model.
  *
  * @param urls addresses by name.
  * @param onProgress receives the bytes of all files together.
@@ -61,10 +62,17 @@ async function downloadFile(
       chunks.push(value);
       advance((loaded += value.length));
     }
-    return concatBytes(chunks);
+    return await decompressed(concatBytes(chunks));
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof CaptionerError) throw error;
     throw refuse((error as Error).message, error);
   }
+}
+
+/** The content of a gzip file; any other bytes as they are. */
+async function decompressed(bytes: Uint8Array): Promise<Uint8Array> {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  const content = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new DecompressionStream('gzip'));
+  return new Uint8Array(await new Response(content).arrayBuffer());
 }

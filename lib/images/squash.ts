@@ -6,8 +6,8 @@ export interface PixelSource {
   readRows(first: number, count: number): ArrayLike<number>;
 }
 
-/** Rows that are read at a time, at least. */
-const band = 64;
+/** Pixels that are read at a time: few photos are larger. */
+const band = 2 ** 22;
 
 /**
  * Squashes a photo to a square of RGB bytes, as `decodePhoto` does with libvips: a box filter by a
@@ -25,7 +25,7 @@ export function squash(photo: PixelSource, size: number): Uint8Array {
   // As in libvips, rows come first, and each of the passes rounds to bytes.
   const vertical = kernels(rows, size, height / down);
   const flat = new Float32Array(size * columns * 3); // [size, columns, 3]
-  const together = Math.max(1, Math.ceil(band / down));
+  const together = Math.max(1, Math.floor(band / width / down));
   for (let first = 0; first < rows; first += together) {
     const count = Math.min(together, rows - first);
     const pixels = photo.readRows(first * down, Math.min(count * down, height - first * down));
@@ -34,7 +34,7 @@ export function squash(photo: PixelSource, size: number): Uint8Array {
       spread(boxRow(pixels, width, row * down, last, across), first + row, vertical, flat);
     }
   }
-  const bytes = Uint8ClampedArray.from(flat);
+  const bytes = new Uint8ClampedArray(flat);
   const horizontal = kernels(columns, size, width / across);
   const square = new Uint8ClampedArray(size * size * 3);
   for (let row = 0; row < size; row++) {
@@ -59,7 +59,7 @@ function boxRow(pixels: ArrayLike<number>, width: number, from: number, to: numb
     const area = (to - from) * (Math.min(width, (box + 1) * across) - box * across);
     for (let channel = 0; channel < 3; channel++) sums[3 * box + channel] /= area;
   }
-  return Uint8ClampedArray.from(sums);
+  return new Uint8ClampedArray(sums);
 }
 
 /** Adds a row of the input to the outputs that take it: [length] to rows of [kernels, length]. */

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { build, type Plugin } from 'esbuild';
 import { notebookPage } from '../../jupyter/html.js';
 import { readNotebook } from '../../jupyter/notebook.js';
@@ -50,6 +51,9 @@ async function buildDemo(): Promise<void> {
   fs.writeFileSync(at('samples', 'names.json'), JSON.stringify(samples));
   await exportCheckpoint('checkpoints/default', at('model'), { storage: 'int8' });
   fs.rmSync(at('model', 'history.jsonl'));
+  for (const name of ['decoder.safetensors', 'encoder.onnx', 'vocab.json']) {
+    fs.writeFileSync(at('model', name), gzipSync(fs.readFileSync(at('model', name)), { level: 9 }));
+  }
 }
 
 function buildPages(pages: MarkdownPages): void {

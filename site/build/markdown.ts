@@ -5,8 +5,8 @@ import path from 'node:path';
 import { Marked, type Tokens } from 'marked';
 import { textPage } from './layout.js';
 
-/** Files that browsers show as they are. */
-const shown = new Set(['.svg', '.png', '.jpg', '.html', '.txt']);
+/** Files that browsers show as they are. Others, HTML too, are shown as text. */
+const shown = new Set(['.svg', '.png', '.jpg', '.txt']);
 
 /** The place in the site of a file of the project. */
 export function placeOf(file: string): string {

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { Captioner } from '../../lib/index.js';
+import { Captioner, exportCheckpoint } from '../../lib/index.js';
 import { startBrowser, violations } from '../serve/browser.js';
 import { serveFiles, type StaticServer } from './static-server.js';
 
@@ -12,6 +13,7 @@ describe('the site, in Chromium, from a plain file server', function () {
   let browser: Browser | undefined;
   let server: StaticServer;
   let node: Captioner;
+  let folder: string;
   let faults: string[];
   const pages: Page[] = [];
   const samples = fs.readdirSync('data/samples').filter((name) => name.endsWith('.jpg'));
@@ -25,12 +27,15 @@ describe('the site, in Chromium, from a plain file server', function () {
     execFileSync(process.execPath, ['scripts/browser.mjs']);
     execFileSync(process.execPath, ['--import', 'tsx', 'site/build/main.ts', '--no-api']);
     server = await serveFiles({ '': 'dist/site' });
-    node = await Captioner.load('dist/site/model');
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
+    await exportCheckpoint('checkpoints/default', path.join(folder, 'model'), { storage: 'int8' });
+    node = await Captioner.load(path.join(folder, 'model'));
   });
   after(async () => {
     await browser?.close();
     await server?.close();
     await node?.release();
+    if (folder) fs.rmSync(folder, { recursive: true });
   });
   beforeEach(() => (faults = []));
   afterEach(async () => {
@@ -139,7 +144,7 @@ describe('the site, in Chromium, from a plain file server', function () {
 
   it('fits a phone, and is accessible in light and dark', async () => {
     for (const colorScheme of ['light', 'dark'] as const) {
-      const page = await visit('', { viewport: { width: 360, height: 740 }, colorScheme });
+      const page = await visit('', { viewport: { width: 360, height: 740 }, colorScheme, reducedMotion: 'reduce' });
       await samplesCaptioned(page);
       const wider = () =>
         page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
