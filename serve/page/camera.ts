@@ -32,10 +32,9 @@ export function setUpCamera(
     while (stream === shown) {
       const begun = performance.now();
       try {
-        if (video.videoWidth > 0) line.textContent = await caption(video);
+        if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) line.textContent = await caption(video);
       } catch (error) {
-        line.textContent = sentenceOf(error);
-        return;
+        if (stream === shown) line.textContent = sentenceOf(error);
       }
       // The page keeps time for everything else.
       await new Promise((resolve) => setTimeout(resolve, Math.max(50, 0.2 * (performance.now() - begun))));
