@@ -9,7 +9,7 @@ import { textPage } from './layout.js';
 const shown = new Set(['.svg', '.png', '.jpg', '.txt']);
 
 /** The place in the site of a file of the project. */
-export function placeOf(file: string): string {
+function placeOf(file: string): string {
   if (file === 'README.md') return 'about.html';
   if (/(^|\/)README\.md$/.test(file)) return file.replace(/README\.md$/, 'index.html');
   if (/\.(md|ipynb)$/.test(file)) return file.replace(/\.(md|ipynb)$/, '.html');
