@@ -17,7 +17,7 @@ export function roundingOf({ min, max }: Range): Rounding {
  * The greatest weight. Processors without 8-bit dot products (x64 without VNNI) add two products of an unsigned and a signed byte in
  * 16 bits, which 2 · 255 · 127 does not fit: sums would be cut off. 2 · 255 · 64 fits, so the result is the same on all processors.
  */
-export const greatestWeight = 64;
+const greatestWeight = 64;
 
 /** Weights and bias to round. */
 export interface Weights {

@@ -70,7 +70,7 @@ export class StatisticsCollector {
 const bins = 4096;
 
 /** Counts of numbers by size. The bins widen as larger numbers come. */
-export class Histogram {
+class Histogram {
   private width = 2 ** -16;
   private readonly positive = new Float64Array(bins);
   private readonly negative = new Float64Array(bins);
