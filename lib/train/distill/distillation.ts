@@ -145,7 +145,11 @@ async function startNetwork(
   const offset = minimum.map((x) => Math.min(0, x));
   if (!past) given.set('features/mean', mean).set('features/std', std).set('head/offset', offset);
   // A new head begins at the mean of each feature, where ReLU passes gradients.
-  if (!past && !start) given.set('head/bias', Float32Array.from(mean, (x, i) => (x - offset[i]) / std[i]));
+  if (!past && !start)
+    given.set(
+      'head/bias',
+      Float32Array.from(mean, (x, i) => (x - offset[i]) / std[i]),
+    );
   const network = new ConvNet(config, mean.length, { random: new Random(seed), given });
   if (start?.uncalibrated) await calibrate(network, photos, config.inputSize, seed);
   return network;
