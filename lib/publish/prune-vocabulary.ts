@@ -56,9 +56,11 @@ function pruned(name: string, array: Weight, before: number, size: number): Weig
 /** A decoder's graph, whose weights are inputs, with the shapes of fewer words. */
 function withFewerWords(bytes: Uint8Array, size: number): Uint8Array {
   const model = decodeModel(bytes);
-  for (const { name, type } of model.graph.input ?? []) {
+  const axes: Readonly<Record<string, 'rows' | 'columns'>> = { ...perWord, logProbabilities: 'columns' };
+  const { input = [], output = [] } = model.graph;
+  for (const { name, type } of [...input, ...output]) {
     const dims = type?.tensorType?.shape?.dim;
-    const axis = name && name in perWord && perWord[name as keyof typeof perWord];
+    const axis = name && axes[name];
     if (!dims || !axis) continue;
     dims[axis === 'rows' ? 0 : dims.length - 1] = { dimValue: size };
   }

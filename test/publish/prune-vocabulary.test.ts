@@ -5,6 +5,7 @@ import path from 'node:path';
 import { CaptionerError } from '../../lib/errors.js';
 import { loadCheckpoint } from '../../lib/model/checkpoint/checkpoint.js';
 import { exportCheckpoint } from '../../lib/publish/export.js';
+import { decodeModel } from '../../lib/onnx/protobuf.js';
 import { pruneVocabulary } from '../../lib/publish/prune-vocabulary.js';
 import { DecoderSession } from '../../lib/search/decoder-session.js';
 import { Vocabulary } from '../../lib/text/vocabulary.js';
@@ -43,6 +44,13 @@ describe('pruneVocabulary', () => {
     expect(pruned.config).to.have.property('vocabularySize', size);
     const total = (counts: readonly number[]) => counts.reduce((sum, count) => sum + count, 0);
     expect(total(pruned.vocabulary.counts)).to.equal(total(vocabulary.counts));
+
+    // WebAssembly refuses graphs whose declared shapes differ from those of the weights.
+    for (const graph of pruned.graphs.values()) {
+      const { input = [], output = [] } = decodeModel(graph).graph;
+      const sizes = [...input, ...output].flatMap(({ type }) => type?.tensorType?.shape?.dim ?? []);
+      expect(sizes.map(({ dimValue }) => Number(dimValue))).not.to.include(vocabulary.size);
+    }
 
     const [whole, fewer] = [await firstTwo(at('tiny')), await firstTwo(at('pruned'))];
     whole.forEach((probabilities, step) => {
