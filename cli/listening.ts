@@ -7,9 +7,9 @@ export function unreachable(error: NodeJS.ErrnoException, { host, port }: { host
 }
 
 const listeningErrors: Partial<Record<string, (host: string, port: number) => string>> = {
-  EADDRINUSE: (host, port) => `Port ${port} of ${host} is taken: choose another one with --port.`,
-  EACCES: (_host, port) => `Port ${port} needs rights that this user lacks: choose one above 1023 with --port.`,
-  EADDRNOTAVAIL: (host) => `This machine does not have the address ${host}: choose another one with --host.`,
-  ENOTFOUND: (host) => `There is no host ${host}: choose an address of this machine with --host.`,
-  EAI_AGAIN: (host) => `The name ${host} can't be resolved: choose an address of this machine with --host.`,
+  EADDRINUSE: (host, port) => `Port ${port} of ${host} is already in use. Choose another with --port.`,
+  EACCES: (_host, port) => `Port ${port} needs privileges that this user lacks. Choose one above 1023 with --port.`,
+  EADDRNOTAVAIL: (host) => `This machine does not have the address ${host}. Choose another with --host.`,
+  ENOTFOUND: (host) => `There is no host ${host}. Choose an address of this machine with --host.`,
+  EAI_AGAIN: (host) => `The name ${host} can't be resolved. Choose an address of this machine with --host.`,
 };

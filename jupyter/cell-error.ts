@@ -13,7 +13,7 @@ export interface CellError {
 
 type Places = Pick<Executor, 'placeOf'>;
 
-/** The error of a cell, or undefined where it ran to its end. */
+/** The error of a cell, or undefined if it ran to its end. */
 export function cellError(outcome: Outcome, source: string, places: Places): CellError | undefined {
   switch (outcome.status) {
     case 'done':
@@ -34,12 +34,12 @@ function refusal(problems: readonly Problem[], source: string): CellError {
     const text = problem.file ? '' : `\n    ${(lines[problem.line - 1] ?? '').trim()}`;
     return `${place(problem)}${text}`;
   });
-  return { ename: 'TypeScript', evalue: place(problems[0]), traceback: ['TypeScript refuses the cell:', ...shown] };
+  return { ename: 'TypeScript', evalue: place(problems[0]), traceback: ['TypeScript rejects the cell:', ...shown] };
 }
 
 function interruption(stillRuns: boolean): CellError {
   const evalue = stillRuns
-    ? 'The cell was interrupted, but what it started still runs and may slow other cells down. Restart the kernel to end it.'
+    ? 'The cell was interrupted, but something that it started is still running and may slow down other cells. Restart the kernel to end it.'
     : 'The cell was interrupted.';
   return { ename: 'Interrupted', evalue, traceback: [`Interrupted: ${evalue}`] };
 }

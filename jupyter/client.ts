@@ -30,7 +30,7 @@ interface Request {
   readonly replied: (reply: Message) => void;
 }
 
-/** A kernel in a process of its own, and a client of it: cells go in, outputs come out, as in Jupyter. */
+/** A kernel in its own process, and its client: cells go in, outputs come out, as in Jupyter. */
 export class KernelClient {
   private readonly shell = new Dealer();
   private readonly control = new Dealer();
@@ -150,7 +150,7 @@ export class KernelClient {
     this.iopub.connect(`${transport}://${ip}:${iopub_port}`);
     this.iopub.subscribe();
     for (const socket of [this.shell, this.control, this.iopub]) void this.listen(socket);
-    // What is published before the subscription has arrived is lost: ask until an answer is heard.
+    // Messages published before the subscription arrives are lost, so ask again until an answer comes.
     for (let heard = false; !heard;) {
       const info = this.ask(this.shell, message('kernel_info_request', {}, this.session), () => (heard = true));
       await Promise.race([info, sleep(500)]);

@@ -49,7 +49,10 @@ export class Comms {
     return { comms: Object.fromEntries(comms.map(([id, comm]) => [id, { target_name: comm.target }])) };
   }
 
-  /** Handles what a front end sends. Resolves when it is dealt with: a front end waits for that before it sends the next value. */
+  /**
+   * Handles a message of a front end. Resolves when it is done: the front end waits for that before it sends
+   * the next value.
+   */
   async receive({ header, content }: Message): Promise<void> {
     const { comm_id: id, target_name: target, data } = content as { comm_id: string; target_name?: string; data: Json };
     switch (header.msg_type) {

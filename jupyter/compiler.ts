@@ -17,7 +17,7 @@ export type CompiledCell =
   | { readonly problems: readonly Problem[] }
   | {
       readonly problems?: undefined;
-      /** Body of a function of `exports` and `require`; empty where a cell holds only types or comments. */
+      /** Body of a function of `exports` and `require`; empty if a cell holds only types or comments. */
       readonly code: string;
       readonly isAsync: boolean;
       /** Declarations of all names that later cells see. */
@@ -53,8 +53,8 @@ export interface CellCompiler extends Pick<Converter, 'inspect' | 'complete' | '
 export function createCellCompiler(): CellCompiler {
   const file = createRequire(require.resolve('tslab')).resolve('@tslab/typescript-for-tslab');
   const ts = require(file) as typeof TypeScript;
-  // tslab rebuilds its program when it is told to, and fails where a watcher has asked for that before: a package that is installed
-  // while a kernel runs must not disturb it.
+  // tslab rebuilds its program on request, and fails if a watcher has already requested it. Installing a
+  // package while a kernel runs must not disturb the kernel.
   ts.sys.watchFile = () => ({ close: () => undefined });
   ts.sys.watchDirectory = () => ({ close: () => undefined });
 

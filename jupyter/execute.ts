@@ -16,7 +16,10 @@ export interface FailedCell {
   readonly traceback: readonly string[];
 }
 
-/** Runs a notebook from its first cell to its last, or to the first that fails, on a kernel of its own. `afterwards` may use that kernel. */
+/**
+ * Runs a notebook from its first cell to its last, or to the first that fails, on its own kernel.
+ * `afterwards` may use that kernel.
+ */
 export async function executeNotebook(
   notebook: Notebook,
   env: NodeJS.ProcessEnv = process.env,

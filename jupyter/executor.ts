@@ -22,7 +22,10 @@ export type Outcome =
 
 /** A cell that runs, or ran. */
 export interface Run {
-  /** Rejects the wait for the cell; its loops end at their next turn, and what it assigns later is ignored. */
+  /**
+   * Rejects the wait for the cell. Its loops end at their next iteration, and its later assignments are
+   * ignored.
+   */
   leave(): void;
   readonly isLeft: boolean;
 }
@@ -39,7 +42,7 @@ class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
 
-/** Compiles and runs cells in one scope: names of a cell are seen by those after it, also where the cell failed halfway. */
+/** Compiles and runs cells in one scope: later cells see the names of a cell, even if it failed halfway. */
 export class Executor {
   private readonly compiler: CellCompiler = createCellCompiler();
   private readonly values: Record<string, unknown> = {};
@@ -84,7 +87,7 @@ export class Executor {
     return { status: 'done', value };
   }
 
-  /** The run whose code is being executed: of a cell, or of a callback that it left behind. */
+  /** The run whose code is executing: that of a cell, or of a callback from it. */
   current(): Run | undefined {
     return this.running.getStore();
   }
@@ -136,7 +139,7 @@ export class Executor {
     }
   }
 
-  /** Names as a run sees them. What a cell assigns after it was left is ignored. */
+  /** Names as a run sees them. Assignments of a cell after its interruption are ignored. */
   private exportsOf(run: Run, assigned: Set<string>): Record<string, unknown> {
     const assign = (name: string | symbol, value: unknown): true => {
       if (!run.isLeft && name !== '__esModule') {

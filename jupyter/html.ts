@@ -44,7 +44,7 @@ function outputHtml(output: Output): string {
   return data['text/plain'] ? `<pre class="output">${escape(data['text/plain'])}</pre>` : '';
 }
 
-/** Pictures that lie beside the notebook move into the page. */
+/** Embeds the pictures next to the notebook in the page. */
 function withPictures(html: string, folder: string): string {
   return html.replaceAll(/(<img [^>]*src=")(?!data:|https?:)([^"]+)"/g, (whole, before: string, source: string) => {
     const type = { '.svg': 'image/svg+xml', '.png': 'image/png', '.jpg': 'image/jpeg' }[path.extname(source)];

@@ -126,7 +126,7 @@ class Kernel {
       const { socket, request } = next;
       const failed = await this.execute(socket, request);
       if (!failed || request.content.stop_on_error === false) continue;
-      // What was asked for before the failure was known (all cells at once, say) is not run.
+      // Requests that arrived before the failure (all cells at once, for example) are not run.
       const failure = Date.now();
       await new Promise((resolve) => setTimeout(resolve, 50)); // some may be on their way
       this.waiting = this.waiting.filter((later) => {
@@ -217,7 +217,7 @@ const kernelInfo = {
     version: '5.0',
     mimetype: 'text/typescript',
     file_extension: '.ts',
-    // What classic Notebook and JupyterLab colour it by.
+    // Syntax highlighting in the classic Notebook and JupyterLab.
     codemirror_mode: { name: 'javascript', mode: 'typescript', typescript: true },
   },
 };

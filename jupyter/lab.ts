@@ -18,7 +18,7 @@ function main(): number | undefined {
   const command = findLab() ?? installLab();
   if (!command) return 1;
   const search = [path.join(root, 'jupyter'), process.env.JUPYTER_PATH].filter(Boolean).join(path.delimiter);
-  // README opens as a page, and JupyterLab asks for no news.
+  // README opens as a page, and JupyterLab does not fetch news.
   const settings = [path.join(root, 'jupyter', 'config'), process.env.JUPYTER_CONFIG_PATH]
     .filter(Boolean)
     .join(path.delimiter);
@@ -45,13 +45,16 @@ function findLab(): string | undefined {
   return found.status === 0 && Number(found.stdout.split('.')[0]) >= 4 ? 'jupyter-lab' : undefined;
 }
 
-/** Makes a virtual environment in the project and installs JupyterLab there, by pip as it is configured here. */
+/**
+ * Makes a virtual environment in the project and installs JupyterLab there, with pip as configured on this
+ * machine.
+ */
 function installLab(): string | undefined {
   const python = ['python3', 'python'].find((name) => spawnSync(name, ['-c', 'import venv, ensurepip']).status === 0);
   if (!python) {
     console.error(
       'JupyterLab was not found, and neither was a Python that could install it. Install Python 3 with its venv module (Debian and Ubuntu: ' +
-        'apt install python3-venv), then run this again; or install JupyterLab 4 in any other way.',
+        'apt install python3-venv), then run this command again, or install JupyterLab 4 in another way.',
     );
     return undefined;
   }
@@ -62,11 +65,14 @@ function installLab(): string | undefined {
   ];
   for (const [command, ...parameters] of steps) {
     if (spawnSync(command, parameters, { stdio: 'inherit' }).status !== 0) {
-      console.error(`It can't be installed: ${[command, ...parameters].join(' ')} failed. Its message is above.`);
+      console.error(
+        `JupyterLab can't be installed: ${[command, ...parameters].join(' ')} failed with the message above.`,
+      );
       return undefined;
     }
   }
-  // JupyterLab runs scripts of its own by Node. Without this they would be taken for modules, as those of the project around them are.
+  // JupyterLab runs its own scripts with Node, which would otherwise treat them as ES modules, like those of
+  // the project.
   writeFileSync(path.join(root, '.venv', 'package.json'), '{ "type": "commonjs" }\n');
   return path.join(binaries, 'jupyter-lab');
 }

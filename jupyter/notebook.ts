@@ -98,8 +98,8 @@ export function notebookText(notebook: Notebook): string {
 }
 
 /**
- * The notebook as it is committed: figures as PNG without the HTML that needs Plotly, no Plotly, so that a file is small and shows
- * the same in JupyterLab, on GitHub and wherever no script runs. HTML without scripts (tables) stays.
+ * The notebook as committed: figures as PNG, without Plotly and the HTML that needs it. The file is small and
+ * looks the same in JupyterLab, on GitHub and where scripts do not run. HTML without scripts (tables) stays.
  */
 export function withoutScripts(notebook: Notebook): Notebook {
   const cells = notebook.cells.map((cell) => {

@@ -7,14 +7,14 @@ import { readNotebook, withoutScripts, writeNotebook } from './notebook.js';
 
 async function main(): Promise<void> {
   const program = new Command('npm run notebooks --')
-    .description('Runs the notebooks from top to bottom, without a browser, and writes their outputs into them.')
-    .argument('[notebooks...]', 'files, or the numbers of those of notebooks/; all of them where none is named')
-    .option('--html [folder]', 'also write each as a page that needs nothing else', false)
-    .option('--no-write', 'leave the notebooks as they are')
+    .description('Run the notebooks from top to bottom, without a browser, and write their outputs into them.')
+    .argument('[notebooks...]', 'Notebook files, or numbers of those in notebooks/. (default: all)')
+    .option('--html [folder]', 'Also write each notebook as a self-contained page.', false)
+    .option('--no-write', 'Leave the notebook files unchanged.')
     .addHelpText(
       'after',
-      '\nThe data: CAPTIONER_PRESET=tiny (default) needs nothing but the project. flickr8k needs the data set, whose photos may not be passed on\n' +
-        'with the project: then the notebooks stay as they are, and --html shows what came out.',
+      '\nData: CAPTIONER_PRESET=tiny (the default) needs no download. flickr8k needs the data set, whose photos may not be redistributed:\n' +
+        'the notebook files then stay unchanged, and --html shows the results.',
     )
     .parse();
   const options = program.opts<{ html: string | boolean; write: boolean }>();

@@ -9,7 +9,7 @@ import type { Message } from './wire.js';
 
 const require = createRequire(import.meta.url);
 
-/** Where a cell's outputs go. */
+/** Destination of a cell's outputs. */
 export interface CellOutputs {
   stream(name: 'stdout' | 'stderr', text: string): void;
   /** @param id names the display, so that it can be updated. */
@@ -22,7 +22,7 @@ export interface CellOutputs {
 /** The name on `globalThis` under which a library finds the notebook that it runs in. `captioner/viz` shows its figures with it. */
 const hostName = Symbol.for('captioner.notebook');
 
-/** Time that an interrupted cell gets to stop by itself (and save, say) where it has asked for its signal. */
+/** Time for an interrupted cell to stop by itself (and save, for example) if it has requested its signal. */
 const graceMilliseconds = 10_000;
 /** The same for a cell that hasn't: it can't know. */
 const shortGraceMilliseconds = 500;
@@ -130,7 +130,7 @@ export class Session {
       if (cell.listens) {
         await sleep(patienceMilliseconds, undefined, { ref: false });
         if (!stillRuns()) return;
-        cell.print('stderr', 'The cell is stopping in good order. Interrupt again to leave it at once.\n');
+        cell.print('stderr', 'Stopping the cell cleanly. Interrupt again to stop it at once.\n');
         await sleep(graceMilliseconds - patienceMilliseconds, undefined, { ref: false });
       } else {
         await sleep(shortGraceMilliseconds, undefined, { ref: false });
@@ -155,7 +155,7 @@ export class Session {
     return isCompleteCode(source);
   }
 
-  /** The cell whose code, or whose callback, is being executed. */
+  /** The cell whose code or callback is executing. */
   private current(): Cell | undefined {
     const run = this.executor.current();
     return (run && this.cells.get(run)) ?? this.latest;

@@ -2,7 +2,7 @@ import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
 
 /** The four parts of a message: https://jupyter-client.readthedocs.io/en/stable/messaging.html#general-message-format */
 export interface Message {
-  /** Where it came from and where an answer goes: the routing prefix of ZeroMQ. */
+  /** The routing prefix of ZeroMQ: the origin of a message and the destination of its answer. */
   readonly identities: readonly Buffer[];
   readonly header: Header;
   readonly parent: Partial<Header>;
@@ -34,7 +34,7 @@ export interface Connection {
 
 const delimiter = '<IDS|MSG>';
 
-/** A new message of `session`, an answer to `parent` where there is one. */
+/** A new message of `session`; an answer to `parent`, if given. */
 export function message(
   type: string,
   content: Message['content'],

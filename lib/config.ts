@@ -400,11 +400,11 @@ export const SearchConfig = z.strictObject({
     .describe(
       'Length of word sequences that may not occur twice in a caption; 1 forbids any repeated word, 0 disables the rule.',
     ),
-  // Left open where it is not given: a checkpoint may bring its own choice.
+  // Undefined by default: a checkpoint may bring its own choice.
   repeatWords: z.boolean().optional().meta({
     default: true,
     description:
-      'Let words occur twice in a caption. Without it only English function words (a, the, of, on) do; the shipped models are searched so.',
+      'Allow any word to repeat in a caption. Otherwise only English function words (a, the, of, on) may, as in the shipped models.',
   }),
   require: words().describe(
     'Words or phrases that each caption must contain, exactly as written. Only for beam and diverse.',

@@ -29,7 +29,7 @@ export class CaptionerError extends Error {
 /** Reasons for file system errors in words, by POSIX code. */
 const reasons: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full',
-  EDQUOT: 'the disk quota is used up',
+  EDQUOT: 'the disk quota is exceeded',
   EFBIG: 'the file has reached the maximum size',
   EROFS: 'the disk is read-only',
   EACCES: 'permission is denied',
@@ -37,8 +37,8 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of its path is a file, not a folder',
   EISDIR: 'it is a folder',
   ENAMETOOLONG: 'its name is too long',
-  ELOOP: 'its links go round in circles',
-  ERR_INVALID_ARG_VALUE: 'its name has a character that no file has',
+  ELOOP: 'its symbolic links form a loop',
+  ERR_INVALID_ARG_VALUE: 'its name contains an invalid character',
   EMFILE: 'too many files are open',
   EIO: 'the disk reports an error',
 };

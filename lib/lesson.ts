@@ -32,7 +32,7 @@ export interface LessonData {
 export async function lessonPreset(): Promise<Preset> {
   const given = process.env.CAPTIONER_PRESET;
   if (given === 'tiny' || given === 'flickr8k') return given;
-  if (given) throw new CaptionerError('bad-option', `CAPTIONER_PRESET is '${given}': it is tiny or flickr8k.`);
+  if (given) throw new CaptionerError('bad-option', `CAPTIONER_PRESET is '${given}'. Set it to tiny or flickr8k.`);
   try {
     await openDataset('flickr8k');
     return 'flickr8k';

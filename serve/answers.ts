@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 const probability = (of: string) => z.number().min(0).max(1).describe(of);
 
-/** An error, as it is answered and as it goes from process to process. */
+/** An error, as sent to clients and between processes. */
 export const PlainError = z
   .object({
     code: z
@@ -54,9 +54,9 @@ export type AnsweredCaption = Readonly<z.output<typeof AnsweredCaption>>;
 const name = z
   .string()
   .optional()
-  .describe('Name of the file, where the client gave one.')
+  .describe('File name, if the client gave one.')
   .meta({ examples: ['dog.jpg'] });
-const captions = z.array(AnsweredCaption).readonly().describe('The captions, the likeliest first.');
+const captions = z.array(AnsweredCaption).readonly().describe('Captions, most likely first.');
 /** The captions of a photo. */
 export const CaptionedPhoto = z.object({ name, captions }).meta({ id: 'CaptionedPhoto' });
 
@@ -90,7 +90,7 @@ export const AnsweredCandidate = z
 export type AnsweredCandidate = Readonly<z.output<typeof AnsweredCandidate>>;
 
 const explainedWord = z
-  .object({ ...Word, alternatives: z.array(AnsweredWord).readonly().describe('Likeliest words for this place.') })
+  .object({ ...Word, alternatives: z.array(AnsweredWord).readonly().describe('Most likely words at this position.') })
   .meta({ id: 'ExplainedWord' });
 
 /** The captions of a photo, and how the first of them came about. */
@@ -105,7 +105,7 @@ export const AnsweredExplanation = z
         .array(z.array(z.array(z.number()).readonly()).readonly())
         .readonly()
         .describe(
-          'For each of words a map of rows and columns: by how much its ln p drops when that part of the photo is hidden.',
+          'For each word, a map of rows and columns: the drop in its ln p when that part of the photo is hidden.',
         ),
     }),
   })
@@ -115,10 +115,10 @@ export type AnsweredExplanation = Readonly<z.output<typeof AnsweredExplanation>>
 /** The public facts about the captioner. */
 export const AnsweredModel = z
   .object({
-    fingerprint: z.string().describe('Checksum of weights and words: the same for the same captioner.'),
+    fingerprint: z.string().describe('Checksum of the weights and vocabulary.'),
     encoder: z.string().describe('Name of the encoder.'),
     dataset: z.string().describe('Data set that the captioner was trained on.'),
-    words: z.int().describe('Words that it knows.'),
+    words: z.int().describe('Size of its vocabulary.'),
   })
   .meta({ id: 'Model' });
 export type AnsweredModel = Readonly<z.output<typeof AnsweredModel>>;
@@ -129,13 +129,13 @@ export const Readiness = z
     status: z.enum(['ready', 'not-ready']),
     error: PlainError.optional(),
     model: AnsweredModel.optional(),
-    workers: z.int().describe('Processes that caption.'),
+    workers: z.int().describe('Worker processes.'),
     limits: z.object({
-      maxFiles: z.int().describe('Photos in a request.'),
-      maxFileMegabytes: z.number().describe('Size of a photo.'),
-      maxRequestMegabytes: z.number().describe('Size of a request.'),
-      maxBeam: z.int().describe('Widest beam, and most captions for a photo.'),
-      maxLength: z.int().describe('Longest caption, in words.'),
+      maxFiles: z.int().describe('Maximum photos per request.'),
+      maxFileMegabytes: z.number().describe('Maximum size of a photo.'),
+      maxRequestMegabytes: z.number().describe('Maximum size of a request.'),
+      maxBeam: z.int().describe('Maximum beam width, and maximum captions per photo.'),
+      maxLength: z.int().describe('Maximum caption length in words.'),
     }),
     needsKey: z.boolean().describe('Whether captioning needs a key.'),
   })
@@ -151,4 +151,4 @@ export const Health = z.object({ status: z.literal('ok') }).meta({ id: 'Health' 
 /** The captions of a photo in the shape of Hugging Face's image-to-text task. */
 export const GeneratedTexts = z
   .array(z.object({ generated_text: z.string().describe('A caption.') }).meta({ id: 'GeneratedText' }))
-  .describe('The captions of the photo, the likeliest first.');
+  .describe('Captions of the photo, most likely first.');

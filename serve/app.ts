@@ -35,7 +35,7 @@ export interface AppOptions {
   readonly checkpoint?: string;
   /** ONNX file of its encoder. Default: found by its name. */
   readonly encoder?: string;
-  /** Sees what the workers do, besides the metrics. */
+  /** Observes the workers, besides the metrics. */
   readonly observer?: Partial<PoolObserver>;
   /** Destination of the log. Default: standard output. */
   readonly logTo?: { write(line: string): void };
@@ -45,7 +45,10 @@ export interface AppOptions {
 export interface App {
   readonly server: FastifyInstance;
   readonly pool: CaptionPool;
-  /** Tells load balancers and clients that the service is about to stop: /readyz fails, and each answer ends its connection. */
+  /**
+   * Announces the stop of the service to load balancers and clients: /readyz fails, and each answer closes
+   * its connection.
+   */
   drain(): void;
 }
 

@@ -71,7 +71,7 @@ function checkHeaders({ headers }: FastifyRequest, limits: UploadLimits): void {
   throw new ServiceError(
     415,
     'compressed-body',
-    'Compressed bodies are not read: send the photo without Content-Encoding.',
+    'Compressed bodies are not supported. Send the photo without Content-Encoding.',
     {
       headers: { 'accept-encoding': 'identity' },
     },
@@ -94,7 +94,7 @@ async function readBody(
     return await readAll(raw.iterator({ destroyOnReturn: false }), lease, limit, tooLarge);
   } catch (error) {
     if (error instanceof ServiceError) throw error;
-    throw new ServiceError(400, 'cut-short', 'The request ended too early: send it again.');
+    throw new ServiceError(400, 'cut-short', 'The request ended too early. Send it again.');
   }
 }
 
@@ -148,7 +148,7 @@ export async function readJsonBody(
   checkHeaders(request, limits);
   const most = Math.min(limits.requestBytes, Math.floor(1.4 * limits.fileBytes) + 65536);
   const bytes = await readBody(request, most, lease, () => {
-    const message = `JSON may have ${megabytes(most)}, not more: send more photos as a form.`;
+    const message = `A JSON body may have at most ${megabytes(most)}. Send larger requests as a form.`;
     return new ServiceError(413, 'too-large', message);
   });
   try {
@@ -161,7 +161,7 @@ export async function readJsonBody(
 /** The bytes of a photo in base64 or a data: address. @throws ServiceError 400, 413 */
 export function decodeBase64(photo: string, limits: UploadLimits): Buffer {
   if (/^https?:/i.test(photo)) {
-    throw new ServiceError(400, 'bad-json', 'Addresses are not fetched: send the photo itself, in base64.');
+    throw new ServiceError(400, 'bad-json', 'Web addresses are not fetched. Send the photo itself, in base64.');
   }
   const data = photo.replace(/^data:[^,]{0,100},/i, '').replace(/\s+/g, '');
   if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(data)) throw new ServiceError(400, 'bad-json', 'A photo in JSON is not base64.');
@@ -185,20 +185,20 @@ function formError(error: unknown, limits: UploadLimits): Error {
     case 'FST_PROTO_VIOLATION':
       return new ServiceError(400, 'bad-field', 'The form has a field whose name is not allowed.');
     case 'FST_MP_PREMATURE_CLOSE':
-      return new ServiceError(400, 'cut-short', 'The request ended too early: send it again.');
+      return new ServiceError(400, 'cut-short', 'The request ended too early. Send it again.');
     default:
       return new ServiceError(400, 'bad-form', `The form can't be read: ${message}.`);
   }
 }
 
 function tooMany({ files }: UploadLimits): ServiceError {
-  return new ServiceError(413, 'too-many-photos', `A request may have ${files} photos, not more.`);
+  return new ServiceError(413, 'too-many-photos', `A request may have at most ${files} photos.`);
 }
 
 function fileTooLarge({ fileBytes }: UploadLimits): ServiceError {
-  return new ServiceError(413, 'too-large', `A photo may have ${megabytes(fileBytes)}, not more.`);
+  return new ServiceError(413, 'too-large', `A photo may have at most ${megabytes(fileBytes)}.`);
 }
 
 function requestTooLarge({ requestBytes }: UploadLimits): ServiceError {
-  return new ServiceError(413, 'too-large', `A request may have ${megabytes(requestBytes)}, not more.`);
+  return new ServiceError(413, 'too-large', `A request may have at most ${megabytes(requestBytes)}.`);
 }

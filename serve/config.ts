@@ -13,14 +13,14 @@ function isProxyList(text: string): boolean {
 
 /** Configuration of the service: flags, config files and help texts are made from it. Secrets are in {@link Keys}. */
 export const ServiceConfig = z.strictObject({
-  host: z.string().min(1).default('127.0.0.1').describe('Address to listen at; 0.0.0.0 is every network.'),
-  port: z.int().min(0).max(65535).default(8080).describe('Port to listen at; 0 takes a free one.'),
+  host: z.string().min(1).default('127.0.0.1').describe('Address to listen on; 0.0.0.0 is every network.'),
+  port: z.int().min(0).max(65535).default(8080).describe('Port to listen on; 0 chooses a free one.'),
   workers: z
     .int()
     .min(0)
     .max(64)
     .default(0)
-    .describe('Processes that caption; 0 is one for each core, or fewer where memory is short.'),
+    .describe('Worker processes; 0 is one per core, or fewer if memory is short.'),
   threads: z
     .int()
     .min(0)
@@ -28,42 +28,47 @@ export const ServiceConfig = z.strictObject({
     .default(0)
     .describe('Threads of each worker; 0 is one, or one per worker for a photo while all other workers are idle.'),
   precision: InferenceConfig.shape.precision.default('int8'),
-  batch: z.int().min(1).max(256).default(8).describe('Photos that a worker takes at a time, at most.'),
+  batch: z.int().min(1).max(256).default(8).describe('Maximum photos that a worker takes at a time.'),
   queue: z
     .int()
     .min(1)
     .default(256)
-    .describe('Photos that may wait; more are refused with 503. A slow search counts as several.'),
+    .describe('Maximum photos that wait; more are refused with 503. A slow search counts as several.'),
   explanations: z
     .int()
     .min(0)
     .default(8)
-    .describe('Explanations that may wait, beside the photos; more are refused with 503.'),
-  timeout: z.number().positive().max(3600).default(30).describe('Seconds that a photo may take, waiting included.'),
+    .describe('Maximum explanations that wait, apart from photos; more are refused with 503.'),
+  timeout: z
+    .number()
+    .positive()
+    .max(3600)
+    .default(30)
+    .describe('Maximum seconds that a photo takes, including waiting.'),
   uploadTimeout: z
     .number()
     .positive()
     .max(3600)
     .default(60)
-    .describe('Seconds that a client may take to send a request.'),
+    .describe('Maximum seconds for a client to send a request.'),
   headerTimeout: z
     .number()
     .positive()
     .max(3600)
     .default(10)
-    .describe('Seconds that a client may take to send the headers of a request.'),
+    .describe('Maximum seconds for a client to send the headers of a request.'),
   connectionsPerAddress: z
     .int()
     .min(0)
     .default(100)
-    .describe('Connections of one client at a time, except from trusted proxies; 0 for no limit.'),
+    .describe('Maximum connections of one client at a time, except from trusted proxies; 0 for no limit.'),
   drain: z
     .number()
     .min(0)
     .max(3600)
     .default(1)
     .describe(
-      'Seconds in which /readyz fails, before the service stops listening: as long as a load balancer needs to notice.',
+      'Seconds during which /readyz fails before the service stops listening, so that a load balancer notices.',
     ),
   shutdownTimeout: z
     .number()
@@ -71,49 +76,54 @@ export const ServiceConfig = z.strictObject({
     .max(3600)
     .default(30)
     .describe('Seconds to finish accepted requests after a signal to stop.'),
-  maxFiles: z.int().min(1).max(1000).default(32).describe('Photos in one request.'),
-  maxFileMegabytes: z.number().positive().max(256).default(16).describe('Size of one photo.'),
-  maxRequestMegabytes: z.number().positive().max(4096).default(64).describe('Size of one request.'),
+  maxFiles: z.int().min(1).max(1000).default(32).describe('Maximum photos per request.'),
+  maxFileMegabytes: z.number().positive().max(256).default(16).describe('Maximum size of a photo.'),
+  maxRequestMegabytes: z.number().positive().max(4096).default(64).describe('Maximum size of a request.'),
   maxUploadMegabytes: z
     .number()
     .positive()
     .default(256)
-    .describe('Photos of all requests in memory at a time; more are refused with 503.'),
-  maxMegapixels: z.number().positive().max(1000).default(24).describe('Pixels of one photo, in millions.'),
+    .describe('Maximum size of all photos in memory at a time; more are refused with 503.'),
+  maxMegapixels: z.number().positive().max(1000).default(24).describe('Maximum pixels of a photo, in millions.'),
   maxBufferedMegapixels: z
     .number()
     .positive()
     .max(1000)
     .default(12)
     .describe(
-      'Pixels of one photo, in millions, where it is decoded as a whole: AVIF, HEIC, WebP, GIF, TIFF, BMP, interlaced PNG, progressive JPEG.',
+      'Maximum pixels, in millions, of a photo that is decoded as a whole: AVIF, HEIC, WebP, GIF, TIFF, BMP, interlaced PNG, progressive JPEG.',
     ),
   megapixelsInFlight: z
     .number()
     .positive()
     .max(1000)
     .default(24)
-    .describe('Pixels, in millions, that each worker decodes at the same time; further photos wait.'),
-  maxBeam: z.int().min(1).max(1000).default(10).describe('Widest beam, and most captions, that a client may ask for.'),
-  maxLength: z.int().min(1).max(200).default(50).describe('Longest caption, in words, that a client may ask for.'),
+    .describe('Maximum pixels, in millions, that each worker decodes at a time; further photos wait.'),
+  maxBeam: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(10)
+    .describe('Maximum beam width, and maximum captions per photo, in a request.'),
+  maxLength: z.int().min(1).max(200).default(50).describe('Maximum caption length, in words, in a request.'),
   maxEvaluations: z
     .int()
     .min(1)
     .default(1000)
-    .describe('Words that a search may evaluate for one photo: beam x maxLength x (required words + 1).'),
+    .describe('Maximum words that a search evaluates for a photo: beam x maxLength x (required words + 1).'),
   rateLimit: z
     .int()
     .min(0)
     .default(600)
     .describe(
-      'Captions per minute for each client; 0 for no limit. A slow search counts as several captions, an explanation as 50.',
+      'Maximum captions per minute for each client; 0 for no limit. A slow search counts as several captions, an explanation as 50.',
     ),
   trustProxy: z.coerce
     .string()
     .refine(isProxyList, 'expected none, a number of proxies, or their addresses and networks')
     .default('none')
     .describe(
-      'Proxies before the service: their number, or their addresses and networks with commas between. They name the client in X-Forwarded-For.',
+      'Trusted proxies in front of the service: their number, or their addresses and networks, separated by commas. They name the client in X-Forwarded-For.',
     ),
   cors: z
     .array(z.string().regex(/^(\*|https?:\/\/[^/]+)$/, 'expected an origin such as https://example.org, or *'))
@@ -123,7 +133,7 @@ export const ServiceConfig = z.strictObject({
   logLevel: z
     .enum(['silent', 'error', 'warn', 'info', 'debug'])
     .default('info')
-    .describe('Level of the log, which is lines of JSON on standard output.'),
+    .describe('Log level. The log is lines of JSON on standard output.'),
 });
 export type ServiceConfig = z.output<typeof ServiceConfig>;
 

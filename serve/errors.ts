@@ -36,7 +36,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   timeout: 504,
 };
 
-/** The status of an error's code, 500 where the client can't help it. */
+/** The status of an error's code; 500 if the client did not cause it. */
 export function statusOfCode(code: string): number {
   return statusOf[code as ErrorCode] ?? 500;
 }

@@ -20,7 +20,7 @@ export function handleErrors(app: FastifyInstance): void {
       );
     }
     const allowed = methods.join(', ');
-    const message = `${path} does not take ${request.method}: use ${allowed}. See /openapi.json.`;
+    const message = `${path} does not accept ${request.method}. Use ${allowed}. See /openapi.json.`;
     return sendError(new ServiceError(405, 'wrong-method', message, { headers: { allow: allowed } }), request, reply);
   });
 }

@@ -22,9 +22,9 @@ function isKey(shown: string | undefined, keys: readonly string[]): boolean {
 /** @throws ServiceError 401 when the request has none of the keys. */
 export function requireKey(request: FastifyRequest, keys: readonly string[]): void {
   if (isKey(shownKey(request), keys)) return;
-  const what = shownKey(request) === undefined ? 'This service needs a key' : 'This key is not known';
+  const what = shownKey(request) === undefined ? 'This service needs a key' : 'This key is unknown';
   const challenge = `Bearer realm="captioner"${shownKey(request) === undefined ? '' : ', error="invalid_token"'}`;
-  throw new ServiceError(401, 'no-key', `${what}: send the header "Authorization: Bearer <key>".`, {
+  throw new ServiceError(401, 'no-key', `${what}. Send the header "Authorization: Bearer <key>".`, {
     headers: { 'www-authenticate': challenge },
   });
 }

@@ -39,7 +39,7 @@ export async function startService(options: AppOptions): Promise<RunningService>
         app.drain();
         await sleep(config.drain * 1000);
         const deadline = setTimeout(() => {
-          server.log.error(`not all was finished within ${config.shutdownTimeout} seconds`);
+          server.log.error(`some requests were not finished within ${config.shutdownTimeout} seconds`);
           process.exit(1);
         }, config.shutdownTimeout * 1000);
         await server.close();

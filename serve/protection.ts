@@ -14,7 +14,7 @@ const contentPolicy = {
   'frame-ancestors': ["'none'"],
 };
 
-/** Headers that protect a page: what it may load, and that no other page may frame it. */
+/** Headers that protect a page: they limit what it may load, and forbid framing it. */
 export const protection = {
   contentSecurityPolicy: { useDefaults: false, directives: contentPolicy },
   frameguard: { action: 'deny' },

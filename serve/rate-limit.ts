@@ -3,7 +3,10 @@ import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
 import { ServiceError } from './errors.js';
 import { clientOf } from './keys.js';
 
-/** Captions that each client may ask for in a minute. A client is its key, or its network where it shows none. */
+/**
+ * Limit on the captions of each client per minute. A client is identified by its key, or by its network if it
+ * has none.
+ */
 export class RateLimit {
   private readonly limiter: RateLimiterMemory;
 
@@ -30,7 +33,7 @@ export class RateLimit {
       throw new ServiceError(
         429,
         'too-many-requests',
-        `More than ${this.limit} captions a minute: try again in ${seconds} seconds.`,
+        `More than ${this.limit} captions per minute. Try again in ${seconds} seconds.`,
         { retryAfter: seconds },
       );
     }

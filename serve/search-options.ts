@@ -11,7 +11,7 @@ import {
 } from '../lib/index.js';
 import type { ServiceConfig } from './config.js';
 
-/** Limits on the searches that clients may ask for. */
+/** Limits on the searches of clients. */
 export type SearchLimits = Pick<ServiceConfig, 'maxBeam' | 'maxLength' | 'maxEvaluations'>;
 
 /** The options of a search as fields of a query or a body, all optional. */
@@ -63,7 +63,7 @@ function field(option: OptionDescription, limit?: number): z.ZodType {
     });
 }
 
-/** Reads "3" as a number where the option is a number. */
+/** Reads "3" as a number if the option is a number. */
 function fromText({ type }: OptionDescription, text: string): unknown {
   if (type === 'strings') return splitList(text);
   if (type === 'boolean' && /^(true|false)$/.test(text)) return text === 'true';
@@ -72,7 +72,7 @@ function fromText({ type }: OptionDescription, text: string): unknown {
 }
 
 /**
- * The search that a client asks for, by fields of the query and of the body; the body's go first.
+ * The search in a request, from fields of the query and the body. Those of the body take precedence.
  * @throws CaptionerError `bad-option`: which field is wrong, and what it may be.
  */
 export function readSearch(

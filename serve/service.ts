@@ -17,7 +17,7 @@ export interface Service {
   readonly limits: UploadLimits;
   readonly metrics: Metrics;
   readonly rateLimit: RateLimit;
-  /** Options of a search that clients may ask for. */
+  /** Search options open to clients. */
   readonly searchFields: SearchFields;
   /** Whether the service is about to stop. */
   readonly stopping: () => boolean;

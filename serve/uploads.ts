@@ -32,14 +32,15 @@ export class UploadBudget {
 }
 
 export interface UploadLease {
-  /** @throws ServiceError 503 when there is no room for so many bytes more. */
+  /** @throws ServiceError 503 if there is no room for that many more bytes. */
   take(bytes: number): void;
   release(): void;
 }
 
 /**
  * Reads all of a stream.
- * @throws ServiceError 413 from `tooLarge` when it has more than `limit` bytes; 503 when there is no room for it.
+ * @throws ServiceError 413 from `tooLarge` when it has more than `limit` bytes; 503 if there is no room for
+ *   it.
  */
 export async function readAll(
   stream: AsyncIterable<Buffer>,

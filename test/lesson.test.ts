@@ -10,7 +10,7 @@ import { storedCheckpoint } from './fixtures/stored-samples.js';
 describe('lessons', function () {
   this.timeout(60_000);
 
-  it('refuse a preset that there is not', async () => {
+  it('refuse an unknown preset', async () => {
     const before = process.env.CAPTIONER_PRESET;
     process.env.CAPTIONER_PRESET = 'huge';
     const error = await lessonPreset().catch((thrown: unknown) => thrown);

@@ -46,43 +46,43 @@ export function captionCommand(): Command {
   const command = defineCommand('caption', 'Caption photos.', [
     ['captioner caption photo.jpg', 'one caption'],
     ['captioner caption photos/ --n 3', 'all photos of a folder, three captions each'],
-    ["captioner caption 'photos/**/*.jpg' --jsonl > captions.jsonl", 'a line of JSON for each photo'],
-    ['captioner caption photo.jpg --require "red shirt" --forbid man', 'with these words and without those'],
-    ['captioner caption photo.jpg --method diverse --n 3', 'three captions that differ more than the three likeliest'],
+    ["captioner caption 'photos/**/*.jpg' --jsonl > captions.jsonl", 'one line of JSON per photo'],
+    ['captioner caption photo.jpg --require "red shirt" --forbid man', 'require some words and forbid others'],
+    ['captioner caption photo.jpg --method diverse --n 3', 'three captions that differ more from each other'],
     ['captioner caption photo.jpg --method sample --top-p 0.9 --n 5', 'five captions drawn at random'],
-    ['captioner caption photo.jpg --checkpoint runs/a,runs/b', 'two captioners as one'],
-    ['captioner caption photos/ --out captions.jsonl', 'into a file; the same command adds what is missing'],
-    ['captioner caption photos/ --out captions.jsonl --shard 2/8', 'an eighth of them, into captions.2-of-8.jsonl'],
+    ['captioner caption photo.jpg --checkpoint runs/a,runs/b', 'an ensemble of two captioners'],
+    ['captioner caption photos/ --out captions.jsonl', 'write to a file; repeat the command to add new photos'],
+    ['captioner caption photos/ --out captions.jsonl --shard 2/8', 'one eighth of them, into captions.2-of-8.jsonl'],
     ['curl -s https://example.org/cat.jpg | captioner caption -', 'a photo from standard input'],
     ['find . -name "*.png" | captioner caption --list - --csv', 'a list of files from standard input'],
   ])
-    .argument('[photos...]', "Files, folders, globs; '-' is a photo on standard input.")
+    .argument('[photos...]', "Files, folders or globs. '-' reads one photo from standard input.")
     .option('--features <folder>', 'Caption the photos of a feature store (captioner extract) instead of files.')
-    .option('--list <file>', "File that names a photo on each line, or with NUL between; '-' is standard input.")
+    .option('--list <file>', "File with one photo path per line, or with NUL between paths. '-' is standard input.")
     .option('--encoding <name>', 'Encoding of the list, such as windows-1252. (default: utf-8)')
     .option(
       '--checkpoint <folder>',
-      'Trained captioner or training run; several, with commas between or the flag again, caption together. (default: the best shipped model whose encoder is on this machine)',
+      'Checkpoint or training run. Several, separated by commas or by repeating the flag, form an ensemble. (default: the best shipped model whose encoder is on this machine)',
       checkpointFolders,
     )
     .option('--encoder <file>', 'ONNX file of the checkpoint’s encoder. (default: found or downloaded by its name)')
     .option('--json', 'Print one JSON array: [{file, captions: [{caption, logProbability, probability, confidence}]}].')
-    .option('--jsonl', 'Print a line of JSON for each photo, as it comes.')
+    .option('--jsonl', 'Print a line of JSON for each photo as soon as it is captioned.')
     .option('--csv', 'Print CSV: file, rank, caption, logProbability, probability, confidence, error.')
     .option(
       '--min-confidence <p>',
-      'Withhold captions that are less likely to be good than this, 0 to 1; in JSON they are null, with the reason.',
+      'Withhold captions with a confidence below this, from 0 to 1. In JSON they are null, with the reason.',
       fraction,
       0,
     )
     .option(
       '-o, --out <file.jsonl>',
-      'Append lines of JSON to a file; photos that it has with the same captioner and options are passed over.',
+      'Append lines of JSON to a file. Photos that it already has from the same captioner and options are skipped.',
     )
-    .option('--shard <i/n>', 'Only the i-th of n parts of the photos; --out gets .i-of-n in its name.')
+    .option('--shard <i/n>', 'Caption only part i of n of the photos. The name of --out gets .i-of-n.')
     .addHelpText(
       'after',
-      '\nExit codes: 0 all photos were captioned, 1 an error or no photo could be captioned, 2 some photos could not be.',
+      '\nExit codes: 0 all photos captioned, 1 an error or no photo captioned, 2 some photos failed.',
     );
   const config = addConfigOptions(
     command,
@@ -160,7 +160,7 @@ async function start(
       '--min-confidence needs one calibrated captioner. Calibrate this one with captioner calibrate.',
     );
   };
-  // A bar is of no use, and in the way, where the captions themselves appear one after the other.
+  // A progress bar would only interrupt captions that appear one after the other.
   const seen = { progress: process.stdout.isTTY && out === undefined ? undefined : progress, signal };
   if (folder === undefined) {
     const photos = (await photosOf(files, list, encoding)).filter((photo) =>
@@ -170,7 +170,7 @@ async function start(
     return { count: photos.length, captions: (await load()).captions(photos, search, seen) };
   }
   if (files.length > 0 || list !== undefined) {
-    throw new CaptionerError('bad-option', 'Name photos, or --features, not both.');
+    throw new CaptionerError('bad-option', 'Give photos or --features, not both.');
   }
   const features = onlySome(openFeatures(folder), wanted);
   return { count: features.ids.length, captions: (await load()).captionsOfFeatures(features, search, seen) };
@@ -193,10 +193,10 @@ async function* none(): AsyncGenerator<CaptionedPhoto> {
 
 function formatOf({ json, jsonl, csv, out }: CaptionOptions): Format {
   if (out !== undefined && (json || csv)) {
-    throw new CaptionerError('bad-option', '--out writes lines of JSON: leave --json and --csv away.');
+    throw new CaptionerError('bad-option', '--out always writes lines of JSON. Leave out --json and --csv.');
   }
   const wanted = Object.entries({ json, jsonl, csv }).flatMap(([format, on]) => (on ? [format as Format] : []));
-  if (wanted.length > 1) throw new CaptionerError('bad-option', `Choose one of --${wanted.join(', --')}.`);
+  if (wanted.length > 1) throw new CaptionerError('bad-option', `Give only one of --${wanted.join(', --')}.`);
   return wanted[0] ?? 'text';
 }
 
@@ -214,7 +214,7 @@ async function photosOf(
   if (files.includes('')) {
     throw new CaptionerError(
       'bad-option',
-      'One of the photos has an empty name. Check quotes and variables of the command.',
+      'One of the photos has an empty name. Check the quotes and variables in the command.',
     );
   }
   const listed = list === undefined ? [] : await readList(list, encoding);
@@ -236,7 +236,7 @@ async function readPhoto(): Promise<Uint8Array> {
   if (holdsSeveralJpegs(bytes)) {
     throw new CaptionerError(
       'bad-input',
-      'Standard input holds more than one photo, and one is read from it. Name files, or their list with --list.',
+      'Standard input holds more than one photo, but only one can be read from it. Give files, or a list of them with --list.',
     );
   }
   return bytes;

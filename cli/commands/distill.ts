@@ -25,7 +25,10 @@ export function distillCommand(): Command {
 From data sets with splits it learns from the training photos and measures on the dev photos. From folders it learns from all photos. The run's folder gets \`best/encoder.onnx\` (the --encoder for captioner extract), \`last\` (to resume from), \`history.jsonl\`, and the teacher's features. Ctrl-C saves and stops; --resume continues, also after a crash.`,
     [
       ['captioner distill --data flickr8k --out runs/encoder', "learn from Flickr8k's photos"],
-      ['captioner distill --data flickr8k photos/ --out runs/encoder --epochs 80', 'and from a folder of photos'],
+      [
+        'captioner distill --data flickr8k photos/ --out runs/encoder --epochs 80',
+        'learn from a folder of photos, too',
+      ],
       ['captioner extract --data flickr8k --encoder runs/encoder/best/encoder.onnx --features features/own', 'use it'],
     ],
   )

@@ -23,26 +23,26 @@ import { runCommand } from '../run.js';
 
 /** `captioner info`: what is in a data set, a feature store or a checkpoint. */
 export function infoCommand(): Command {
-  return defineCommand('info', 'Says what is in a data set, a folder of features or a checkpoint.', [
-    ['captioner info data/flickr8k', 'photos and captions of each split, and what is wrong with its files'],
-    ['captioner info my.csv', 'the same of your own data'],
-    ['captioner info features/flickr8k --verify', 'which encoder made the features; reads every row'],
-    ['captioner info runs/first', 'how a captioner was trained, and how good it is'],
+  return defineCommand('info', 'Describe a data set, a folder of features or a checkpoint.', [
+    ['captioner info data/flickr8k', 'photos and captions of each split, and problems in its files'],
+    ['captioner info my.csv', 'the same for your own data'],
+    ['captioner info features/flickr8k --verify', 'the encoder that made the features; verifies every row'],
+    ['captioner info runs/first', 'how a captioner was trained, and its scores'],
   ])
     .argument(
       '<path>',
-      'Data set (flickr8k, coco, a folder or a list), folder of photos, of features, of a checkpoint or a training run.',
+      'Data set (flickr8k, coco, a folder or a list), folder of photos or features, checkpoint or training run.',
     )
-    .option('--photos <folder>', 'Folder of a data set’s photos, where they are not beside the list.')
+    .option('--photos <folder>', 'Folder of the photos of a data set, if not next to the list.')
     .option('--encoding <name>', "Encoding of the data set's list, such as windows-1252. (default: utf-8)")
-    .option('--verify', 'Read all features, and check that none has changed.')
-    .option('--json', 'Print it as JSON.')
+    .option('--verify', 'Read all features and verify their checksums.')
+    .option('--json', 'Print the description as JSON.')
     .action(
       runCommand(async ({ options, progress }, place: string) => {
         const kind = kindOf(place);
         const verify = options.verify === true;
         if (verify && kind !== 'features') {
-          throw new CaptionerError('bad-option', '--verify is for folders of features.');
+          throw new CaptionerError('bad-option', '--verify applies only to folders of features.');
         }
         const facts =
           kind === 'checkpoint'
@@ -85,7 +85,7 @@ function checkpointInfo(place: string) {
   };
 }
 
-/** @param verification where every row is to be read: sees how far it is. */
+/** @param verification receives the progress if every row is verified. */
 function featuresInfo(folder: string, verification?: ProgressReporter) {
   const store = openFeatures(folder);
   const { encoder, precision, dimension, ids, randomViews } = store;
@@ -144,8 +144,8 @@ function datasetLines(summary: DatasetSummary): string[] {
     `  split        photos   captions`,
     ...Object.entries(splits).map(([split, counts]) => row(split, counts)),
     row('all', { photos, captions }),
-    `${least === most ? least : `${least} to ${most}`} captions a photo`,
-    ...(words ? [`${words.least} to ${words.most} words a caption, ${words.mean.toFixed(1)} on average`] : []),
+    `${least === most ? least : `${least} to ${most}`} captions per photo`,
+    ...(words ? [`${words.least} to ${words.most} words per caption, ${words.mean.toFixed(1)} on average`] : []),
     ...(vocabulary
       ? [
           `${(100 * (1 - vocabulary.share)).toFixed(1)} % of the words are unknown to a vocabulary of the ${(vocabulary.size - Vocabulary.SPECIALS).toLocaleString('en')} words seen ${minCount} times or more`,

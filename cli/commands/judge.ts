@@ -20,9 +20,9 @@ const Verdicts = z.record(z.string(), z.record(z.string(), z.enum(['right', 'nea
 export function judgeCommand(): Command {
   return defineCommand(
     'judge',
-    `Write a page on which a person judges captions by eye: right, nearly or wrong.
+    `Write a page for judging captions by eye: right, nearly or wrong.
 
-Shows each photo with the captions of one or several captioners, counts the verdicts, and saves them as JSON. The page holds the photos.`,
+It shows each photo with the captions of one or more captioners, counts the verdicts, and saves them as JSON. The photos are embedded in the page.`,
     [
       [
         'captioner judge results/a/predictions.json results/b/predictions.json --photos data/photos --out judge.html',
@@ -30,14 +30,14 @@ Shows each photo with the captions of one or several captioners, counts the verd
       ],
       [
         'captioner judge results/a/predictions.json --photos data/photos --list ids.txt --out judge.html',
-        'judge the photos of a list only',
+        'judge only the photos of a list',
       ],
     ],
   )
-    .argument('<predictions...>', 'Files of predictions, as captioner evaluate --out writes them.')
+    .argument('<predictions...>', 'Files of predictions from captioner evaluate --out.')
     .requiredOption('--photos <folder>', 'Folder that the photo ids are relative to.')
-    .option('--list <file>', 'File that names a photo id on each line; all photos without it.')
-    .option('--verdicts <file.json>', 'Verdicts that the page saved before.')
+    .option('--list <file>', 'File with one photo id per line. (default: all photos)')
+    .option('--verdicts <file.json>', 'Verdicts saved earlier from the page.')
     .requiredOption('-o, --out <file.html>', 'The page.')
     .action(
       runCommand(async ({ options }, files: string[]) => {
@@ -67,7 +67,7 @@ function read<T>(schema: z.ZodType<T>, file: string): T {
   const { success, data, error } = schema.safeParse(readJson(file, 'The file'));
   if (success) return data;
   const [{ path: at, message }] = error.issues;
-  throw new CaptionerError('bad-input', `${file} is not such a file: ${at.join('.')}: ${message}.`);
+  throw new CaptionerError('bad-input', `${file} does not have the expected content: ${at.join('.')}: ${message}.`);
 }
 
 /** The folder of each file, or its path where folders are alike. */

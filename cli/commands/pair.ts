@@ -45,18 +45,18 @@ export function pairCommand(): Command {
   return addDatasetOptions(
     defineCommand(
       'pair',
-      `Give captions whose images are not there to photos that they fit.
+      `Assign captions without images to photos that they fit.
 
-A decoder learns language from more text than there are photos: pretrain it on the result, then train it on the data set itself with --from.
+A decoder can learn language from more text than there are photos: pretrain it on the result, then train it on the data set itself with --from.
 
-With --labels, captions go to photos without captions that show the same objects. A trained captioner chooses the captions that fit each photo best. Train on the result in place of the data set.`,
+With --labels, captions are assigned to uncaptioned photos that show the same objects, and a trained captioner chooses the best for each photo. Train on that result in place of the data set.`,
       [
         ['captioner pair --data my.jsonl --text coco-captions.jsonl --out paired.jsonl', 'make the data'],
         ['captioner train --data paired.jsonl --features features/my --out runs/language --epochs 2', 'pretrain'],
         ['captioner train --data my.jsonl --features features/my --out runs/my --from runs/language/last', 'train'],
         [
           'captioner pair --data my.jsonl --text coco-captions.jsonl --labels labels.jsonl --checkpoint runs/my --features features/all --out more.jsonl',
-          'caption photos of which only the objects are known',
+          'caption photos that have labels but no captions',
         ],
       ],
     ),
@@ -68,8 +68,8 @@ With --labels, captions go to photos without captions that show the same objects
     .option('--labels <file.jsonl>', 'Objects in photos, a line for each photo: {"file": "1.jpg", "labels": ["dog"]}.')
     .option('--checkpoint <folder>', 'With --labels: checkpoint or training run that chooses the captions.')
     .option('--features <folder>', "With --labels: features of these photos by the checkpoint's encoder.")
-    .requiredOption('-o, --out <file.jsonl>', 'The list of photos with all their captions.')
-    .option('--json', 'Print what was done as JSON.')
+    .requiredOption('-o, --out <file.jsonl>', 'File for the photos with all their captions.')
+    .option('--json', 'Print the numbers as JSON.')
     .action(
       runCommand(async ({ options, progress, signal, warn }) => {
         const chosen = options as PairOptions;
@@ -90,7 +90,7 @@ With --labels, captions go to photos without captions that show the same objects
         console.log(
           json
             ? JSON.stringify({ out, placed, given })
-            : `${count(placed)} of ${count(given)} captions found a photo; the list is ${out}.`,
+            : `${count(placed)} of ${count(given)} captions were assigned to a photo; the list is ${out}.`,
         );
       }),
     );
@@ -126,8 +126,8 @@ async function byLabels(manifest: Manifest, options: PairOptions, reporting: Rep
     .map(({ file, labels }) => ({ id: file, labels }));
   const photos = labelled.filter(({ id }) => features.has(id));
   if (photos.length === 0) {
-    const why = labelled.length > 0 ? `${store} has features of none of them` : 'all have captions';
-    throw new CaptionerError('bad-input', `${labelFile} names no photo to caption: ${why}.`);
+    const why = labelled.length > 0 ? `${store} has no features of the labelled photos` : 'all of them have captions';
+    throw new CaptionerError('bad-input', `${labelFile} lists no photo to caption: ${why}.`);
   }
   const checkpoint = loadCheckpoint(findCheckpoint(folder));
   const decoder = await loadDecoder([checkpoint]);

@@ -12,20 +12,20 @@ export function runsCommand(): Command {
     'runs',
     `Show the training runs under a folder on a local page.
 
-It lists the runs, draws their curves over each other while they train, shows how the captions of some dev photos change from epoch to epoch, and in which hyperparameters the runs differ. It only reads: runs may start, stop or die meanwhile.`,
+It lists the runs, draws their curves in one chart while they train, and shows how the captions of some dev photos change from epoch to epoch and in which hyperparameters the runs differ. It only reads files, so runs can start, stop or crash meanwhile.`,
     [
       ['captioner runs sweeps/first', 'at http://127.0.0.1:8081'],
       ['captioner runs runs --photos data/flickr8k/Flicker8k_Dataset', 'with the dev photos'],
     ],
   )
-    .argument('<folder>', 'Folder of runs, such as the --out of a sweep; folders in it are searched, too.')
-    .option('--photos <folder>', 'Folder that photo ids are relative to, to show the dev photos.')
+    .argument('<folder>', 'Folder of runs, such as the --out of a sweep. Its subfolders are searched, too.')
+    .option('--photos <folder>', 'Folder that the photo ids are relative to. Shows the dev photos.')
     .option(
       '--host <address>',
-      'Address to listen at. Others in the network can read the runs unless it is of this machine.',
+      'Address to listen on. Others on the network can read the runs unless it is local to this machine.',
       '127.0.0.1',
     )
-    .option('--port <n>', 'Port to listen at; 0 chooses a free one.', wholeNumber, 8081)
+    .option('--port <n>', 'Port to listen on; 0 chooses a free one.', wholeNumber, 8081)
     .action(
       runCommand(async ({ options, signal, warn }, folder: string) => {
         const { photos, host, port } = options as { photos?: string; host: string; port: number };
@@ -49,7 +49,7 @@ function requireFolder(folder: string): void {
   try {
     readdirSync(folder);
   } catch (cause) {
-    throw new CaptionerError('not-found', `${folder} is not a folder that can be read. Name the folder of your runs.`, {
+    throw new CaptionerError('not-found', `The folder ${folder} can't be read. Give the folder of your runs.`, {
       cause,
     });
   }

@@ -19,19 +19,19 @@ interface ScoreOptions {
 export function scoreCommand(): Command {
   return defineCommand(
     'score',
-    `Scores captions against those that people wrote: BLEU-1 to 4, ROUGE-L and CIDEr-D, as the COCO caption evaluation computes them. The table has 95 % intervals, by bootstrap over the photos.
+    `Score captions against human references: BLEU-1 to 4, ROUGE-L and CIDEr-D, as the COCO caption evaluation computes them. The table has 95 % bootstrap intervals over the photos.
 
-<predictions> is what captioner caption --json or --jsonl wrote, [{"image_id": …, "caption": "…"}], {id: caption}, or a list of captions in the order of the references. The references are COCO's annotations, {image_id: ["…", …]}, or rows of captions, as JSON or JSON lines. METEOR and SPICE are not built in: they need Java and data files of their own.`,
+<predictions> is the output of captioner caption --json or --jsonl, [{"image_id": …, "caption": "…"}], {id: caption}, or a list of captions in the order of the references. The references are COCO's annotations, {image_id: ["…", …]}, or rows of captions, as JSON or JSON lines. METEOR and SPICE are not built in: they need Java and large data files.`,
     [
       ['captioner score predictions.json --references captions_val2017.json', 'a table'],
       ['captioner score predictions.json --references captions.json --json', 'fractions, for programs'],
     ],
   )
-    .argument('<predictions>', 'JSON or JSON lines of captions to score.')
-    .requiredOption('-r, --references <file>', 'JSON or JSON lines of the captions that people wrote.')
+    .argument('<predictions>', 'Captions to score, as JSON or JSON lines.')
+    .requiredOption('-r, --references <file>', 'Human captions of the photos, as JSON or JSON lines.')
     .option(
       '--only-predicted',
-      'Leave photos without a prediction out, as the COCO evaluation does; else they are an error.',
+      'Leave out photos without a prediction, as the COCO evaluation does, instead of failing.',
     )
     .option('--json', 'Print {"BLEU-1": …, …, "CIDEr": …} as fractions.')
     .action(
@@ -54,8 +54,6 @@ function table({ corpus, images, statistics }: ScoredPredictions): string {
   });
   const photos = images.size === 1 ? '1 photo' : `${images.size} photos`;
   const note =
-    images.size === 1
-      ? ['CIDEr weighs words by how few of the photos have them: with one photo it is 0, whatever the caption.']
-      : [];
+    images.size === 1 ? ['CIDEr weights words by their rarity among the photos. With one photo it is always 0.'] : [];
   return [`${photos}, scores x 100 with 95 % intervals`, ...rows, ...note].join('\n');
 }

@@ -7,22 +7,22 @@ import { runCommand } from '../run.js';
 
 /** `captioner serve`: a service that captions photos over HTTP, with a page. */
 export function serveCommand(): Command {
-  const command = defineCommand('serve', 'Caption photos over HTTP, with a page to try it.', [
+  const command = defineCommand('serve', 'Serve captions over HTTP, with a demo page.', [
     ['captioner serve', 'at http://127.0.0.1:8080'],
-    ['captioner serve --host 0.0.0.0 --port 80', 'for everyone in the network'],
+    ['captioner serve --host 0.0.0.0 --port 80', 'for everyone on the network'],
     ['captioner serve --checkpoint runs/mine', 'with your own captioner'],
     ['curl -F photo=@dog.jpg http://127.0.0.1:8080/caption', 'caption a photo'],
   ])
     .option(
       '--checkpoint <folder>',
-      'Trained captioner or training run. (default: the best shipped model whose encoder is on this machine)',
+      'Checkpoint or training run. (default: the best shipped model whose encoder is on this machine)',
     )
     .option('--encoder <file>', 'ONNX file of the checkpoint’s encoder. (default: found or downloaded by its name)')
     .addHelpText(
       'after',
       `
 Environment:
-  CAPTIONER_API_KEYS   keys of clients, with commas between; each request must have one (Authorization: Bearer <key>)
+  CAPTIONER_API_KEYS   keys of clients, separated by commas; each request must have one (Authorization: Bearer <key>)
   CAPTIONER_ADMIN_KEY  key that allows POST /-/reload
 
 SIGHUP reloads the checkpoint. SIGTERM and Ctrl-C finish accepted requests and exit.`,
@@ -40,7 +40,7 @@ SIGHUP reloads the checkpoint. SIGTERM and Ctrl-C finish accepted requests and e
         },
       );
       warn(`captioner: listening at ${service.address}`);
-      if (service.open) warn('captioner: everyone in the network may use it: set CAPTIONER_API_KEYS to require a key');
+      if (service.open) warn('captioner: everyone on the network can use it; set CAPTIONER_API_KEYS to require a key');
       const reload = () => void service.reload();
       process.on('SIGHUP', reload);
       await new Promise((resolve) => {

@@ -49,7 +49,7 @@ export function exportGraph(
     if ('executed' in traced)
       throw new CaptionerError(
         'unsupported',
-        'A function that creates variables can not be exported. Create them before.',
+        'A function that creates variables cannot be exported. Create them before it runs.',
       );
     return traced;
   });

@@ -48,7 +48,7 @@ export function trace(
   if (backend.recorder)
     throw new CaptionerError('unsupported', 'A compiled step was called inside another compiled step.');
   const recorder = new Recorder(backend, nameOf);
-  // New tensors without values, so that each input has data of its own.
+  // New tensors without values, so that each input has its own data.
   const fresh = Object.entries(inputs).map(([name, { shape, dtype }]): [string, Tensor] => {
     const info = backend.makeTensorInfo(shape, dtype, new Float32Array(0));
     return [name, internals().makeTensorFromTensorInfo.call(engine(), info, backend)];

@@ -58,7 +58,7 @@ export interface CaptioningOptions {
   readonly progress?: ProgressReporter;
   /** Aborting stops before the next batch. */
   readonly signal?: AbortSignal;
-  /** Time, as `performance.now()` tells it, after which photos and searches are given up. Default: never. */
+  /** Deadline for photos and searches, on the clock of `performance.now()`. Default: none. */
   readonly deadline?: number;
   /** Receives the duration of each stage of a batch. */
   readonly onStage?: (stage: CaptioningStage, seconds: number) => void;
@@ -228,7 +228,7 @@ export class Captioner extends CaptionModel {
 
   /**
    * Reads a photo as pixels for the encoder, within the captioner's limits.
-   * @param deadline time, as `performance.now()` tells it, after which it is given up.
+   * @param deadline on the clock of `performance.now()`.
    * @throws CaptionerError as `decodePhoto` and {@link ready} do.
    */
   async decode(photo: string | Uint8Array, deadline?: number): Promise<Uint8Array> {

@@ -51,7 +51,7 @@ export async function occlusion<State>(
 ): Promise<OcclusionMap> {
   const size = encoder.inputSize;
   if (!Number.isInteger(grid) || grid < 1 || grid > size || !(square > 0)) {
-    throw new CaptionerError('bad-option', `A grid has 1 to ${size} places a side and a square of some size.`);
+    throw new CaptionerError('bad-option', `grid must be a whole number from 1 to ${size}, and square above 0.`);
   }
   const log = async (photos: readonly Uint8Array[]) =>
     captionLogProbabilities(

@@ -41,7 +41,7 @@ export function namePhoto(source: unknown, place: number): NamedPhoto {
 function pathOf(source: URL | string): string {
   const url = new URL(source);
   if (url.protocol === 'file:') return fileURLToPath(url);
-  throw new CaptionerError('bad-input', `${url.href} is an address: addresses are not fetched. Give the photo itself.`);
+  throw new CaptionerError('bad-input', `${url.href} is a web address, which is not fetched. Pass the photo itself.`);
 }
 
 async function contentOf(source: unknown, nameless: string): Promise<Uint8Array> {
@@ -51,7 +51,7 @@ async function contentOf(source: unknown, nameless: string): Promise<Uint8Array>
   if (typeof source === 'object' && source !== null && Symbol.asyncIterator in source) {
     const chunks: Uint8Array[] = [];
     for await (const chunk of source as AsyncIterable<unknown>) {
-      if (!(chunk instanceof Uint8Array)) throw wrong(nameless, 'a stream of what is not bytes');
+      if (!(chunk instanceof Uint8Array)) throw wrong(nameless, 'a stream of something other than bytes');
       chunks.push(chunk);
     }
     return Buffer.concat(chunks);

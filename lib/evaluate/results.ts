@@ -112,7 +112,7 @@ export function compareResults(a: Results, b: Results, options: CompareOptions =
   if (a.split !== undefined && b.split !== undefined && a.split !== b.split) {
     throw new CaptionerError(
       'mismatch',
-      `${a.name} is of ${a.split} photos, and ${b.name} of ${b.split} photos. Evaluate both on the same split.`,
+      `${a.name} covers the ${a.split} photos, and ${b.name} the ${b.split} photos. Evaluate both on the same split.`,
     );
   }
   const ids = [...a.captions.keys()].filter((id) => b.captions.has(id));

@@ -17,7 +17,7 @@ import { CaptionerError, explainFileError } from '../errors.js';
 export type Files = Readonly<Record<string, string | Uint8Array | readonly Uint8Array[]>>;
 
 /**
- * Replaces a folder by one that contains `files`, all or nothing. The files are written to a folder
+ * Replaces a folder with one that contains `files`, all or nothing. The files are written to a folder
  * beside it and flushed to disk; then the two folders swap names. If the process is killed in
  * between, {@link completeFolder} finds the old folder or the new one.
  * @throws CaptionerError `bad-input` if it can't be written, for example because the disk is full.

@@ -33,7 +33,7 @@ export function acquireLock(file: string, activity: string): () => void {
   const who = holder ? `Another process (${holder.pid} on ${holder.host})` : 'Another process';
   throw new CaptionerError(
     'bad-input',
-    `${who} is ${activity}. Wait until it has finished. If it has ended, delete ${file}.`,
+    `${who} is ${activity}. Wait until it finishes. If it is no longer running, delete ${file}.`,
   );
 }
 

@@ -6,7 +6,7 @@ import type { ProgressReporter } from '../progress.js';
 import { download } from './download.js';
 import { checksumFault, type DownloadOptions } from './transfer.js';
 
-/** A published file that can be fetched, with what is known of it. */
+/** A published file that can be fetched, with its known size and checksum. */
 export interface RemoteFile {
   /**
    * Path below a mirror and below the cache folder, with forward slashes. A mirror may also offer
@@ -45,8 +45,8 @@ export interface FileSource<F extends RemoteFile = PublishedFile> {
 }
 
 /**
- * Finds where one of several equivalent files would come from: a mirror folder, the cache, or the
- * network. Checks file sizes only.
+ * Finds the source of one of several equivalent files: a mirror folder, the cache, or the network. Checks
+ * file sizes only.
  */
 export function sourceOf(files: readonly PublishedFile[], options: FetchOptions = {}): FileSource {
   const local = localFiles(files, options).find(({ location, file }) => {

@@ -36,7 +36,7 @@ const bytesPerNumber: Readonly<Record<string, number>> = { F32: 4, F16: 2, I8: 1
 
 const scaleOf = (name: string) => `${name}/scale`;
 
-/** An array as it is stored. */
+/** An array as stored. */
 interface StoredArray {
   readonly dtype: string;
   readonly shape: readonly number[];

@@ -85,7 +85,10 @@ interface Encoding {
   readonly label: string;
 }
 
-/** Encodings with several bytes per character, and the characters that make up at least `share` of the non-ASCII ones in such a text. */
+/**
+ * Encodings with several bytes per character, and the characters that make up at least `share` of the
+ * non-ASCII characters in a text.
+ */
 const multibyte: readonly (Encoding & { readonly script: RegExp; readonly share: number })[] = [
   { title: 'Shift-JIS', label: 'shift_jis', script: /[\u3040-\u30FF]/u, share: 0.2 },
   { title: 'EUC-JP', label: 'euc-jp', script: /[\u3040-\u30FF]/u, share: 0.2 },

@@ -6,7 +6,7 @@ import { CaptionerError } from '../errors.js';
 import type { ProgressReporter } from '../progress.js';
 import { hashOfFile } from './checksum.js';
 
-/** A file to download, with what is needed to verify it. */
+/** A file to download, with its size and checksum for verification. */
 export interface DownloadRequest {
   readonly url: string;
   /** Destination. The file appears there only when it is complete and verified. */

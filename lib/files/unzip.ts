@@ -100,7 +100,7 @@ function targetOf({ fileName, externalFileAttributes, versionMadeBy }: Entry, fo
   const type = madeOnUnix ? (externalFileAttributes >>> 16) & typeMask : 0;
   if (type !== 0 && type !== plainFile) throw new Error(`${fileName} is not a regular file`);
   const target = path.resolve(folder, fileName);
-  if (!target.startsWith(path.resolve(folder) + path.sep)) throw new Error(`${fileName} leads out of its folder`);
+  if (!target.startsWith(path.resolve(folder) + path.sep)) throw new Error(`${fileName} points outside its folder`);
   return target;
 }
 

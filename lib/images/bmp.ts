@@ -15,7 +15,7 @@ interface BmpHeader {
   readonly bits: number;
   /** 0 none, 1 and 2 run lengths of 8 and 4 bits, 3 and 6 bit masks. */
   readonly compression: number;
-  /** Where the pixels begin. */
+  /** Offset of the first pixel. */
   readonly pixels: number;
   /** RGBA each, by index. */
   readonly palette: readonly (readonly number[])[];

@@ -40,7 +40,7 @@ export function photoFormat(bytes: Uint8Array): PhotoFormat | undefined {
 export interface UnreadFormat {
   /** `a RAW photo` */
   readonly kind: string;
-  /** A sentence that tells how to convert it to a supported format. */
+  /** A sentence on how to convert it to a supported format. */
   readonly remedy: string;
 }
 
@@ -51,7 +51,7 @@ const formats = {
   jp2: { kind: 'a JPEG 2000 photo', remedy: 'Convert it to JPEG.' },
   jxl: { kind: 'a JPEG XL photo', remedy: 'Convert it to JPEG.' },
   psd: { kind: 'a Photoshop file', remedy: 'Export it as PNG.' },
-  other: { kind: 'an image of a format that is not read', remedy: 'Convert it to PNG.' },
+  other: { kind: 'an image of another format', remedy: 'Convert it to PNG.' },
 } satisfies Record<string, UnreadFormat>;
 
 const unreadExtensions: Readonly<Record<keyof typeof formats, string>> = {

@@ -57,15 +57,15 @@ export function countedPixels(
 ): number {
   const { width, height, channels, depth } = header;
   if (channels > maxChannels) {
-    throw new CaptionerError('bad-image', `${name} has ${channels} channels: a photo has at most ${maxChannels}.`);
+    throw new CaptionerError('bad-image', `${name} has ${channels} channels; at most ${maxChannels} are supported.`);
   }
   const pixels = width * height * (depths[depth] ?? 1);
   const refuse = (most: number, which: string) => {
-    const sentence = `${name} has too many pixels: more than ${most.toLocaleString('en')} are not decoded${which}.`;
+    const sentence = `${name} has too many pixels: the limit is ${most.toLocaleString('en')}${which}.`;
     return new CaptionerError('bad-image', sentence);
   };
   if (pixels > maxPixels) throw refuse(maxPixels, '');
-  if (pixels > maxBufferedPixels && isBuffered(header)) throw refuse(maxBufferedPixels, ` of ${kindOf(header)}`);
+  if (pixels > maxBufferedPixels && isBuffered(header)) throw refuse(maxBufferedPixels, ` for ${kindOf(header)}`);
   return pixels;
 }
 
@@ -81,7 +81,7 @@ function kindOf({ format, isProgressive, inMemory = false }: PhotoHeader): strin
   const name = names[format] ?? format.toUpperCase();
   if (isProgressive && format === 'png') return 'an interlaced PNG';
   if (isProgressive && format === 'jpeg') return 'a progressive JPEG';
-  if (inMemory) return `a ${name} with a gamma of its own`;
+  if (inMemory) return `a ${name} with its own gamma`;
   return ['jpeg', 'png'].includes(format) ? `a rotated ${name}` : `a photo in ${name}`;
 }
 

@@ -63,7 +63,7 @@ export async function decodePhoto(
   const named = format === undefined || format === 'tiff' ? unreadFormatOfName(name) : undefined;
   const unread = format === undefined ? (unreadFormat(bytes) ?? named) : named;
   if (unread) {
-    throw new CaptionerError('bad-image', `${name} is ${unread.kind}, which is not read. ${unread.remedy}`);
+    throw new CaptionerError('bad-image', `${name} is ${unread.kind}, which is not supported. ${unread.remedy}`);
   }
   if (!format) throw new CaptionerError('bad-image', `${name} is not a photo: ${photoFormats}.`);
   const { maxPixels = defaultMaxPixels, maxBufferedPixels = maxPixels, budget } = options;
@@ -163,14 +163,14 @@ const unreadKind = /are not read|samples out of range|bad labq format|no known r
 function explain(error: Error, name: string, format: PhotoFormat, maxPixels: number): CaptionerError {
   const reason = error.message.trim().split('\n')[0];
   if (reason.startsWith('timeout')) {
-    return new CaptionerError('timeout', `${name} takes too long to decode: make it smaller, or a JPEG.`, {
+    return new CaptionerError('timeout', `${name} takes too long to decode. Make it smaller, or convert it to JPEG.`, {
       cause: error,
     });
   }
   const sentence = reason.includes('pixel limit')
-    ? `${name} has too many pixels: more than ${maxPixels.toLocaleString('en')} are not decoded.`
+    ? `${name} has too many pixels: the limit is ${maxPixels.toLocaleString('en')}.`
     : unreadKind.test(reason)
-      ? `${name} is a ${format.toUpperCase()} of a kind that is not read (${reason}). Save it as PNG or JPEG.`
+      ? `${name} is a ${format.toUpperCase()} of an unsupported kind (${reason}). Save it as PNG or JPEG.`
       : `${name} is damaged or cut short (${reason}).`;
   return new CaptionerError('bad-image', sentence, { cause: error });
 }
@@ -189,13 +189,13 @@ export async function resizeSquare(rgb: Uint8Array, from: number, to: number): P
 
 /** Reasons why a file cannot be read, by the error codes of POSIX and Node. */
 const readingProblems: Readonly<Record<string, string>> = {
-  ELOOP: 'its links go round in circles',
+  ELOOP: 'its symbolic links form a loop',
   ENAMETOOLONG: 'its name is too long',
-  ERR_INVALID_ARG_VALUE: 'its name has a character that no file has',
-  EACCES: 'the rights to do so are missing',
-  EPERM: 'the rights to do so are missing',
+  ERR_INVALID_ARG_VALUE: 'its name contains an invalid character',
+  EACCES: 'permission is denied',
+  EPERM: 'permission is denied',
   EMFILE: 'too many files are open',
-  EIO: 'the disk fails',
+  EIO: 'the disk reports an error',
 };
 
 async function readPhotoFile(file: string): Promise<Uint8Array> {

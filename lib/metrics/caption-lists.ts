@@ -1,6 +1,6 @@
 /** Reads the forms in which captions come: rows, objects by photo, and what `captioner caption` writes. */
 
-/** A row of captions: of which photo, and which; undefined where a row lacks one. */
+/** A row of captions: the photo's id and a caption; undefined if a row lacks it. */
 export interface CaptionRow {
   readonly id?: string;
   readonly captions?: readonly string[];
@@ -11,7 +11,7 @@ export interface CaptionRow {
 /**
  * The rows of parsed JSON, as `[{"image_id", "caption"}]`, as `captioner caption --json` and `--jsonl` write them (`{"file", "captions": [{"caption"}]}`), or by
  * photo, `{id: caption}`.
- * @returns undefined where it is none of these.
+ * @returns undefined if it is none of these.
  */
 export function captionRows(json: unknown): CaptionRow[] | undefined {
   if (Array.isArray(json)) return json.map(readRow);

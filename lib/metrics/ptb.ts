@@ -1,7 +1,7 @@
 import { separateWords } from '../text/scripts.js';
 
 /**
- * Punctuation that the COCO caption evaluation drops, beside dashes and dots of any length.
+ * Punctuation that the COCO caption evaluation drops, besides dashes and dots of any length.
  * Brackets stand for its `-LRB-` and so on; other signs (& # $ %) are words.
  */
 const dropped = new Set([...`"'().?!,:-;{}[]<>`, '`', "''", '``']);

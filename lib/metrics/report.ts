@@ -40,7 +40,7 @@ export interface CaptionReport {
   readonly photos: readonly EvaluatedPhoto[];
 }
 
-/** Information about the captioner and its photos, beside the captions. */
+/** Information about the captioner and its photos, besides the captions. */
 export interface ReportContext {
   readonly scorer: CaptionScorer;
   /** Reference captions of each photo, unprocessed. */

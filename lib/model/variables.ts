@@ -25,7 +25,7 @@ export function createVariables(
       disposeVariables(variables);
       throw new CaptionerError(
         'mismatch',
-        `The network's '${name}' has shape [${shape.join(', ')}], but ${values.length} numbers were given for it.`,
+        `The network's '${name}' has shape [${shape.join(', ')}], but got ${values.length} numbers.`,
       );
     }
     variables[name] = createVariable(values, shape, trainable, name);
@@ -74,7 +74,7 @@ function freeName(name: string): string {
  * Pretrained vectors with random ones in the rows that have none (words without a vector, <start>, <end>, <unk>), at
  * the scale of the others.
  *
- * @param vectors [V, E] row-major, rows of zeros where there is no vector.
+ * @param vectors [V, E] row-major, rows of zeros for missing vectors.
  */
 export function fillEmptyRows(vectors: Float32Array, vocabularySize: number, random: Random): Float32Array {
   const E = vectors.length / vocabularySize;

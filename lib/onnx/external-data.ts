@@ -3,14 +3,14 @@ import path from 'node:path';
 import { CaptionerError } from '../errors.js';
 import { decodeModel, encodeModel, type Tensor } from './protobuf.js';
 
-/** TensorProto.DataLocation of weights in a file of their own. */
+/** TensorProto.DataLocation of weights in a separate file. */
 const external = 1;
 
 /**
  * An ONNX model with the weights that it keeps in files beside it, as exporters write large ones, moved into it:
  * https://onnx.ai/onnx/repo-docs/ExternalData.html
  *
- * @param bytes an .onnx file; returned as it is where it has no such weights.
+ * @param bytes an .onnx file; returned unchanged if it has no external weights.
  * @param file its path: the others are looked for in its folder.
  * @throws CaptionerError `not-found`: a file is missing. `corrupt`: a file is too short, or outside the folder.
  */

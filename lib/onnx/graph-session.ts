@@ -59,7 +59,7 @@ export class NativeGraphSession implements GraphSession {
     try {
       this.session = create('CreateSessionFromArray', api.environment, model, model.byteLength, options);
     } catch (cause) {
-      throw new CaptionerError('unsupported', `ONNX Runtime refuses the graph: ${(cause as Error).message}`, { cause });
+      throw new CaptionerError('unsupported', `ONNX Runtime rejects the graph: ${(cause as Error).message}`, { cause });
     } finally {
       call.ReleaseSessionOptions(options);
       returnFreedMemory();

@@ -24,8 +24,8 @@ const require = createRequire(import.meta.url);
 let loaded: OnnxRuntime | undefined;
 
 /**
- * ONNX Runtime, loaded on the first call. A warning says so where it is the slow one.
- * @throws CaptionerError `unsupported`: there is neither.
+ * ONNX Runtime, loaded on the first call. Warns if only the slow one is installed.
+ * @throws CaptionerError `unsupported`: neither is installed.
  */
 export function onnxRuntime(): OnnxRuntime {
   return (loaded ??= load());

@@ -16,7 +16,7 @@ export const shortWaits = { intra_op: { allow_spinning: '1', spin_duration_us: '
 export function sessionThreads(threads?: number): { intraOpNumThreads?: number } {
   const allowed = availableParallelism();
   const cores = cpus().length;
-  // ONNX Runtime binds the threads of its own choice to cores, which is faster beside other work.
+  // ONNX Runtime pins threads to cores if it chooses their number itself, which is faster next to other work.
   const chosen = threads === cores ? undefined : (threads ?? (allowed < cores ? allowed : undefined));
   return chosen === undefined ? {} : { intraOpNumThreads: chosen };
 }

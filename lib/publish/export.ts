@@ -57,7 +57,7 @@ export async function exportCheckpoint(from: string, out: string, options: Check
   const file = options.encoder ?? (await unregisteredEncoder(found, checkpoint.config, options.warn));
   const own = file === undefined ? undefined : await readEncoderFile(file, checkpoint.config, storage);
   const config = own ? { ...checkpoint.config, encoder: own.identity } : checkpoint.config;
-  // The history of the whole run, where there is one, continues past the best epoch.
+  // The history of the whole run, if there is one, continues past the best epoch.
   const history = [from, found].map((place) => path.join(place, 'history.jsonl')).find((place) => existsSync(place));
   const int8Encoder = await int8Bytes(found, config, own && { ...own, file: file! }, options);
   saveCheckpoint(
@@ -107,7 +107,7 @@ async function unregisteredEncoder(
   if (encoder === undefined) {
     warn?.(
       `The checkpoint lacks its encoder, the file '${config.encoder.name}', which is not in the registry. Export it with ` +
-        '--encoder <file>, or name that file whenever it captions.',
+        '--encoder <file>, or name that file each time you caption.',
     );
   }
   return encoder !== undefined && existsSync(encoder) && /\.onnx$/.test(encoder) ? encoder : undefined;

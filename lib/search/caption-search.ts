@@ -61,7 +61,7 @@ export function emptyPrefix(): Prefix {
  *
  * @param features [searches, D] row-major, one row per photo.
  * @param searches one per photo, not yet started.
- * @param deadline time, as `performance.now()` tells it, after which the search gives up. Default: never.
+ * @param deadline on the clock of `performance.now()`. Default: none.
  * @returns the captions of each photo.
  * @throws CaptionerError `timeout` at the deadline.
  */

@@ -49,7 +49,7 @@ export interface DiverseBeamPhotoOptions extends BeamOptions {
 
 /**
  * Diverse beam search for the captions of one photo (Vijayakumar et al. 2018,
- * https://arxiv.org/abs/1610.02424). Groups share the beam, and each runs a beam search of its own.
+ * https://arxiv.org/abs/1610.02424). Groups share the beam, and each runs its own beam search.
  * At each position the groups choose in turn. A word, or `<end>`, costs `diversity` for each prefix
  * of an earlier group that has just received it (the paper's Hamming diversity). The cost applies
  * at this position alone; captions are ranked by the decoder's probabilities.

@@ -112,7 +112,7 @@ export class OnnxStepper implements Stepper<SessionState> {
     return Object.fromEntries(picked);
   }
 
-  /** Runs one step. Computes only the requested outputs, beside the state that follows. */
+  /** Runs one step. Computes only the requested outputs and the next state. */
   private async runStep(
     state: SessionState,
     tokens: Int32Array,

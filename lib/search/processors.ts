@@ -12,7 +12,7 @@ export type Written = Pick<Prefix, 'tokens'>;
  */
 export type ScoreProcessor = (scores: Float32Array, prefix: Written) => void;
 
-/** Constraints on captions, beside their probability. */
+/** Constraints on captions, besides their probability. */
 export interface SearchRules {
   /** Applied in order to the predictions after each prefix. */
   readonly processors: readonly ScoreProcessor[];
@@ -35,7 +35,7 @@ export function minLength(words: number): ScoreProcessor {
 /**
  * Forbids repeated n-grams of `size` words (Paulus et al. 2017, https://arxiv.org/abs/1705.04304,
  * section 2.5).
- * @param except words that may follow a prefix all the same.
+ * @param except words that may follow a prefix anyway.
  */
 export function noRepeatNgram(size: number, except?: (prefix: Written) => readonly number[]): ScoreProcessor {
   return (scores, prefix) => {
@@ -51,7 +51,7 @@ export function noRepeatNgram(size: number, except?: (prefix: Written) => readon
 }
 
 /**
- * Forbids words that the caption has already, so that no "bathroom with a sink and a sink" is written.
+ * Forbids words that the caption already has, to prevent "a bathroom with a sink and a sink".
  * @param repeatable ids of the words that may occur again: the function words of the language.
  */
 export function noRepeatWords(

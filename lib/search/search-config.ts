@@ -5,7 +5,7 @@ type Method = SearchConfig['method'];
 
 /**
  * The methods that read an option, for options that only some methods read. `beam`, `seed` and
- * `lengthPenalty` are harmless where they have no effect.
+ * `lengthPenalty` are harmless if they have no effect.
  */
 const readBy: Partial<Record<keyof SearchConfig, readonly Method[]>> = {
   groups: ['diverse'],

@@ -29,7 +29,7 @@ import { traced } from './trace.js';
 export interface SearchRun {
   /** Sees each step of the search. */
   readonly observe?: SearchObserver;
-  /** Time, as `performance.now()` tells it, after which the search gives up. Default: never. */
+  /** Deadline of the search, on the clock of `performance.now()`. Default: none. */
   readonly deadline?: number;
 }
 

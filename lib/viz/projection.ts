@@ -53,7 +53,7 @@ function normalised(vector: Float64Array): Float64Array {
   return vector.map((value) => value / length);
 }
 
-/** Cosine of the angle between two vectors, in [-1, 1]; 0 where one has no length. */
+/** Cosine of the angle between two vectors, in [-1, 1]; 0 if one has no length. */
 export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let [product, aa, bb] = [0, 0, 0];
   for (let i = 0; i < a.length; i++) {

@@ -1,6 +1,7 @@
 /**
- * Figures as plain objects: the part of Plotly's schema that the project uses (https://plotly.com/javascript/reference/). A spec can be given to
- * `Plotly.newPlot` as it is, written as JSON, compared in a test, and drawn without a browser (`static/`).
+ * Figures as plain objects: the part of Plotly's schema that the project uses
+ * (https://plotly.com/javascript/reference/). A spec can be passed to `Plotly.newPlot`, written as JSON,
+ * compared in a test, and drawn without a browser (`static/`).
  */
 
 /** A colour of CSS. */
@@ -18,7 +19,7 @@ interface CommonTrace {
   readonly xaxis?: string;
   readonly yaxis?: string;
   readonly showlegend?: boolean;
-  /** Text shown beside the pointer, for each point. */
+  /** Text shown at the pointer, for each point. */
   readonly hovertext?: readonly string[];
   readonly hoverinfo?: 'text' | 'skip' | 'all';
   readonly opacity?: number;

@@ -35,7 +35,7 @@ export function openWidgets(
   return { data: { 'application/vnd.jupyter.widget-view+json': JSON.stringify(view), 'text/plain': `[${text}]` } };
 }
 
-/** Opens a widget. @param onUpdate receives what the front end has changed. */
+/** Opens a widget. @param onUpdate receives the changes of the front end. */
 function openWidget(
   { openComm }: Pick<NotebookHost, 'openComm'>,
   state: State,

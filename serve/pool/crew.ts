@@ -16,14 +16,14 @@ const lastPause = 60;
 
 const changed = {
   code: 'mismatch',
-  message: 'The checkpoint is another one than that which serves: reload it, so that all workers have the same.',
+  message: 'The checkpoint differs from the one in service. Reload it, so that all workers use the same one.',
 };
 
 /** Workers that have loaded the same checkpoint. One that ends is replaced, until they retire. */
 export class Crew {
   readonly workers = new Set<PoolWorker>();
   model?: ModelInfo;
-  /** Why there is no worker yet. */
+  /** The reason why there is no worker yet. */
   error?: LoadFailed;
 
   private retired = false;
@@ -103,7 +103,7 @@ export class Crew {
     // It was dismissed in the meantime.
     if (!this.workers.delete(worker)) return;
     this.done();
-    this.options.onTrouble(new Error('A process that captions has ended unexpectedly; another one takes its place.'));
+    this.options.onTrouble(new Error('A worker process ended unexpectedly. Another one replaces it.'));
     this.hireUntilReady();
   }
 

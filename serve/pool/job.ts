@@ -19,7 +19,7 @@ export class Job implements Work {
   readonly key: string;
   /** Its result; never rejected. */
   readonly answer: Promise<Answer>;
-  /** It was with a worker that died. It is tried once more, alone, as it may be the cause. */
+  /** Whether its worker died. It is tried once more, alone, because it may be the cause. */
   suspect = false;
   settled = false;
 
@@ -44,7 +44,7 @@ export class Job implements Work {
     this.deadline = performance.now() + seconds * 1000;
     this.answer = new Promise((resolve) => (this.resolve = resolve));
     this.timer = setTimeout(() => {
-      const message = `The photo was not captioned within ${seconds} seconds. Try again when there is less to do.`;
+      const message = `The photo was not captioned within ${seconds} seconds. Try again when the service is less busy.`;
       this.settle(new ServiceError(504, 'timeout', message, { retryAfter: 5 }));
     }, seconds * 1000);
   }
@@ -73,7 +73,7 @@ export class Job implements Work {
 export function watchDeparture(jobs: readonly Job[], signal: AbortSignal | undefined): void {
   if (!signal) return;
   const leave = () => {
-    for (const job of jobs) job.settle(new ServiceError(499, 'cancelled', 'The client has left.'));
+    for (const job of jobs) job.settle(new ServiceError(499, 'cancelled', 'The client has disconnected.'));
   };
   if (signal.aborted) {
     leave();

@@ -22,8 +22,8 @@ export class LoadFailed extends ServiceError {
 }
 
 /**
- * One process with a captioner in it, which does one batch at a time. A process, and not a thread: native code decodes and computes, and
- * where it fails, or is ended in the middle of it, the process ends that it is in.
+ * One process with a captioner, which does one batch at a time. It is not a thread, because native code
+ * decodes and computes: a crash or a forced stop of native code ends its whole process.
  */
 export class PoolWorker {
   /** Settles when the captioner is loaded and has captioned a trial photo, or can't. */
@@ -61,7 +61,7 @@ export class PoolWorker {
         if (message.type === 'done') this.waiting?.resolve(message);
       });
       void this.ended.then(() => {
-        const message = `The process that captions could not start: ${reason}.`;
+        const message = `The worker process could not start: ${reason}.`;
         reject(new LoadFailed({ code: 'internal', message }));
       });
     });
@@ -95,7 +95,7 @@ export class PoolWorker {
   }
 }
 
-/** worker.js beside this file, or worker.ts where tsx runs the sources. */
+/** worker.js next to this file, or worker.ts if tsx runs the sources. */
 function startProcess(settings: WorkerSettings): ChildProcess {
   const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
   return fork(new URL(file, import.meta.url), [JSON.stringify(settings)], { serialization: 'advanced' });

@@ -17,7 +17,7 @@ export interface PoolOptions extends Omit<WorkerSettings, 'threads' | 'loneThrea
   readonly batch: number;
   /** Captions that may wait, each counted by its price. */
   readonly queue: number;
-  /** Explanations that may wait beside them. */
+  /** Maximum explanations that wait besides the photos. */
   readonly explanations: number;
   /** Bytes that photos may take while they wait, for the number of workers. */
   readonly uploadBytes?: number;
@@ -26,7 +26,7 @@ export interface PoolOptions extends Omit<WorkerSettings, 'threads' | 'loneThrea
   readonly observer?: Partial<PoolObserver>;
 }
 
-/** Sees what a pool does, for logs and metrics. */
+/** Observes a pool, for logs and metrics. */
 export interface PoolObserver {
   batchStarted(photos: number, worker: PoolWorker): void;
   batchDone(seconds: number, stages: Stages | undefined): void;
@@ -51,8 +51,8 @@ export interface PoolStatus {
 export type Order = Omit<Work, 'kind'>;
 
 /**
- * Captions photos in processes of their own, several at a time: photos that wait are taken together by the next worker that is free.
- * What was accepted is answered: with captions, or with the error that kept it from having any.
+ * Captions photos in worker processes, several at a time: the next free worker takes waiting photos together.
+ * Every accepted photo is answered, with captions or with an error.
  */
 export class CaptionPool {
   private readonly queue = new FairQueue<Job>();
@@ -97,7 +97,7 @@ export class CaptionPool {
 
   /**
    * Captions the photos of one request, all or none of them accepted.
-   * @returns what becomes of each: captions, or the error that kept it from having any. The promises are never rejected.
+   * @returns for each photo, captions or an error. The promises never reject.
    * @throws ServiceError 503 when too many wait or the pool is not ready.
    */
   caption(photos: readonly Order[], signal?: AbortSignal): Promise<readonly Caption[] | ServiceError>[] {
@@ -113,7 +113,7 @@ export class CaptionPool {
   }
 
   /**
-   * Captions a photo and says how.
+   * Captions and explains a photo.
    * @throws ServiceError
    */
   async explain(order: Order, signal?: AbortSignal): Promise<Explanation> {
@@ -125,16 +125,17 @@ export class CaptionPool {
   }
 
   /**
-   * Reloads the checkpoint beside the one in service, tries it on a photo, and lets it take over. The former one finishes its photos.
-   * A checkpoint that can't be loaded changes nothing.
-   * @throws ServiceError 409 during another reload; 500 where the checkpoint can't be loaded: `cause` has the details.
+   * Loads the checkpoint again while the old one serves, tries it on a photo, and switches to it. The old one
+   * finishes its photos. A checkpoint that can't be loaded changes nothing.
+   * @throws ServiceError 409 during another reload; 500 if the checkpoint can't be loaded: `cause` has the
+   *   details.
    */
   async reload(): Promise<ModelInfo> {
     if (this.reloading || this.closing) {
       throw new ServiceError(
         409,
         'busy',
-        'A checkpoint is being loaded already, or the service is stopping. Try again in a moment.',
+        'A checkpoint is already being loaded, or the service is stopping. Try again in a moment.',
       );
     }
     this.reloading = true;
@@ -152,7 +153,7 @@ export class CaptionPool {
       return model;
     } catch (error) {
       const { code } = plainError(error);
-      const message = `The checkpoint was not reloaded; the former one stays in service. ${loadProblem(code)}`;
+      const message = `The checkpoint was not reloaded; the previous one stays in service. ${loadProblem(code)}`;
       throw new ServiceError(500, code, message, { cause: error });
     } finally {
       this.reloading = false;
@@ -212,7 +213,7 @@ export class CaptionPool {
     return jobs;
   }
 
-  /** Captions and explanations have queues of their own size, counted by price. @throws ServiceError 503 */
+  /** Captions and explanations have separate limits, counted by cost. @throws ServiceError 503 */
   private checkRoom(work: readonly Work[]): void {
     const [{ kind }] = work;
     const { queue, explanations } = this.options;
@@ -293,7 +294,7 @@ export class CaptionPool {
   private tryAgain(job: Job): void {
     if (job.settled) return;
     if (job.suspect) {
-      const message = 'The process that captioned this photo has ended, twice. Try another photo.';
+      const message = 'The worker process ended unexpectedly twice while captioning this photo. Try another photo.';
       job.settle(new ServiceError(500, 'worker-died', message));
       return;
     }

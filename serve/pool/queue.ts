@@ -1,6 +1,6 @@
 /**
- * A fair queue: requests give one photo each in turn, so that a request of one photo does not wait for all photos of a large one.
- * Within a request, first come, first served.
+ * A fair queue: requests take turns with one photo each, so that a request with one photo does not wait for
+ * all photos of a large one. Within a request, photos are served in order.
  */
 export class FairQueue<T extends { readonly group: object }> {
   /** Items by group; the first group is next. */

@@ -24,7 +24,8 @@ const trialPhoto = Buffer.from(
 
 /**
  * The captioner of this worker, and a second one with more threads for a photo while the other workers are idle. The number of threads
- * of a network is fixed when it is loaded. Only a worker that gets such photos loads the second one, beside its work.
+ * of a network is fixed when it is loaded. Only a worker that gets such photos loads the second one, in the
+ * background.
  */
 class Captioners {
   private lone?: Captioner;

@@ -17,7 +17,7 @@ export function explainRoute(app: FastifyInstance, service: Service): void {
     const lease = budget.lease();
     reply.raw.once('close', lease.release);
     const { photos, fields } = await readUpload(request, limits, lease);
-    if (photos.length > 1) throw new ServiceError(400, 'too-many-photos', 'One photo is explained at a time.');
+    if (photos.length > 1) throw new ServiceError(400, 'too-many-photos', 'Only one photo can be explained at a time.');
     const search = readSearch(searchFields, request.query as Record<string, unknown>, fields, config);
     await rateLimit.charge(request, reply, priceOf({ kind: 'explain', search }) - 1);
     return answeredExplanation(await pool.explain({ bytes: photos[0].bytes, search }, departure(reply)));

@@ -32,7 +32,7 @@ export function healthRoutes(app: FastifyInstance, service: Service): void {
       throw new ServiceError(
         403,
         'no-admin',
-        'Reloading over HTTP is off: set CAPTIONER_ADMIN_KEY, or send the process a SIGHUP.',
+        'Reloading over HTTP is off. Set CAPTIONER_ADMIN_KEY, or send the process a SIGHUP.',
       );
     }
     const model = await pool.reload().catch((error: unknown) => {

@@ -45,7 +45,8 @@ interface Task {
 
 async function readPhoto(request: FastifyRequest, { limits }: Service, lease: UploadLease): Promise<Task> {
   const { photos } = await readUpload(request, limits, lease);
-  if (photos.length > 1) throw new ServiceError(400, 'too-many-photos', 'One photo is captioned at a time here.');
+  if (photos.length > 1)
+    throw new ServiceError(400, 'too-many-photos', 'Only one photo can be captioned at a time here.');
   return { photo: photos[0], fields: {} };
 }
 

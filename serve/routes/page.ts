@@ -4,7 +4,7 @@ import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
 import { projectFolder } from '../../lib/index.js';
 
-/** The page, whose scripts the build compiles into `dist`, and the photos to try it with. */
+/** The demo page, with scripts that the build compiles into `dist`, and its sample photos. */
 export async function pageRoutes(app: FastifyInstance): Promise<void> {
   const samples = path.join(projectFolder, 'data', 'samples');
   const hidden = { schema: { hide: true }, logLevel: 'warn' as const };

@@ -56,10 +56,7 @@ export function captionSchema({ maxFiles }: ServiceConfig, fields: SearchFields)
   return {
     operationId: 'captionPhotos',
     summary: 'Caption photos',
-    description:
-      `Captions up to ${maxFiles} photos: ${formats}. The answer to one photo has its captions, the answer to several a list with the ` +
-      'captions or the error of each in its place. Options are fields of the query or of the body. With ' +
-      'Accept: application/x-ndjson each photo is a line of JSON as soon as it is captioned, with Accept: text/event-stream an event.',
+    description: `Captions up to ${maxFiles} photos: ${formats}. The response to one photo has its captions; the response to several is a list with the captions or the error of each, in order. Options are fields of the query or the body. With Accept: application/x-ndjson, each photo is sent as a line of JSON as soon as it is captioned; with Accept: text/event-stream, as an event.`,
     tags: ['captions'],
     security: keyed,
     querystring: fields,
@@ -89,13 +86,13 @@ export function explainSchema(_config: ServiceConfig, fields: SearchFields): Rou
     operationId: 'explainPhoto',
     summary: 'Explain a caption',
     description:
-      'Captions a photo and explains how the first caption came about. It takes about as long as 50 captions.',
+      'Captions a photo and explains how the first caption was chosen. It takes about as long as 50 captions.',
     tags: ['captions'],
     security: keyed,
     querystring: fields,
     bodies: photoBodies(fields, false),
     response: {
-      200: json(answers.AnsweredExplanation, 'The captions, and how the first of them came about.'),
+      200: json(answers.AnsweredExplanation, 'Captions, and how the first of them was chosen.'),
       ...errors,
     },
   };
@@ -122,12 +119,12 @@ export const imageToTextSchema: RouteSchema = {
   operationId: 'imageToText',
   summary: "Caption a photo in the shape of Hugging Face's image-to-text task",
   description:
-    'The answer to JSON is a list of texts, the answer to the photo itself as the body is one text: the official client expects it so.',
+    'The response to JSON is a list of texts. The response to a photo as the body is one text, as the official client expects.',
   tags: ['captions'],
   security: keyed,
   bodies: { 'application/json': ImageToTextRequest, 'image/*': binary, 'application/octet-stream': binary },
   response: {
-    200: json(z.union([answers.GeneratedTexts, answers.GeneratedTexts.element]), 'The captions, the likeliest first.'),
+    200: json(z.union([answers.GeneratedTexts, answers.GeneratedTexts.element]), 'Captions, most likely first.'),
     ...errors,
   },
 };
@@ -136,7 +133,7 @@ export const healthSchema: RouteSchema = {
   operationId: 'getHealth',
   summary: 'Liveness',
   tags: ['operation'],
-  response: { 200: json(answers.Health, 'The process answers.') },
+  response: { 200: json(answers.Health, 'The process is alive.') },
 };
 
 export const readySchema: RouteSchema = {
@@ -144,8 +141,8 @@ export const readySchema: RouteSchema = {
   summary: 'Readiness',
   tags: ['operation'],
   response: {
-    200: json(answers.Readiness, 'The service captions.'),
-    503: json(answers.Readiness, 'The service is loading or stopping, or the checkpoint can not be loaded.'),
+    200: json(answers.Readiness, 'The service is ready.'),
+    503: json(answers.Readiness, 'The service is loading or stopping, or the checkpoint cannot be loaded.'),
   },
 };
 
@@ -167,7 +164,7 @@ export const metricsSchema: RouteSchema = {
 export const reloadSchema: RouteSchema = {
   operationId: 'reloadCheckpoint',
   summary: 'Reload the checkpoint',
-  description: 'Needs the admin key. No request is lost; a checkpoint that can not be loaded changes nothing.',
+  description: 'Needs the admin key. No request is lost; a checkpoint that cannot be loaded changes nothing.',
   tags: ['operation'],
   security: [{ bearer: [] }, { key: [] }],
   response: {
@@ -176,6 +173,6 @@ export const reloadSchema: RouteSchema = {
     403: failure('The service has no admin key.'),
     409: failure('Another reload is running.'),
     429: errors[429],
-    500: failure('The checkpoint can not be loaded.'),
+    500: failure('The checkpoint cannot be loaded.'),
   },
 };

@@ -150,7 +150,7 @@ describe('a compiled step', () => {
     v.dispose();
   });
 
-  it('sees values that were assigned from outside, and leaves clones and read values alone', async () => {
+  it('sees values assigned from outside, and leaves clones and read values alone', async () => {
     const v = tf.variable(tf.tensor1d([1, 2]));
     const step = compile(({ x }: Tensors) => {
       v.assign(tf.mul(v, x));
@@ -172,7 +172,7 @@ describe('a compiled step', () => {
     expect(Array.from(given)).to.deep.equal([1, 1]);
   });
 
-  it('keeps variables apart that began with the same tensor, and that tensor', async () => {
+  it('separates variables that started from the same tensor, and that tensor', async () => {
     const start = tf.tensor1d([1, 2]);
     const [a, b] = [tf.variable(start), tf.variable(start)];
     const step = compile(({ x }: Tensors) => {
@@ -188,7 +188,7 @@ describe('a compiled step', () => {
     expect(Array.from(start.dataSync())).to.deep.equal([1, 2]);
   });
 
-  it("takes variables that are called as the graph's own values are", async () => {
+  it("accepts variables with the names of the graph's own values", async () => {
     const [v0, c0] = ['#v0', '#c0'].map((name, i) => tf.variable(uniform([3], i), true, name));
     const run = compile(({ x }: Tensors) => {
       const y = tf.mul(tf.add(tf.mul(x, v0), c0), 3);
@@ -204,7 +204,7 @@ describe('a compiled step', () => {
     run.dispose();
   });
 
-  it('takes one constant as integers and as floats', async () => {
+  it('uses one constant as integers and as floats', async () => {
     const { eager } = currentOnnxBackend()!;
     eager.smallestWork = Infinity; // in JavaScript, a cast from integers to floats hands on the same data
     const whole = tf.tensor1d([1, 2, 3], 'int32');
@@ -232,7 +232,7 @@ describe('a compiled step', () => {
     expect(reading.message).to.contain('dataSync');
   });
 
-  it('names an operation that it can not compile', async () => {
+  it('names an operation that it cannot compile', async () => {
     const error = await refusal(() => compile((t: Tensors) => ({ y: tf.mod(t.x, 2) }))({ x: tf.ones([3]) }));
     expect(error.code).to.equal('unsupported');
     expect(error.message).to.contain('Mod');
@@ -299,7 +299,7 @@ describe('an exported graph', () => {
 });
 
 describe('the choice of a backend', () => {
-  it('runs tfjs-node where it is installed, and says how to install it where it is not', async function () {
+  it('runs tfjs-node if it is installed, and otherwise says how to install it', async function () {
     try {
       await useBackend('tensorflow');
     } catch (error) {

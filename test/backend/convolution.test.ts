@@ -248,7 +248,7 @@ describe('training a small convolutional network', () => {
     return { losses, weights: variables.flatMap((v) => Array.from(v.dataSync())), graphs };
   }
 
-  it('five steps of Adam, compiled, do what they do in plain JavaScript; each batch size has its graph', async () => {
+  it('five compiled steps of Adam match plain JavaScript; each batch size has its graph', async () => {
     await useBackend('cpu');
     const expected = await train(false);
     await useBackend('onnx');

@@ -358,7 +358,7 @@ describe('the kernels of the onnx backend', () => {
   });
 
   for (const c of cases) {
-    it(`${c.name}: eager and compiled give what plain JavaScript gives`, async () => {
+    it(`${c.name}: eager and compiled results match plain JavaScript`, async () => {
       await useBackend('cpu');
       const expected = scoped(() => results(c.run(...tensors(c))));
       await useBackend('onnx');

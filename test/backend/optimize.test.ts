@@ -76,7 +76,7 @@ describe('optimize', () => {
     expect(run(graph)[0]).to.be.closeTo(expected[0], 1e-5);
   });
 
-  it('takes the logarithm of a softmax in one step, also of what is too unlikely for a float', () => {
+  it('takes the logarithm of a softmax in one step, even of probabilities too small for a float', () => {
     const graph = new GraphBuilder();
     const x = graph.node('Mul', [graph.input('x', 'float32', [4, 30]), graph.scalar(100)]);
     const softmax = graph.node('Softmax', [x], { axis: 1 });
@@ -127,7 +127,7 @@ describe('optimize', () => {
     expect(operators(file)).to.include('Mul');
   });
 
-  it('takes no detour over channels last, and lets a convolution add its bias', () => {
+  it('does not convert to channels last, and lets a convolution add its bias', () => {
     const graph = new GraphBuilder();
     const [x, w, b] = ([[2, 3, 5, 5], [4, 3, 3, 3], [1, 4, 1, 1]] as const).map((dims, i) => {
       graph.shapes.set(`input${i}`, dims);
@@ -173,7 +173,7 @@ describe('optimize', () => {
     expect(expected).to.include.members([0, 1]);
   });
 
-  it('drops what no output depends on', () => {
+  it('drops nodes that no output depends on', () => {
     const graph = sumOfProducts(1, false);
     graph.node('Exp', [graph.scalar(3)]);
     optimize(graph);

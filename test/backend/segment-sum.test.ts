@@ -4,7 +4,7 @@ import { compile, useBackend } from '../../lib/backend/index.js';
 import { Random } from '../../lib/random.js';
 
 describe('the gradient of an embedding look-up', () => {
-  it('adds up every row of a large batch, the same each time, where many rows share a word', async () => {
+  it('adds up every row of a large batch, in the same way each time, if many rows share a word', async () => {
     await useBackend('onnx');
     const random = new Random(1);
     const [N, E, V] = [8192, 300, 400];

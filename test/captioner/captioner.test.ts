@@ -100,7 +100,7 @@ describe('the captioner with MobileNetV2 as its encoder', () => {
     await rough.release();
   });
 
-  it('stops between two batches when it is told', async () => {
+  it('stops between two batches on request', async () => {
     const features = openFeatures(`${samples}/features`);
     const signal = AbortSignal.abort(new Error('enough'));
     try {

@@ -58,7 +58,7 @@ describe('explainPhoto', () => {
     expect(occlusion.drops.flat(2).some((drop) => Math.abs(drop) > 1e-3)).to.equal(true);
   });
 
-  it('refuses what is not a photo', async () => {
+  it('refuses anything but a photo', async () => {
     const error = await explainPhoto(captioner, Buffer.from('no photo')).catch((reason: unknown) => reason);
     expect(error).to.be.instanceOf(CaptionerError).with.property('code', 'bad-image');
   });

@@ -73,7 +73,7 @@ describe('captions by labels', () => {
     ]);
   });
 
-  it('are missing where none fits', async () => {
+  it('are missing if none fits', async () => {
     expect([...(await find({ meadow: ['dog'], unlike: ['dog'], room: ['horse'] })).keys()]).to.deep.equal(['meadow']);
   });
 

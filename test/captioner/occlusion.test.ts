@@ -49,7 +49,7 @@ const stepper: Stepper<State> = {
 const bright = new Uint8Array(3 * size * size).fill(255);
 
 describe('occlusion', () => {
-  it('finds the part of the photo that each word comes from', async () => {
+  it('finds the part of the photo behind each word', async () => {
     const { grid, drops } = await occlusion(encoder, stepper, bright, [A, B], { grid: 2, square: 1 });
     const drop = Math.log(255 / 127);
     expect(grid).to.equal(2);
@@ -70,7 +70,7 @@ describe('occlusion', () => {
     drops.flat(2).forEach((value, i) => expect(value).to.be.closeTo(expected.flat(2)[i], 1e-6));
   });
 
-  it('takes a run of the encoder for each place, and one for the whole photo', async () => {
+  it('runs the encoder once for each place, and once for the whole photo', async () => {
     encoder.runs = 0;
     const { drops } = await occlusion(encoder, stepper, bright, [A], { grid: 5 });
     expect(encoder.runs).to.equal(26);
@@ -80,13 +80,13 @@ describe('occlusion', () => {
     expect(drops[0][4][4]).to.equal(0);
   });
 
-  it('leaves the photo as it is', async () => {
+  it('leaves the photo unchanged', async () => {
     const photo = bright.slice();
     await occlusion(encoder, stepper, photo, [A]);
     expect(photo).to.deep.equal(bright);
   });
 
-  it('stops when it is asked to, and refuses a grid that can not be', async () => {
+  it('stops on request, and refuses an impossible grid', async () => {
     const failure = async (options: object) =>
       occlusion(encoder, stepper, bright, [A], options).catch((error: unknown) => error);
     expect(await failure({ signal: AbortSignal.abort(new Error('enough')) })).to.have.property('message', 'enough');

@@ -25,7 +25,7 @@ describe('photos to caption', () => {
     fs.rmSync(folder, { recursive: true });
   });
 
-  it('are paths, URLs of files, buffers, blobs and streams, alike', async () => {
+  it('are paths, file URLs, buffers, blobs and streams', async () => {
     const [{ captions: wanted }] = await captioner.caption([file], { n: 2 });
     expect(wanted).to.have.length(2);
     const sources: PhotoSource[] = [
@@ -46,13 +46,13 @@ describe('photos to caption', () => {
     expect(found[2].file).to.equal('photo 3');
   });
 
-  it('may be a single one, without a list', async () => {
+  it('may be a single photo, without a list', async () => {
     const [{ captions: wanted }] = await captioner.caption([file]);
     for (const photo of [file, bytes])
       expect((await captioner.caption(photo)).map(({ captions }) => captions)).to.deep.equal([wanted]);
   });
 
-  it('are errors in their places where they are none', async () => {
+  it('are errors in their places if they are not photos', async () => {
     const wrong = [
       file,
       null,
@@ -76,7 +76,7 @@ describe('photos to caption', () => {
     expect(found[1].error!.message).to.equal(
       'photo 2 is null. A photo is a path, a file URL, a Buffer, a Blob, a stream, or {file, bytes}.',
     );
-    expect(found[4].error!.message).to.match(/addresses are not fetched/);
+    expect(found[4].error!.message).to.match(/a web address, which is not fetched/);
     for (const { captions, error } of found) expect(captions).to.have.length(error ? 0 : 1);
   });
 });

@@ -94,7 +94,7 @@ describe('views of photos, from extraction to captions', function () {
     );
   });
 
-  it('give other features, the same in a store and in memory', async () => {
+  it('give different features, which are the same in a store and in memory', async () => {
     const rows = new Map(all.map((views) => [views, openFeatures(at(views))]));
     for (const views of all) {
       const encoder = await Encoder.load(at('cnn.onnx'), { views });
@@ -133,7 +133,7 @@ describe('views of photos, from extraction to captions', function () {
     }
   });
 
-  it('must be the same in the features that a captioner is given', async () => {
+  it('must match the features given to a captioner', async () => {
     const checkpoint = loadCheckpoint(at('run-mirror'));
     const captioner = await Captioner.load(at('run-mirror'), { encoder: at('cnn.onnx') });
     for (const views of ['one', 'crops'] as const) {
@@ -190,15 +190,15 @@ describe('views of photos, from extraction to captions', function () {
     );
   });
 
-  it('must be those that the encoder was loaded for', async () => {
+  it('must match the views that the encoder was loaded for', async () => {
     const encoder = await Encoder.load(at('cnn.onnx'));
     const request = { manifest, encoder, folder: at('never'), config: { views: 'mirror' as const } };
-    expect(await refusal(() => extractFeatures(request))).to.contain("loaded for 'one': load it with views: 'mirror'");
+    expect(await refusal(() => extractFeatures(request))).to.contain("loaded for 'one'. Load it with views: 'mirror'");
     expect(fs.existsSync(at('never'))).to.equal(false);
     await encoder.release();
   });
 
-  it('stay with a captioner that is fine-tuned, and with one that is exported', async () => {
+  it('are kept by fine-tuning and export', async () => {
     const { best, config } = await finetuneCaptioner({
       ...{ manifest, checkpoint: at('run-mirror'), encoder: at('cnn.onnx'), out: at('tuned') },
       config: { epochs: 1, photosPerBatch: 4, learningRate: 0.01, warmupSteps: 0 },

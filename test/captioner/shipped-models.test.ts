@@ -17,14 +17,14 @@ describe('the choice of a shipped model', () => {
     fs.rmSync(folder, { recursive: true });
   });
 
-  it('is the default model where the encoder of the better one is not there, and names that', () => {
+  it('is the default model if the encoder of the better one is missing, and names the better one', () => {
     const { model, better } = chooseModel();
     expect(model.name).to.equal('default');
     expect(better?.name).to.equal('mobilenetv2');
     expect(better?.encoder.file.bytes).to.equal(14_246_826);
   });
 
-  it('is the better one once its encoder was downloaded, whatever else is in the cache', () => {
+  it('is the better one once its encoder is downloaded, whatever else is in the cache', () => {
     const [{ encoder }] = shippedModels();
     const file = path.join(folder, 'cache', encoder!.file.path);
     fs.mkdirSync(path.dirname(file), { recursive: true });
@@ -34,12 +34,12 @@ describe('the choice of a shipped model', () => {
     expect(chooseModel()).to.deep.equal({ model: shippedModels()[0] });
   });
 
-  it('does not fail on a mirror that is not there', () => {
+  it('does not fail on a missing mirror', () => {
     process.env.CAPTIONER_MIRROR = path.join(folder, 'nothing');
     expect(chooseModel().model.name).to.equal('default');
   });
 
-  it('has nothing to choose from without checkpoints', () => {
+  it('fails without checkpoints', () => {
     expect(() => chooseModel([])).to.throw(/No checkpoint came with this package/);
   });
 });

@@ -76,7 +76,7 @@ describe('captioner extract --random-views', function () {
     expect(reinforced.code, reinforced.stderr).to.equal(0);
   });
 
-  it('takes the train photos of the splits that train makes, in shards, too, and of other views of a photo', async () => {
+  it('uses the train photos of the splits that train makes, also in shards and with other views', async () => {
     const manifest = splitPhotos(await openDataset(at('unsplit.csv')));
     const train = manifest.photos.filter(({ split }) => split === 'train').map(({ id }) => id);
     const more = ['--random-views', '1', '--views', 'mirror'];

@@ -61,9 +61,9 @@ describe('captioner caption --out and --shard', function () {
     expect(both.map(withoutKey).sort(byName)).to.deep.equal([...expected].sort(byName));
   });
 
-  it('refuses formats that do not go together', async () => {
+  it('refuses formats that exclude each other', async () => {
     const { code, stderr } = await caption('--out', at('x.jsonl'), '--csv');
     expect(code).to.equal(1);
-    expect(stderr).to.contain('--out writes lines of JSON');
+    expect(stderr).to.contain('--out always writes lines of JSON');
   });
 });

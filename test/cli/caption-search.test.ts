@@ -19,7 +19,7 @@ function caption(...args: string[]): Promise<{ code: number; stdout: string; std
 describe('captioner caption, its search', function () {
   this.timeout(120_000).slow(10_000);
 
-  it('takes words that captions must and must not have', async () => {
+  it('requires and forbids words', async () => {
     const { code, stdout } = await caption(
       photo,
       '--require',
@@ -49,7 +49,7 @@ describe('captioner caption, its search', function () {
     expect(two).to.deep.equal(one);
   });
 
-  it('says what it does not know, and what makes no sense, before it begins', async () => {
+  it('reports unknown words and contradictions before it begins', async () => {
     const unknown = await caption(photo, '--require', 'doog');
     expect(unknown).to.deep.include({ code: 1, stdout: '' });
     expect(unknown.stderr).to.equal("captioner: require: 'doog' is not in the vocabulary. Did you mean 'dog'?\n");
@@ -58,7 +58,7 @@ describe('captioner caption, its search', function () {
     expect(senseless.stderr).to.match(/^captioner: 'temperature' has no effect with method beam\. .*\n$/);
   });
 
-  it('captions with several captioners as one, where they fit each other', async () => {
+  it('captions with several captioners as one if they are compatible', async () => {
     const captionBy = async (checkpoint: string) => {
       const { stdout } = await caption(photo, '--checkpoint', checkpoint, '--json');
       const [{ captions }] = JSON.parse(stdout) as [{ captions: { caption: string; logProbability: number }[] }];

@@ -47,7 +47,7 @@ describe('captioner evaluate and compare', function () {
       ...['--features', 'data/samples/features', '-q', ...args],
     );
 
-  it('tell which is better on the same photos, and how surely', async () => {
+  it('say which is better on the same photos, and how certain that is', async () => {
     const beam = await evaluate('--beam', '3', '--out', at('beam'));
     expect(beam.code, beam.stderr).to.equal(0);
     expect(beam.stdout).to.match(/^13 test photos, scores x 100 with 95 % intervals\n/);
@@ -86,7 +86,7 @@ describe('captioner evaluate and compare', function () {
     expect((JSON.parse(again.stdout) as Compared).scores).to.deep.equal(compared.scores);
   });
 
-  it('say aloud where the features are not those of the photos', async () => {
+  it('warn if the features belong to other photos', async () => {
     fs.cpSync(path.join('data', 'samples', 'features'), at('mixed'), { recursive: true });
     const index = at('mixed', 'index.jsonl');
     const rows = fs.readFileSync(index, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as { id: string }); // prettier-ignore
@@ -112,7 +112,7 @@ describe('captioner evaluate and compare', function () {
     expect(details.shuffled).to.be.above(0.6 * details.cider);
   });
 
-  it('refuse in a line what can not be compared', async () => {
+  it('refuse incomparable runs in one line', async () => {
     fs.writeFileSync(at('other.json'), '[{"image_id": "nowhere.jpg", "caption": "a dog"}]');
     const photo = await captioner('compare', at('other.json'), at('other.json'));
     expect(photo.code).to.equal(1);

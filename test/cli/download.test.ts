@@ -82,7 +82,7 @@ describe('captioner download', function () {
     expect(again).to.deep.include({ code: 0, stderr: '', stdout: `coco is in ${at('data/coco2014')} already.\n` });
   });
 
-  it('lists what there is, and knows names that are misspelt', async () => {
+  it('lists the downloads, and suggests names for misspelt ones', async () => {
     const { stdout } = await captioner(['download']);
     expect(stdout)
       .to.match(/^flickr8k +1\.2 GB +8,091 photos/m)
@@ -99,7 +99,7 @@ describe('captioner download', function () {
     expect(stderr).to.match(/^captioner: There is no 'resnet5' to download; did you mean 'resnet50'\?/);
   });
 
-  it('takes a data set of the mirror as it is', async () => {
+  it('uses a data set of the mirror in place', async () => {
     mirror = at('mirror');
     fs.mkdirSync(at('mirror/data/flickr8k'), { recursive: true });
     const { code, stdout, stderr } = await captioner(['download', 'flickr8k', '--to', at('elsewhere')]);

@@ -96,7 +96,7 @@ describe('captioner extract', function () {
     expect(store('stopped')).to.deep.equal(store('whole'));
   });
 
-  it('finishes without the broken photos, lists them, and reports them in its exit code', async () => {
+  it('skips broken photos, lists them, and reports them in its exit code', async () => {
     fs.copyFileSync(at('photos/0.png'), at('good.png'));
     fs.writeFileSync(at('cut.png'), fs.readFileSync(at('photos/1.png')).subarray(0, 5000));
     fs.writeFileSync(at('some.csv'), 'file,caption\ngood.png,fine\ncut.png,cut short\nmissing.png,not there\n');
@@ -248,11 +248,11 @@ describe('captioner info and captioner encoders', function () {
       encoder: { name: 'tiny', sha256: 'f'.repeat(64), dimension: 6 },
       words: { known: 7, minCount: 1, maxSize: 20000 },
     });
-    expect((await captioner(['info', at('checkpoint'), '--verify'])).stderr).to.contain('--verify is for');
+    expect((await captioner(['info', at('checkpoint'), '--verify'])).stderr).to.contain('--verify applies only to');
     expect((await captioner(['info', at('nowhere')])).stderr).to.match(/^captioner: There is no data set .*nowhere/);
   });
 
-  it('lists the encoders, and where each would come from', async () => {
+  it('lists the encoders, and the source of each', async () => {
     fs.mkdirSync(at('models'));
     const before = { ...process.env };
     try {

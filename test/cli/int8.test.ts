@@ -46,7 +46,7 @@ describe('an encoder in 8 bits', function () {
     expect(config.int8Encoder.sha256).to.equal(sha256(at('both/encoder.int8.onnx')));
   });
 
-  it('captions, without the file in fp32', async () => {
+  it('captions without the file in fp32', async () => {
     fs.cpSync(at('both'), at('alone'), { recursive: true });
     fs.rmSync(at('alone/encoder.onnx'));
     const caption = (model: string, ...more: string[]) =>
@@ -58,7 +58,7 @@ describe('an encoder in 8 bits', function () {
     expect((await caption('alone')).code, 'in fp32').to.equal(1);
   });
 
-  it('makes features that know it; a store refuses others', async () => {
+  it('is recorded in its features; a store refuses others', async () => {
     const extract = (features: string, ...more: string[]) =>
       captioner(
         ...[
@@ -98,7 +98,7 @@ describe('an encoder in 8 bits', function () {
     expect(captions.code, captions.stderr).to.equal(0);
   });
 
-  it('is asked for in a sentence where there is none', async () => {
+  it('is requested in a sentence if it is missing', async () => {
     const none = await captioner(
       ...['extract', '--data', at('photos'), '--features', at('none'), '--precision', 'int8'],
       ...['--encoder', at('tiny/encoder.onnx')],
@@ -118,7 +118,7 @@ describe('an encoder in 8 bits', function () {
     expect(unnamed.stderr).to.contain('--calibrate');
   });
 
-  it('stays with a checkpoint that is exported again, unless its encoder changes', async () => {
+  it('stays in a checkpoint that is exported again, unless the encoder changes', async () => {
     const again = (to: string, ...more: string[]) =>
       captioner('export', '--checkpoint', at('both'), '--out', at(to), ...more);
     expect((await again('same', '--storage', 'fp32')).code).to.equal(0);

@@ -31,7 +31,7 @@ describe('captioner judge', function () {
       ...['--list', at('list.txt'), '--out', at('judge.html'), ...more],
     );
 
-  it('writes a page that counts and saves verdicts, from those given before', async function () {
+  it('writes a page that counts and saves verdicts, starting from earlier ones', async function () {
     const { code, stdout, stderr } = await judge('--verdicts', at('before.json'));
     expect(stderr).to.equal('');
     expect(code).to.equal(0);
@@ -68,7 +68,7 @@ describe('captioner judge', function () {
     fs.writeFileSync(at('odd.json'), '[{"image_id": 3}]');
     const { code, stderr } = await captioner('judge', at('odd.json'), '--photos', folder, '--out', at('odd.html'));
     expect(code).to.equal(1);
-    expect(stderr).to.match(/odd\.json is not such a file: 0\.image_id/);
+    expect(stderr).to.match(/odd\.json does not have the expected content: 0\.image_id/);
     expect(fs.existsSync(at('odd.html'))).to.equal(false);
   });
 });

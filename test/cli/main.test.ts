@@ -74,7 +74,7 @@ describe('captioner', function () {
       { image_id: 2, caption: "two men's bikes are blue" },
     ];
 
-    it('prints fractions as JSON, and nothing else', async () => {
+    it('prints only fractions as JSON', async () => {
       const { code, stdout, stderr } = await captioner([
         'score',
         file('p.json', predictions),
@@ -99,7 +99,7 @@ describe('captioner', function () {
       ['not JSON', '[{', /^captioner: .*p\.json is not JSON: .*\n$/],
       ['another format', '{}', /^captioner: The predictions must be a list.*\n$/],
     ] as const) {
-      it(`says in a line what is wrong with a file of ${what}`, async () => {
+      it(`reports in one line a damaged file of ${what}`, async () => {
         const { code, stdout, stderr } = await captioner([
           'score',
           file('p.json', content),
@@ -111,7 +111,7 @@ describe('captioner', function () {
       });
     }
 
-    it('shows where an error comes from when it is asked to', async () => {
+    it('shows the stack trace of an error on request', async () => {
       const args = ['score', path.join(folder, 'none.json'), '-r', path.join(folder, 'none.json')];
       const { stderr } = await captioner(args, { env: { DEBUG: 'captioner' } });
       expect(stderr).to.match(/^captioner: .*none\.json can't be read[^]*\n +at /);
@@ -169,7 +169,7 @@ describe('captioner', function () {
       });
     });
 
-    it('refuses what can not be', async () => {
+    it('refuses impossible options', async () => {
       expect((await captioner(['vocab', '--data', data(), '--show', '-1'])).stderr).to.include(
         'Expected a whole number',
       );

@@ -53,7 +53,7 @@ describe('flags made from the configs', () => {
     expect(values!.training.learningRate).to.equal(0.002);
   });
 
-  it('read lists with commas between, and from flags that come again', () => {
+  it('read lists separated by commas, and from repeated flags', () => {
     const args = ['--require', 'red shirt, dog', '--require=grass', '--forbid', 'man', '--no-repeat-ngram', '2'];
     expect(run(args).values!.search).to.deep.include({
       require: ['red shirt', 'dog', 'grass'],
@@ -65,7 +65,7 @@ describe('flags made from the configs', () => {
     expect(run(['--config', config]).values!.search).to.deep.include({ require: ['dog'], noRepeatNgram: 3 });
   });
 
-  it('carry the section where two sections share a name', () => {
+  it('include the section if two sections share a name', () => {
     const { values } = run(['--max-length', '12', '--search-max-length', '9']);
     expect(values!.training.maxLength).to.equal(12);
     expect(values!.search.maxLength).to.equal(9);

@@ -141,7 +141,7 @@ describe('an encoder file of the user', function () {
     expect(await caption('alone')).to.include({ code: 0 });
   });
 
-  it('stays with a captioner that is trained further', async () => {
+  it('is kept in further training', async () => {
     const data = ['--data', at('data.jsonl'), '--checkpoint', at('moved'), '--epochs', '1', '--photos-per-batch', '6'];
     const tuned = await captioner('finetune', ...data, '--out', at('tuned'));
     expect(tuned.code, tuned.stderr).to.equal(0);

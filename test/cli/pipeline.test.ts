@@ -81,7 +81,7 @@ describe('from photos to captions, by the command line', function () {
   const caption = (args: string[], input?: Uint8Array) =>
     captioner(['caption', '--checkpoint', at('run'), '--encoder', at('tiny.onnx'), '-q', ...args], input);
 
-  it('says what is on photos it has never seen', async () => {
+  it('captions photos that it has never seen', async () => {
     const { code, stdout, stderr } = await caption([at('photos', 'test-*.jpg'), '--json']);
     expect(code, stderr).to.equal(0);
     const captioned = JSON.parse(stdout) as Captioned[];
@@ -92,7 +92,7 @@ describe('from photos to captions, by the command line', function () {
     }
   });
 
-  it('scores what it wrote', async () => {
+  it('scores its own output', async () => {
     const data = ['--data', at('mine.csv'), '--features', at('features'), '-q', '--json'];
     const evaluated = await captioner([
       'evaluate',
@@ -135,7 +135,7 @@ describe('from photos to captions, by the command line', function () {
     expect((await caption([at('broken.jpg')])).code).to.equal(1);
   });
 
-  it('takes a photo from standard input, and gives several captions with their probabilities', async () => {
+  it('reads a photo from standard input, and gives several captions with their probabilities', async () => {
     const bytes = await buffer(fs.createReadStream(at('photos', 'test-blue-1.jpg')));
     const { code, stdout } = await caption(['-', '--n', '2', '--csv'], bytes);
     expect(code).to.equal(0);
@@ -145,7 +145,7 @@ describe('from photos to captions, by the command line', function () {
     expect(rows[0]).to.match(/^-,1,.*blue/);
   });
 
-  it('captions stored features without the encoder, and an exported checkpoint as well as the run', async () => {
+  it('captions stored features without the encoder, with the run and with an exported checkpoint', async () => {
     const exported = await captioner([
       'export',
       '--checkpoint',
@@ -175,11 +175,11 @@ describe('from photos to captions, by the command line', function () {
     for (const line of lines) expect(line).to.match(/red.*: .*red|blue.*: .*blue/);
   });
 
-  it('says what to do when nothing, or too much, was asked for', async () => {
+  it('says what to do with too few or too many arguments', async () => {
     const nothing = await caption([]);
     expect(nothing.code).to.equal(1);
     expect(nothing.stderr).to.contain('Name the photos to caption');
     const both = await caption([at('photos'), '--json', '--csv']);
-    expect(both.stderr).to.contain('Choose one of --json, --csv');
+    expect(both.stderr).to.contain('Give only one of --json, --csv');
   });
 });

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { duration, TerminalProgress } from '../../cli/progress.js';
 
-describe('progress where there is no terminal', () => {
+describe('progress without a terminal', () => {
   let time: number;
   let lines: string[];
   let progress: TerminalProgress;
@@ -22,7 +22,7 @@ describe('progress where there is no terminal', () => {
     ]);
   });
 
-  it('does not count what was done before a resume as speed', () => {
+  it('does not count work before a resume in the speed', () => {
     progress.start('Extracting', 8000, 'photos');
     progress.update(7000);
     time = 10_000;
@@ -30,7 +30,7 @@ describe('progress where there is no terminal', () => {
     expect(lines).to.deep.equal(['Extracting 88 %  7,100/8,000 photos  10 photos/s  1:30 left  one bad photo\n']);
   });
 
-  it('shows bytes as megabytes, and no time left where the total is unknown', () => {
+  it('shows bytes as megabytes, and no time left if the total is unknown', () => {
     progress.start('Downloading', 0, 'bytes');
     progress.update(0);
     time = 10_000;
@@ -48,7 +48,7 @@ describe('progress where there is no terminal', () => {
 });
 
 describe('durations', () => {
-  it('are minutes and seconds, and hours where there are any', () => {
+  it('are minutes and seconds, and hours if there are any', () => {
     expect([0, 59.6, 61, 3725].map(duration)).to.deep.equal(['0:00', '1:00', '1:01', '1:02:05']);
   });
 });

@@ -49,14 +49,14 @@ describe("a command's action", function () {
     expect({ code, stdout, stderr }).to.deep.equal({ code: 1, stdout: '', stderr: 'captioner: No such thing.\n' });
   });
 
-  it('draws no progress when it is to be quiet, and warns all the same', async () => {
+  it('draws no progress if it should be quiet, but still warns', async () => {
     const action = `async ({ progress, warn }) => {
       progress.start('Working', 10, 'photos'); progress.update(10); warn('a bad photo'); progress.stop(); }`;
     expect((await run(action, ['-q'])).stderr).to.equal('a bad photo\n');
     expect((await run(action)).stderr).to.equal('a bad photo\nWorking 100 %  10/10 photos\n');
   });
 
-  it('is told of Ctrl-C, and may finish what it is at', async () => {
+  it('receives Ctrl-C, and can finish its current work', async () => {
     const action = `async ({ signal }) => {
       const stopped = new Promise((resolve) => signal.addEventListener('abort', resolve));
       const alive = setInterval(() => undefined, 1000);

@@ -54,7 +54,7 @@ describe('the manifests for Kubernetes', function () {
   for (const file of filesIn(kubernetes).filter((name) => /\.ya?ml$/.test(name))) {
     const { kind } = read(file) as { kind: string };
     if (!Object.hasOwn(models, kind)) continue;
-    it(`have the fields that Kubernetes knows: ${path.relative(kubernetes, file)}`, () => {
+    it(`have only fields of Kubernetes: ${path.relative(kubernetes, file)}`, () => {
       const Model = models[kind as keyof typeof models] as new (data: object) => { validate(): void };
       const manifest = structuredClone(read(file)) as { spec?: { selector?: object; template?: object } };
       // Kustomize adds the labels by which pods are selected.
@@ -63,7 +63,7 @@ describe('the manifests for Kubernetes', function () {
     });
   }
 
-  it('are all named by kustomizations, which name nothing else', () => {
+  it('are all named by kustomizations, which name no other files', () => {
     for (const folder of ['service', 'monitoring'].map((name) => path.join(kubernetes, name))) {
       const { resources, configMapGenerator = [] } = read(path.join(folder, 'kustomization.yaml')) as {
         resources: string[];
@@ -87,7 +87,7 @@ describe('the manifests for Kubernetes', function () {
     await service.close();
   });
 
-  it('give the service the memory that its workers may take', () => {
+  it('give the service enough memory for its workers', () => {
     const [{ args, resources }] = podOf(`${kubernetes}/service/deployment.yaml`).containers;
     const { workers, megapixelsInFlight, maxUploadMegabytes } = settingsOf(args!);
     const [, gibibytes] = /^(\d+)Gi$/.exec(resources.limits.memory)!;
@@ -95,7 +95,7 @@ describe('the manifests for Kubernetes', function () {
     expect(workerCount(use, { cores: 64, memory: Number(gibibytes) * 2 ** 30 })).to.be.at.least(workers);
   });
 
-  it('ask for metrics that the service has', async () => {
+  it('request metrics that the service has', async () => {
     const service = await tinyService();
     await service.ready();
     await service.server.inject({ method: 'POST', url: '/caption', payload: fs.readFileSync('data/samples/cat.jpg') });

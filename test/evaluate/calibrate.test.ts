@@ -69,7 +69,7 @@ describe('calibrateConfidence', function () {
     expect(confidence!.brier).to.be.below(fit.good * (1 - fit.good));
   });
 
-  it('is given with each caption, and withholds those that are not sure', async () => {
+  it('is given with each caption, and withholds uncertain ones', async () => {
     const photo = path.join(scratch, 'red.jpg');
     fs.writeFileSync(photo, await colouredPhoto([200, 30, 40]));
     const captioner = await Captioner.load(folder);

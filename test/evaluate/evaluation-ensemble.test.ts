@@ -24,7 +24,7 @@ describe('evaluateCaptioner, with other searches and several captioners', functi
     expect(twice.perplexity).to.be.closeTo(alone.perplexity, 1e-3);
   });
 
-  it('searches as it is told', async () => {
+  it('searches with the given options', async () => {
     const { captions } = await evaluate({ search: { require: ['dog'], forbid: ['man'] } });
     for (const caption of captions)
       expect(caption)
@@ -34,7 +34,7 @@ describe('evaluateCaptioner, with other searches and several captioners', functi
     expect(await evaluate({ search: { method: 'sample', topP: 0.9 } })).to.deep.equal(drawn);
   });
 
-  it('refuses at once what can not be searched for', async () => {
+  it('refuses an impossible search at once', async () => {
     const error = await evaluate({ search: { require: ['doog'] } }).catch((reason: unknown) => reason);
     expect(error).to.be.instanceOf(CaptionerError).with.property('code', 'bad-option');
   });

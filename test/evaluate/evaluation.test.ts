@@ -50,7 +50,7 @@ describe('evaluateCaptioner, on the sample photos', function () {
     }
   });
 
-  it('finds greedy captions no likelier than those of a beam on the whole, and people less predictable than itself', () => {
+  it('finds beam captions likelier than greedy ones overall, and references less predictable than its captions', () => {
     const [greedy, beam] = evaluations.map(({ photos }) =>
       photos.reduce((sum, { logProbability, length }) => sum + logProbability / length ** 0.7, 0),
     );
@@ -62,7 +62,7 @@ describe('evaluateCaptioner, on the sample photos', function () {
     expect(evaluations[1].fit).to.deep.equal(evaluations[0].fit);
   });
 
-  it('says how varied and how well calibrated the captions are', () => {
+  it('measures variety and calibration of the captions', () => {
     const [, { diversity, calibration, checks, distinct }] = evaluations;
     expect(distinct / count).to.be.closeTo(diversity.distinctCaptions, 1e-12);
     expect(diversity.vocabulary).to.be.closeTo(diversity.words / (loadCheckpoint(storedCheckpoint).vocabulary.size - 4), 1e-12); // prettier-ignore
@@ -76,7 +76,7 @@ describe('evaluateCaptioner, on the sample photos', function () {
     ]);
   });
 
-  it('hears the alarm where the features of photos were mixed up', async () => {
+  it('raises an alarm if the features of photos are mixed up', async () => {
     const { features, ...rest } = await samples();
     const turned = new Map(features.ids.map((id, i) => [id, features.ids[(i + 1) % features.ids.length]]));
     const mixed = {
@@ -91,7 +91,7 @@ describe('evaluateCaptioner, on the sample photos', function () {
     expect(checks.find(({ name }) => name === 'shuffled-features')).to.include({ alarm: true });
   });
 
-  it('writes what was found, so that the scores can be had from it again', async () => {
+  it('writes files from which the scores can be computed again', async () => {
     const folder = path.join(scratch, 'results');
     await writeEvaluation(folder, evaluations, { split: 'test', config: { any: 'thing' } });
     const read = (name: string) => fs.readFileSync(path.join(folder, name), 'utf8');
@@ -123,7 +123,7 @@ describe('evaluateCaptioner, on the sample photos', function () {
 describe('perplexity of an evaluation', function () {
   this.timeout(120_000);
 
-  it('is what training found on the same captions', async () => {
+  it('is the same as in training on the same captions', async () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
     const data = twoScenes();
     const options = { ...data, out: path.join(folder, 'run'), decoder: smallDecoder };

@@ -56,7 +56,7 @@ describe('results of two runs', () => {
     compareResults(readResults(a), readResults(b), options);
   const given = new Map(Object.entries(references));
 
-  it('are compared by stored scores, and give the same when scored again', async () => {
+  it('are compared by stored scores, with the same result when scored again', async () => {
     const [a, b] = [await results('a', poor), await results('b', good)];
     const kept = await compare(a, b);
     expect(kept).to.include({ a, b, split: 'test' });
@@ -72,7 +72,7 @@ describe('results of two runs', () => {
     expect(await compare(a, b, { references: given })).to.deep.equal(kept);
   });
 
-  it('may be files of predictions alone, where there are references', async () => {
+  it('may be mere files of predictions, with references', async () => {
     const folder = await results('a', good);
     fs.writeFileSync(at('own.json'), JSON.stringify(Object.entries(poor).map(([image_id, caption]) => ({ image_id, caption })))); // prettier-ignore
     const { scores } = await compare(folder, at('own.json'), { references: given });
@@ -81,7 +81,7 @@ describe('results of two runs', () => {
     await refusal(compare(folder, at('own.json'), { references: new Map() }), 'mismatch', 'no caption for 3 photos');
   });
 
-  it('are refused where they are of other splits, photos or references', async () => {
+  it('are refused for different splits, photos or references', async () => {
     const test = await results('test', good);
     const dev = await results('dev', good, 'dev');
     await refusal(compare(test, dev), 'mismatch', 'is of test photos', 'of dev photos');
@@ -99,7 +99,7 @@ describe('results of two runs', () => {
     await refusal(compare(test, none), 'mismatch', 'no photos in common');
   });
 
-  it('are refused where their files are missing or damaged', async () => {
+  it('are refused if their files are missing or damaged', async () => {
     const read = async (from: string) => readResults(from);
     await refusal(read(at('nowhere')), 'not-found', 'nowhere');
     const folder = await results('a', good);

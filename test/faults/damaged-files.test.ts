@@ -98,7 +98,7 @@ describe('damaged files', function () {
     expect(found, `${harmless} did no harm`).to.equal(60);
   });
 
-  it('of what resuming needs are named', () => {
+  it('needed for resuming are named', () => {
     const slots = new Map([['a', { shape: [40], data: Float32Array.from({ length: 40 }, (_, i) => i) }]]);
     const state = { step: 12, epoch: 3, random: [1, 2, 3, 4] };
     saveCheckpoint(at('resume'), tinyCheckpoint(), { resume: { slots, state } });
@@ -162,7 +162,7 @@ describe('damaged files', function () {
     fs.writeFileSync(at('later/config.json'), JSON.stringify({ ...config, format: 2, captioner: '9.0.0' }));
     expect(() => loadCheckpoint(at('later'))).to.throw(
       CaptionerError,
-      /format 2 was written by captioner 9\.0\.0.*Update it/,
+      /format 2, written by captioner 9\.0\.0.*Update captioner/,
     );
     const meta = JSON.parse(fs.readFileSync(at('features/meta.json'), 'utf8')) as object;
     fs.writeFileSync(at('features/meta.json'), JSON.stringify({ ...meta, version: 2 }));

@@ -95,7 +95,7 @@ describe('a disk', function () {
       }
     });
 
-    it('stops unpacking, and shows nothing of a data set that is not whole', async () => {
+    it('stops unpacking, and does not show an incomplete data set', async () => {
       fs.mkdirSync(path.join(scratch, 'mirror'));
       const content = { 'photos/a.txt': 'a'.repeat(20_000), 'photos/b.txt': 'b'.repeat(60_000) };
       fs.writeFileSync(path.join(scratch, 'mirror', 'a.zip'), await zipOf(content));
@@ -117,7 +117,7 @@ describe('a disk', function () {
       ]);
     });
 
-    it('does not cost the checkpoint that was there', async () => {
+    it('does not destroy the existing checkpoint', async () => {
       disk.resize(200);
       saveCheckpoint(at('checkpoint'), tinyCheckpoint(1));
       const larger = tinyCheckpoint(2, { hiddenSize: 200, embeddingSize: 100 });
@@ -158,7 +158,7 @@ describe('a disk', function () {
   });
 
   describe('that is read-only', () => {
-    it('is named by whatever would write there', async () => {
+    it('is named by every writer', async () => {
       disk.resize(400);
       await extract(at('features'));
       disk.readOnly(true);

@@ -60,7 +60,7 @@ describe('kill -9', function () {
     expect(fs.readFileSync(at('tiny/b/7.txt'), 'utf8')).to.equal('b 7 '.repeat(50));
   });
 
-  it('in evaluating costs nothing but the time: the next run scores the same', async () => {
+  it('during an evaluation costs only time: the next run scores the same', async () => {
     await saveTinyCaptioner(at('captioner'));
     const { encoder } = loadCheckpoint(at('captioner')).config;
     const random = new Random(5);

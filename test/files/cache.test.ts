@@ -8,7 +8,7 @@ describe('the cache folder', () => {
     expect(cacheFolder({ CAPTIONER_CACHE: 'x' }, 'linux')).to.equal(path.resolve('x'));
   });
 
-  it("is in the operating system's cache folder else", () => {
+  it("is in the operating system's cache folder by default", () => {
     const home = os.homedir();
     expect(cacheFolder({}, 'linux')).to.equal(path.join(home, '.cache', 'captioner'));
     expect(cacheFolder({ XDG_CACHE_HOME: '/var/x' }, 'linux')).to.equal('/var/x/captioner');

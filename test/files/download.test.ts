@@ -68,7 +68,7 @@ describe('a download', () => {
     expect(calls.slice(-2)).to.deep.equal([body.length, 'stop']);
   });
 
-  it('resumes where the connection was cut, again and again', async () => {
+  it('resumes after every lost connection', async () => {
     server.answers = [serve(body, { cutAfter: 100_000 }), serve(body, { cutAfter: 50_000 }), serve(body)];
     await get(known);
     expectWhole();
@@ -77,7 +77,7 @@ describe('a download', () => {
     expect(waits).to.deep.equal([1000, 1000]);
   });
 
-  it('resumes where another process was cut off', async () => {
+  it('resumes the download of another process', async () => {
     server.answers = [serve(body, { cutAfter: 100_000 }), status(404)];
     expect(await failure(get(known))).to.include({ code: 'download' });
     expect(fs.existsSync(file)).to.be.false;
@@ -88,35 +88,35 @@ describe('a download', () => {
     expect(ranges().at(-1)).to.equal('bytes=100000-');
   });
 
-  it('begins again where the server ignores ranges', async () => {
+  it('begins again if the server ignores ranges', async () => {
     server.answers = [serve(body, { cutAfter: 100_000 }), serve(body, { ignoreRange: true })];
     await get(known);
     expectWhole();
     expect(ranges()).to.deep.equal([undefined, 'bytes=100000-']);
   });
 
-  it('begins again where the file has changed in between, by its ETag', async () => {
+  it('begins again if the file has changed in between, by its ETag', async () => {
     server.answers = [serve(other, { cutAfter: 100_000, etag: '"one"' }), serve(body, { etag: '"two"' })];
     await get();
     expectWhole();
     expect(server.seen[1]).to.include({ range: 'bytes=100000-', ifRange: '"one"' });
   });
 
-  it('begins again where the file has changed in between, by its checksum', async () => {
+  it('begins again if the file has changed in between, by its checksum', async () => {
     server.answers = [serve(other, { cutAfter: 100_000 }), serve(body)];
     await get(known);
     expectWhole();
     expect(ranges()).to.deep.equal([undefined, 'bytes=100000-', undefined]);
   });
 
-  it('does not resume what nothing can verify', async () => {
+  it('does not resume a file that nothing can verify', async () => {
     server.answers = [serve(body, { cutAfter: 100_000 }), serve(body)];
     await get();
     expectWhole();
     expect(ranges()).to.deep.equal([undefined, undefined]);
   });
 
-  it('begins again where the part is larger than the file', async () => {
+  it('begins again if the part is larger than the file', async () => {
     fs.mkdirSync(path.dirname(file));
     fs.writeFileSync(`${file}.part`, Buffer.alloc(body.length + 1));
     server.answers = [serve(body)];
@@ -125,7 +125,7 @@ describe('a download', () => {
     expect(ranges()).to.deep.equal([`bytes=${body.length + 1}-`, undefined]);
   });
 
-  it('takes a part that is whole already without asking', async () => {
+  it('uses a complete part without a request', async () => {
     fs.mkdirSync(path.dirname(file));
     fs.writeFileSync(`${file}.part`, body);
     server.answers = [status(500)];
@@ -134,14 +134,14 @@ describe('a download', () => {
     expect(server.seen).to.deep.equal([]);
   });
 
-  it('gets what is missing where the server announced, and sent, less than there is', async () => {
+  it('fetches the rest if the server announced and sent too little', async () => {
     server.answers = [serve(body.subarray(0, 1000)), serve(body)];
     await get(known);
     expectWhole();
     expect(ranges()).to.deep.equal([undefined, 'bytes=1000-']);
   });
 
-  it('resumes where the server announced more than it sent', async () => {
+  it('resumes if the server announced more than it sent', async () => {
     server.answers = [
       (request, response) => {
         serve(body, { length: body.length + 500, cutAfter: body.length })(request, response);
@@ -151,7 +151,7 @@ describe('a download', () => {
     expectWhole();
   });
 
-  it('refuses more than there should be', async () => {
+  it('refuses more bytes than expected', async () => {
     server.answers = [serve(Buffer.concat([body, body]), { chunked: true })];
     const error = await failure(get(known));
     expect(error.code).to.equal('download');
@@ -168,7 +168,7 @@ describe('a download', () => {
     expect(server.seen).to.have.length(1);
   });
 
-  it('waits longer each time while the server is busy, or as long as it says', async () => {
+  it('waits longer each time while the server is busy, or for the requested time', async () => {
     server.answers = [status(503), status(502), status(429, { 'retry-after': '7' }), serve(body)];
     await get(known);
     expectWhole();
@@ -179,7 +179,7 @@ describe('a download', () => {
     expect(waits[0]).to.be.within(30_000, 60_000);
   });
 
-  it('gives up after some attempts that brought nothing', async () => {
+  it('gives up after several attempts without data', async () => {
     server.answers = [status(503)];
     const error = await failure(get(known, { attempts: 3 }));
     expect(error.code).to.equal('download');
@@ -196,7 +196,7 @@ describe('a download', () => {
     expect(waits).to.deep.equal([]);
   });
 
-  it('gives up at once where there is no such file, or no such server', async () => {
+  it('gives up at once if the file or the server does not exist', async () => {
     server.answers = [status(404)];
     const error = await failure(get(known));
     expect(error.code).to.equal('download');
@@ -210,13 +210,13 @@ describe('a download', () => {
     expect(nowhere.message).to.contain('ECONNREFUSED');
   });
 
-  it('gives up a connection that brings nothing', async () => {
+  it('gives up on a connection without data', async () => {
     server.answers = [(_, response) => void response.writeHead(200).write('x'), serve(body)];
     await get(known, { patience: 100 });
     expectWhole();
   });
 
-  it('stops when it is told and keeps what has arrived', async () => {
+  it('stops on request and keeps the received part', async () => {
     const controller = new AbortController();
     server.answers = [
       (_, response) => {
@@ -264,7 +264,7 @@ describe('a download', () => {
       return path.join(mirror, name);
     };
 
-    it('takes it from a mirror that is a folder, by path or by name, without copying', async () => {
+    it('uses a folder as a mirror, by path or by name, without copying', async () => {
       const byName = put('net.onnx');
       expect(await fetchFile([published()], { cacheFolder, mirror })).to.equal(byName);
       const byPath = put('models/net.onnx');
@@ -273,14 +273,14 @@ describe('a download', () => {
       expect(fs.existsSync(cacheFolder)).to.be.false;
     });
 
-    it('names a file of the mirror that is another one', async () => {
+    it('names a wrong file of the mirror', async () => {
       put('net.onnx', other);
       const error = await failure(fetchFile([published(server.url)], { cacheFolder, mirror }));
       expect(error.code).to.equal('corrupt');
       expect(error.message).to.contain(path.join(mirror, 'net.onnx'));
     });
 
-    it('takes either of two forms', async () => {
+    it('accepts either of two forms', async () => {
       const headless = {
         path: 'models/net-features.onnx',
         bytes: other.length,

@@ -111,7 +111,7 @@ describe('lock', function () {
     unlock();
   });
 
-  it('that another process has taken over stays when the former holder releases it', () => {
+  it('is not released by its former holder after another process took it over', () => {
     const unlock = acquireLock(lock, 'testing');
     fs.writeFileSync(lock, JSON.stringify({ pid: 1, host: 'web-2', space: 'elsewhere' }));
     unlock();
@@ -127,7 +127,7 @@ describe('lock', function () {
     }
   });
 
-  it('is taken over where another process was killed in taking it over', () => {
+  it('is taken over even if another process was killed while doing so', () => {
     fs.writeFileSync(lock, '999999999');
     fs.writeFileSync(`${lock}.takeover`, '999999998');
     acquireLock(lock, 'testing')();

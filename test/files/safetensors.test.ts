@@ -35,7 +35,7 @@ describe('safetensors', () => {
     expect(weights.get('half')!.data).to.deep.equal(Float32Array.of(1, -2, 2 ** -24, 65504));
   });
 
-  it('writes what the format’s description asks for', () => {
+  it('writes files as the format’s description requires', () => {
     const bytes = encodeSafetensors(weights(['a', [1, 2], Float32Array.of(1, 2)], ['b', [], Float32Array.of(3)]));
     const length = Number(Buffer.from(bytes).readBigUInt64LE(0));
     expect((8 + length) % 8, 'arrays are aligned').to.equal(0);
@@ -92,7 +92,7 @@ describe('safetensors', () => {
     expect(portableCrc32(bytes.subarray(300), portableCrc32(bytes.subarray(0, 300), 0))).to.equal(crc32(bytes));
   });
 
-  it('refuses to store in fp16 what does not fit', () => {
+  it('refuses numbers beyond fp16', () => {
     const given = weights(['big', [1], Float32Array.of(1e5)]);
     expect(() => encodeSafetensors(given, 'fp16')).to.throw(
       CaptionerError,

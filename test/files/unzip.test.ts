@@ -50,13 +50,13 @@ describe('unzip', () => {
     }
   });
 
-  it('unpacks what it is asked for alone', async () => {
+  it('unpacks only the requested files', async () => {
     fs.writeFileSync(archive, await zipOf({ 'a/1': '1', 'a/2': '2', 'b/1': '3' }));
     expect(await unzip(archive, target, { only: (name) => name.startsWith('b/') })).to.equal(1);
     expect(there()).to.deep.equal(['b/1']);
   });
 
-  it('refuses names that lead out of the folder, and writes nothing there', async () => {
+  it('refuses names that point outside the folder, and writes nothing there', async () => {
     for (const name of ['../../evil', '/abs/evil2', 'a/../../ev', 'C:/evil_xx', '..\\..\\evil', 'a/..\\../ev']) {
       const plain = 'x'.repeat(name.length);
       fs.writeFileSync(archive, renamed(await zipOf({ [plain]: 'evil' }), plain, name));
@@ -78,7 +78,7 @@ describe('unzip', () => {
     expect((await failure(unzip(archive, target))).message).to.contain('link is not a regular file');
   });
 
-  it('finds damage anywhere, or gives what was packed', async () => {
+  it('detects damage anywhere, or returns the packed content', async () => {
     const whole = await zipOf({ 'a.bin': noise.subarray(0, 3000), 'b.txt': 'some text, some more text' });
     let [found, same] = [0, 0];
     for (let round = 0; round < 300; round++) {
@@ -107,7 +107,7 @@ describe('unzip', () => {
     expect([found > 100, same > 5], `${found} found, ${same} same`).to.deep.equal([true, true]);
   });
 
-  it('stops when it is told', async () => {
+  it('stops on request', async () => {
     fs.writeFileSync(archive, await zipOf({ a: 'a' }));
     expect(await failure(unzip(archive, target, { signal: AbortSignal.abort() }))).to.include({ code: 'interrupted' });
     expect(await failure(unzip(path.join(folder, 'none.zip'), target))).to.include({ code: 'not-found' });

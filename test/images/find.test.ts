@@ -21,19 +21,19 @@ describe('findPhotos', () => {
   });
   after(() => fs.rmSync(folder, { recursive: true }));
 
-  it("gives a folder's photos by name, those of its subfolders too, hidden ones not", async () => {
+  it("lists a folder's photos by name, with those of its subfolders, without hidden ones", async () => {
     expect(await findPhotos([folder])).to.deep.equal(
       at('9.JPG', '10.jpg', 'b/a.png', 'b/deep/er.webp', 'odd [x].jpeg', 'photo-without-extension'),
     );
   });
 
-  it('gives what a glob matches and is a photo', async () => {
+  it('lists the photos that a glob matches', async () => {
     expect(await findPhotos([`${folder}/*.jpg`])).to.deep.equal(at('10.jpg'));
     expect(await findPhotos([`${folder}/{b/**,*}/*.{png,webp}`])).to.deep.equal(at('b/a.png', 'b/deep/er.webp'));
     expect(await findPhotos([`${folder}/*`])).to.not.include(at('notes.txt')[0]);
   });
 
-  it('takes names as they are, in their order, each once', async () => {
+  it('keeps names and their order, each once', async () => {
     const [text, missing, odd] = at('notes.txt', 'missing.jpg', 'odd [x].jpeg');
     expect(await findPhotos([text, missing, odd, text])).to.deep.equal([text, missing, odd]);
     expect(await findPhotos([odd, folder])).to.have.length(6);
@@ -47,7 +47,7 @@ describe('findPhotos', () => {
     ]);
   });
 
-  it('says where no photo was found', async () => {
+  it('names the places without photos', async () => {
     for (const source of at('empty', '*.tiff')) {
       const error = await findPhotos([source]).then(
         () => expect.fail('something was found'),

@@ -114,7 +114,7 @@ describe('BMP', () => {
     expect(Buffer.from(found)).to.deep.equal(await squashed(wanted, 3, 8));
   });
 
-  it('is transparent where its alpha channel says so', async () => {
+  it('is transparent according to its alpha channel', async () => {
     const found = await decodePhoto(
       bmp({ bits: 32, compression: 3, masks: [...rgb, 0xff000000], header: 108, alpha: 128 }),
       8,
@@ -132,7 +132,7 @@ describe('BMP', () => {
     expect(await failure(huge)).to.match(/too many pixels/);
     const jpegInside = bmp({ bits: 24 });
     jpegInside.writeUInt32LE(4, 30);
-    expect(await failure(jpegInside)).to.match(/a BMP of a kind that is not read .* Save it as PNG or JPEG/);
+    expect(await failure(jpegInside)).to.match(/a BMP of an unsupported kind .* Save it as PNG or JPEG/);
   });
 });
 
@@ -229,7 +229,7 @@ describe('HEIC', () => {
   });
 });
 
-describe('formats that are not read', () => {
+describe('unsupported formats', () => {
   let folder: string;
   before(() => (folder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'))));
   after(() => fs.rmSync(folder, { recursive: true }));
@@ -237,10 +237,10 @@ describe('formats that are not read', () => {
   const svg = '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>';
   it('are recognised by their content and named with advice', async () => {
     const files: [string | Buffer, RegExp][] = [
-      [svg, /is an SVG drawing, which is not read\. Export it as PNG\.$/],
-      ['%PDF-1.7', /is a PDF, which is not read\. Export its pages as PNG\.$/],
-      ['\0\0\0\x0cjP  \r\n\x87\n', /is a JPEG 2000 photo, which is not read\. Convert it to JPEG\.$/],
-      ['II*\0\x10\0\0\0CR\x02\0', /is a RAW photo, which is not read\. Export it as JPEG/],
+      [svg, /is an SVG drawing, which is not supported\. Export it as PNG\.$/],
+      ['%PDF-1.7', /is a PDF, which is not supported\. Export its pages as PNG\.$/],
+      ['\0\0\0\x0cjP  \r\n\x87\n', /is a JPEG 2000 photo, which is not supported\. Convert it to JPEG\.$/],
+      ['II*\0\x10\0\0\0CR\x02\0', /is a RAW photo, which is not supported\. Export it as JPEG/],
       ['FUJIFILMCCD-RAW ', /is a RAW photo/],
     ];
     for (const [text, wanted] of files) {
@@ -268,6 +268,6 @@ describe('formats that are not read', () => {
     const message = await decodePhoto(path.join(folder, 'a.nef'), 8).catch(
       (error: unknown) => (error as Error).message,
     );
-    expect(message).to.match(/a\.nef is a RAW photo, which is not read/);
+    expect(message).to.match(/a\.nef is a RAW photo, which is not supported/);
   });
 });

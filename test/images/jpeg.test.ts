@@ -59,19 +59,19 @@ describe('a damaged JPEG', () => {
     });
   }
 
-  it('says how much is missing', async () => {
+  it('reports the missing share', async () => {
     const half = Buffer.concat([photo.subarray(0, Math.floor(photo.length / 2)), endMarker]);
     const percent = Number(/\((\d+) % of it is missing\)/.exec((await outcome(half)) as string)?.[1]);
     expect(percent).to.be.within(30, 70);
   });
 
-  it('is captioned where only its last block is missing', async () => {
+  it('is captioned if only its last block is missing', async () => {
     const cut = photo.subarray(0, -10);
     expect(await outcome(cut)).to.be.instanceOf(Buffer);
     expect(await outcome(Buffer.concat([cut, endMarker]))).to.be.instanceOf(Buffer);
   });
 
-  it('is captioned as it is with stray bytes: in its header, before its end, after it', async () => {
+  it('is captioned despite stray bytes: in its header, before its end, after it', async () => {
     const whole = await outcome(photo);
     const stray = Buffer.alloc(2000, 1);
     const files = {
@@ -82,18 +82,18 @@ describe('a damaged JPEG', () => {
     for (const [where, bytes] of Object.entries(files)) expect(await outcome(bytes), where).to.deep.equal(whole);
   });
 
-  it('is refused where stray bytes come before what is missing', async () => {
+  it('is refused if stray bytes precede the missing part', async () => {
     const half = photo.subarray(0, Math.floor(photo.length / 2));
     expect(await outcome(Buffer.concat([withStray(half, Buffer.alloc(10)), endMarker]))).to.match(/% of it is missing/);
   });
 
-  it('is refused where its header alone is left', async () => {
+  it('is refused if only its header is left', async () => {
     const scan = photo.indexOf(Buffer.from([0xff, 0xda]));
     expect(await outcome(Buffer.concat([photo.subarray(0, scan + 14), endMarker]))).to.match(/100 % of it is missing/);
     expect(await outcome(Buffer.concat([photo.subarray(0, scan), endMarker]))).to.match(/damaged or cut short/);
   });
 
-  it('is refused where its data were changed, so that they no longer fit', async () => {
+  it('is refused if its data were changed and no longer fit', async () => {
     const hole = Buffer.concat([photo.subarray(0, 20_000), photo.subarray(30_000)]);
     expect(await outcome(hole)).to.match(/damaged or cut short/);
   });

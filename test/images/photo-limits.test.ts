@@ -26,9 +26,7 @@ describe('the limits on photos', () => {
   for (const [what, make] of Object.entries(rows)) {
     it(`let ${what} be larger, which is read row by row`, async () => {
       expect(await message(await make(), { maxBufferedPixels: 199 })).to.equal('decoded');
-      expect(await message(await make(), { maxPixels: 199 })).to.match(
-        /bad-image: .* more than 199 are not decoded\.$/,
-      );
+      expect(await message(await make(), { maxPixels: 199 })).to.match(/bad-image: .* the limit is 199\.$/);
     });
   }
 
@@ -45,13 +43,11 @@ describe('the limits on photos', () => {
     it(`are lower for ${what}, which is in memory as a whole`, async () => {
       const photo = await make();
       expect(await message(photo, { maxBufferedPixels: 200 })).to.equal('decoded');
-      expect(await message(photo, { maxBufferedPixels: 199 })).to.match(
-        new RegExp(`199 are not decoded of ${what}\\.$`),
-      );
+      expect(await message(photo, { maxBufferedPixels: 199 })).to.match(new RegExp(`the limit is 199 for ${what}\\.$`));
     });
   }
 
-  it('count a pixel of 16 bits as two, and refuse what has more channels than a photo', async () => {
+  it('count a pixel of 16 bits as two, and refuse too many channels', async () => {
     const deep = await plain().toColourspace('rgb16').png().toBuffer();
     expect(await message(deep, { maxPixels: 400 })).to.equal('decoded');
     expect(await message(deep, { maxPixels: 399 })).to.match(/too many pixels/);
@@ -59,7 +55,7 @@ describe('the limits on photos', () => {
     expect(countedPixels({ ...header, channels: 5 }, 'It')).to.equal(200);
     expect(() => countedPixels({ ...header, channels: 7 }, 'It')).to.throw(
       CaptionerError,
-      'It has 7 channels: a photo has at most 5.',
+      'It has 7 channels; at most 5 are supported.',
     );
   });
 
@@ -71,7 +67,7 @@ describe('the limits on photos', () => {
 });
 
 describe('Budget', () => {
-  it('never holds more than its limit, lets all through in order, and a task larger than the limit alone', async () => {
+  it('never holds more than its limit, admits tasks in order, and runs a larger task alone', async () => {
     const random = new Random(3);
     for (let round = 0; round < 50; round++) {
       const limit = 1 + random.integer(20);

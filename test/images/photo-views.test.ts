@@ -12,7 +12,7 @@ const noise = (width: number, height: number, seed = 1) => {
 };
 
 describe('views of a photo', () => {
-  it('are the photo alone, the very bytes, where there is one', async () => {
+  it('are the exact bytes of the photo for a single view', async () => {
     const photo = await decodePhoto(await noise(30, 20).png().toBuffer(), 16);
     expect(decodedSize('one', 16)).to.equal(16);
     const views = await viewsOfPhoto(photo, 16, 'one');
@@ -20,7 +20,7 @@ describe('views of a photo', () => {
     expect(views[0]).to.equal(photo);
   });
 
-  it('are the photo and what a file of its mirror image is decoded to', async () => {
+  it('are the photo and its mirror image, as if decoded from a mirrored file', async () => {
     // Resizing is symmetrical where the sizes are multiples of each other, but for rounding; else nearly.
     const difference = async (image: () => Sharp, size: number) => {
       const photo = await decodePhoto(await image().png().toBuffer(), decodedSize('mirror', size));

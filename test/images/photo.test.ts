@@ -78,12 +78,12 @@ describe('decodePhoto', () => {
     }
   });
 
-  it('leaves a photo of the right size as it is', async () => {
+  it('leaves a photo of the right size unchanged', async () => {
     const rgb = await decodePhoto(await noise(32, 32).png().toBuffer(), 32);
     expect(Buffer.from(rgb).equals(await noise(32, 32).raw().toBuffer())).to.be.true;
   });
 
-  it('turns a photo as its EXIF orientation says', async () => {
+  it('applies the EXIF orientation', async () => {
     const red = await sharp({ create: { width: 40, height: 20, channels: 3, background: 'red' } })
       .png()
       .toBuffer();
@@ -103,7 +103,7 @@ describe('decodePhoto', () => {
     expect([corner(0, 0), corner(7, 0), corner(0, 7), corner(7, 7)]).to.deep.equal([true, true, false, false]);
   });
 
-  it('takes the first frame of an animation', async () => {
+  it('reads the first frame of an animation', async () => {
     const frame = (background: string) =>
       sharp({ create: { width: 20, height: 10, channels: 3, background } })
         .png()
@@ -137,7 +137,7 @@ describe('decodePhoto', () => {
     });
   }
 
-  it('refuses what is not a photo, and says so', async () => {
+  it('refuses other files, and says why', async () => {
     const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><rect width="5" height="5"/></svg>';
     for (const text of ['just text', svg, '%PDF-1.7', '\xff\xd8']) {
       expect(await failure(Buffer.from(text, 'latin1'))).to.include({ code: 'bad-image' });
@@ -163,7 +163,7 @@ describe('decodePhoto', () => {
     before(() => (folder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'))));
     after(() => fs.rmSync(folder, { recursive: true }));
 
-    it('goes by the content, not by the name', async () => {
+    it('recognises the content, not the name', async () => {
       const file = path.join(folder, 'holiday [1]*.txt');
       fs.writeFileSync(file, await plain().png().toBuffer());
       expectColour(await decodePhoto(file, 8), orange);
@@ -209,7 +209,7 @@ describe('normalise', () => {
 });
 
 describe('photoFormat', () => {
-  it('tells photos by their first bytes', async () => {
+  it('recognises photos by their first bytes', async () => {
     const made = {
       jpeg: await plain().jpeg().toBuffer(),
       png: await plain().png().toBuffer(),

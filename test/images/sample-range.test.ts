@@ -56,7 +56,7 @@ describe('the range of numbers', () => {
     ]);
   });
 
-  it('does not mind numbers that are none', async () => {
+  it('tolerates NaN', async () => {
     const numbers = Float32Array.from(grey((v) => v / 255));
     numbers[5] = NaN;
     numbers[6] = Infinity;
@@ -69,10 +69,10 @@ describe('the range of numbers', () => {
     expectEnds(await ends(tiff(Int16Array.from(lab), width, height, 8)), orange, 6);
   });
 
-  it('that is not read is told, not guessed', async () => {
+  it('that is unsupported is reported, not guessed', async () => {
     const lab = tiff(new Uint8Array(3 * width * height).fill(90), width, height, 8);
     const message = await decodePhoto(lab, 4).catch((error: unknown) => (error as Error).message);
-    expect(message).to.match(/^The file is a TIFF of a kind that is not read .*Save it as PNG or JPEG\.$/);
+    expect(message).to.match(/^The file is a TIFF of an unsupported kind .*Save it as PNG or JPEG\.$/);
   });
 });
 
@@ -92,13 +92,13 @@ describe('the gamma of a PNG', () => {
     }
   });
 
-  it('leaves transparency as it is', async () => {
+  it('keeps transparency', async () => {
     const png = await plain().ensureAlpha(0.5).png().toBuffer();
     const wanted = [200, 100, 50].map((value) => 127.5 + 0.5 * 255 * (value / 255) ** (1 / 2.2));
     expectEnds(await ends(chunked(png, { gAMA: gamma(1) })), [wanted, wanted], 3);
   });
 
-  it('does not count where the PNG says that it is sRGB', async () => {
+  it('is ignored if the PNG declares sRGB', async () => {
     const png = chunked(await plain().png().toBuffer(), { sRGB: Buffer.from([0]), gAMA: gamma(1) });
     expectEnds(await ends(png), [[200, 100, 50], [200, 100, 50]]); // prettier-ignore
   });

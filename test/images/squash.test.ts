@@ -20,7 +20,7 @@ function drawn(width: number, height: number): Uint8Array {
 describe('squash', () => {
   const sizes = [[224, 224], [640, 427], [96, 96], [80, 60], [1201, 799], [1600, 1200]] as const; // prettier-ignore
   for (const [width, height] of sizes) {
-    it(`is close to what sharp makes of ${width} x ${height} pixels`, async () => {
+    it(`is close to the result of sharp for ${width} x ${height} pixels`, async () => {
       const data = drawn(width, height);
       const readRows = (first: number, count: number) => data.subarray(first * width * 4, (first + count) * width * 4);
       const ours = squash({ width, height, readRows }, 96);

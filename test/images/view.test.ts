@@ -47,7 +47,7 @@ describe('drawView', () => {
 });
 
 describe('pixelsOf', () => {
-  it('takes whole pixels of the photo, at least one', () => {
+  it('covers whole pixels of the photo, at least one', () => {
     expect(pixelsOf(wholePhoto, 30, 20)).to.deep.equal({ left: 0, top: 0, width: 30, height: 20 });
     const corner = { ...wholePhoto, left: 0.99, top: 0.99, width: 0.01, height: 0.01 };
     expect(pixelsOf(corner, 5, 5)).to.deep.equal({ left: 4, top: 4, width: 1, height: 1 });
@@ -67,7 +67,7 @@ describe('decodePhoto of a view', () => {
     found.forEach((value, i) => expect(value).to.be.closeTo(wanted[i], 6));
   };
 
-  it('takes a part, and mirrors', async () => {
+  it('crops and mirrors', async () => {
     const photo = await halves();
     const right = await decodePhoto(photo, 4, { view: { ...wholePhoto, left: 0.5, width: 0.5 } });
     expectColour(pixel(right), [50, 50, 200]);
@@ -76,7 +76,7 @@ describe('decodePhoto of a view', () => {
     expectColour(pixel(mirrored, 3), [200, 50, 50]);
   });
 
-  it('takes a part of the photo as it is to be seen, not as it is stored', async () => {
+  it('crops the photo as displayed, not as stored', async () => {
     // Stored upright, to be turned by 180 degrees.
     const turned = await sharp(await halves())
       .withMetadata({ orientation: 3 })

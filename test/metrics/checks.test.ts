@@ -31,7 +31,7 @@ describe('checks for silent failures', () => {
     const captions = Array.from({ length: 12 }, (_, i) => words(`word${i} other${i} more${i} and${i} last${i}`));
     const scorer = new CaptionScorer(captions.map((caption) => [caption]));
 
-    it('are no matter where each photo has its own caption: none keeps it', () => {
+    it('raise no alarm if each photo has its own caption', () => {
       for (let seed = 0; seed < 5; seed++) {
         const found = shuffledCider(scorer, captions, new Random(seed))!;
         expect(found.cider).to.be.closeTo(10, 1e-9);
@@ -42,7 +42,7 @@ describe('checks for silent failures', () => {
       expect(shuffledCider(two, captions.slice(0, 2), new Random(1))!.shuffled).to.equal(0);
     });
 
-    it('are found where all photos have the same caption', () => {
+    it('are found if all photos have the same caption', () => {
       const found = shuffledCider(
         scorer,
         captions.map(() => captions[0]),
@@ -54,13 +54,13 @@ describe('checks for silent failures', () => {
       expect(check.message).to.contain('do not depend on the features');
     });
 
-    it('can not be told of one photo, and are suspected where nothing scores', () => {
+    it('cannot be judged on one photo, and are suspected if nothing scores', () => {
       expect(shuffledCider(new CaptionScorer([[words('a')]]), [words('a')], new Random(1))).to.be.undefined;
       expect(checkShuffledFeatures({ cider: 0, shuffled: 0 }).alarm).to.be.true;
     });
   });
 
-  it('words that the captioner does not have', () => {
+  it('words outside the vocabulary', () => {
     expect(checkUnknownWords(0.03).alarm).to.be.false;
     expect(checkUnknownWords(0.4)).to.include({ alarm: true, value: 0.4 });
   });
@@ -74,7 +74,7 @@ describe('checks for silent failures', () => {
         featureDistance(features, photos, new Float32Array(D).fill(mean), new Float32Array(D).fill(deviation)),
       );
 
-    it('are no matter where they come from the same distribution', () => {
+    it('raise no alarm if they come from the same distribution', () => {
       const distance = featureDistance(features, ids, new Float32Array(D), new Float32Array(D).fill(1));
       expect(distance.meanAbsoluteZ).to.be.closeTo(Math.sqrt(2 / Math.PI), 0.02);
       expect(distance.shift).to.be.closeTo(Math.sqrt(2 / Math.PI / 200), 0.02);
@@ -82,7 +82,7 @@ describe('checks for silent failures', () => {
       expect(check(0, 1).alarm).to.be.false;
     });
 
-    it('are found where they are shifted, stretched or flat', () => {
+    it('are found if they are shifted, stretched or flat', () => {
       expect(check(0.5, 1)).to.include({ alarm: true, name: 'feature-statistics' });
       expect(check(0.5, 1).value).to.be.closeTo(0.5, 0.05);
       expect(check(0, 0.3).alarm).to.be.true;

@@ -25,7 +25,7 @@ const b = [4, 6, 1, 9, 5];
 const resamples = 4000;
 
 describe('compareStatistics', () => {
-  it('comes close to the p of all possible swaps, for means and for BLEU', () => {
+  it('approximates the p-value over all possible swaps, for means and for BLEU', () => {
     const [ofA, ofB] = [photosOf(a), photosOf(b)];
     const compared = compareStatistics(ofA, ofB, new Random(1), { resamples });
     const swaps = [...ways(2, 5)].map((swapped) => Uint8Array.from(swapped));
@@ -42,7 +42,7 @@ describe('compareStatistics', () => {
     expect(compared.CIDEr.randomisation).to.be.closeTo(6 / 32, 0.03);
   });
 
-  it('comes close to the p and interval of all possible resamples', () => {
+  it('approximates the p-value and interval over all possible resamples', () => {
     const { CIDEr } = compareStatistics(photosOf(a), photosOf(b), new Random(2), { resamples, level: 0.8 });
     const means = [...ways(5, 5)].map((drawn) => drawn.reduce((sum, i) => sum + (b[i] - a[i]) / 5, 0));
     const notBetter = means.filter((mean) => mean <= 1e-9).length / means.length;
@@ -59,7 +59,7 @@ describe('compareStatistics', () => {
     }
   });
 
-  it('says the same of b beside a as of a beside b, the other way round', () => {
+  it('is antisymmetric: b against a is the opposite of a against b', () => {
     const there = compareStatistics(photosOf(a), photosOf(b), new Random(4));
     const back = compareStatistics(photosOf(b), photosOf(a), new Random(4));
     for (const name of scoreNames) {
@@ -79,7 +79,7 @@ describe('compareStatistics', () => {
     expect(CIDEr.interval.low).to.be.closeTo(1, 1e-9);
   });
 
-  it('is not sure of chance: p below .1 comes about one time in ten', () => {
+  it('does not mistake chance: p is below .1 about one time in ten', () => {
     const random = new Random(6);
     let [boot, randomised] = [0, 0];
     for (let trial = 0; trial < 150; trial++) {

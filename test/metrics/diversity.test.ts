@@ -24,7 +24,7 @@ describe('diversity', () => {
     });
   });
 
-  it('says nothing of what is not known, and takes captions without words', () => {
+  it('leaves unknown values out, and accepts captions without words', () => {
     const empty = diversity([[], []]);
     expect(empty).to.include({ distinctCaptions: 0.5, 'distinct-1': 0, 'distinct-2': 0, words: 0, length: 0 });
     expect(empty).not.to.have.any.keys('novel', 'vocabulary');
@@ -32,7 +32,7 @@ describe('diversity', () => {
 });
 
 describe('spearmanCorrelation', () => {
-  it('is what it is known to be', () => {
+  it('matches known values', () => {
     expect(spearmanCorrelation([1, 2, 3], [10, 100, 1000])).to.equal(1);
     expect(spearmanCorrelation([1, 2, 3], [3, 2, 1])).to.equal(-1);
     // 1 - 6 (1 + 1 + 4 + 0 + 4) / (5 * 24)
@@ -43,7 +43,7 @@ describe('spearmanCorrelation', () => {
     expect(spearmanCorrelation([], [])).to.be.undefined;
   });
 
-  it('sees the order alone, and is near 0 of what has nothing to do with each other', () => {
+  it('depends only on the order, and is near 0 for independent values', () => {
     const random = new Random(2);
     const x = Array.from({ length: 2000 }, () => random.normal());
     const y = x.map((value) => value + random.normal());

@@ -23,7 +23,7 @@ describe('logistic regression', () => {
     expect(mean).to.be.closeTo(0.6, 1e-6);
   });
 
-  it('stays finite where a predictor tells the outcomes apart, or does not vary', () => {
+  it('stays finite if a predictor separates the outcomes, or does not vary', () => {
     const { weights, bias } = fitLogistic([[1, 7], [2, 7], [3, 7], [4, 7]], [0, 0, 1, 1]); // prettier-ignore
     for (const value of [...weights, bias]) expect(value).to.satisfy(Number.isFinite);
     expect(weights[1]).to.be.closeTo(0, 1e-6);
@@ -38,7 +38,7 @@ describe('reliability', () => {
     expect(areaUnderRoc([0.5, 0.6], [true, true])).to.equal(undefined);
   });
 
-  it('compares probabilities with what came true, bin by bin', () => {
+  it('compares probabilities with outcomes, bin by bin', () => {
     const { share, brier, bins } = reliability([0.1, 0.2, 0.7, 0.8], [false, true, true, true], 2);
     expect(share).to.equal(0.75);
     expect(brier).to.be.closeTo((0.01 + 0.64 + 0.09 + 0.04) / 4, 1e-12);

@@ -28,7 +28,7 @@ describe('perplexity of references', () => {
       { '': { a: 0.125 }, a: { '<end>': 1 } },
     ]);
 
-  it('is what one computes by hand', async () => {
+  it('matches a computation by hand', async () => {
     const decoder = stepper();
     const photos = [
       { id: '0', captions: [[A], [A, B], [UNK]] }, // 1/4, 1/16 and 1/4
@@ -48,7 +48,7 @@ describe('perplexity of references', () => {
     expect(fit.perplexity).to.be.closeTo(2, 1e-6);
   });
 
-  it('is the same whatever goes together, and counts all captions of many batches', async () => {
+  it('does not depend on the batches, and counts all their captions', async () => {
     const decoder = randomStepper(5, 4);
     const photos = Array.from({ length: 3 }, (_, photo) => ({
       id: `${photo}`,
@@ -71,7 +71,7 @@ describe('perplexity of references', () => {
     expect(progress).to.deep.equal([250, 390]);
   });
 
-  it('stops where it is told to', async () => {
+  it('stops on request', async () => {
     const signal = AbortSignal.abort(new Error('enough'));
     try {
       await referenceFit(stepper(), features, [{ id: '0', captions: [[A]] }], { maxLength: 5, signal });

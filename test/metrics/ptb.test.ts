@@ -59,7 +59,7 @@ describe('ptbTokenize', () => {
     });
   }
 
-  it('loses no letter whatever stands beside what, and does not mind the case', () => {
+  it('loses no letter in any combination, and ignores case', () => {
     const random = new Random(3);
     const pieces = [
       'dog',

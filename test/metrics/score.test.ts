@@ -24,14 +24,14 @@ describe('scorePredictions', () => {
     expect(images.get('2')!.CIDEr).to.be.greaterThan(5);
   });
 
-  it("takes COCO's format and plain lists alike", () => {
+  it("reads COCO's format and plain lists", () => {
     expect(scorePredictions(predictions, plain)).to.deep.equal(scorePredictions(predictions, coco));
     expect(
       scorePredictions([{ image_id: 'annotations', caption: 'a dog' }], { annotations: ['a dog'] }).images.size,
     ).to.equal(1);
   });
 
-  it('takes what captioner caption writes, rows, objects and lists', () => {
+  it('reads the output of captioner caption, rows, objects and lists', () => {
     const references = { 'a.jpg': ['a dog runs'], 'b.jpg': ['two men ride bikes'] };
     const wanted = scorePredictions({ 'a.jpg': 'a dog', 'b.jpg': 'two men' }, references).corpus;
     const written = [
@@ -55,7 +55,7 @@ describe('scorePredictions', () => {
     expect(scorePredictions([...written, failed], references).corpus).to.deep.equal(wanted);
   });
 
-  it("knows COCO's photos by the number in their names", () => {
+  it("identifies COCO's photos by the number in their names", () => {
     const written = [{ file: 'val2014/COCO_val2014_000000000001.jpg', captions: [{ caption: 'A dog runs.' }] }];
     expect([...scorePredictions(written, coco, { onlyPredicted: true }).images.keys()]).to.deep.equal(['1']);
   });
@@ -64,7 +64,7 @@ describe('scorePredictions', () => {
     expect(scorePredictions([predictions[0], { image_id: 1, caption: '' }], coco).images.get('1')!.CIDEr).to.equal(0);
   });
 
-  it('leaves photos without a prediction out only where it is told to', () => {
+  it('leaves out photos without a prediction only on request', () => {
     const part = [predictions[0]];
     expect(() => scorePredictions(part, coco))
       .to.throw(CaptionerError, 'no caption for 1 photo (1)')

@@ -30,7 +30,7 @@ describe('scores of the COCO caption evaluation', () => {
     }
   });
 
-  it('are met to 1e-9 where a caption is empty', () => {
+  it('are met to 1e-9 if a caption is empty', () => {
     const { corpus, images } = scoreCaptions([candidates[0], candidates[1], []], references);
     expect(corpus['BLEU-1']).to.be.closeTo(0.7999999999466668, 1e-9);
     expect(corpus['BLEU-2']).to.be.closeTo(0.6076436202065744, 1e-9);
@@ -61,7 +61,7 @@ describe('CaptionScorer', () => {
     for (const score of Object.values(corpus) as number[]) expect(score).to.be.closeTo(0, 1e-8);
   });
 
-  it('gives the same whatever the order of the photos and of their references', () => {
+  it('does not depend on the order of the photos and of their references', () => {
     const there = scoreCaptions(candidates, references);
     const back = scoreCaptions(
       [...candidates].reverse(),
@@ -99,7 +99,7 @@ describe('CaptionScorer', () => {
     expect(scorer.score(candidates)).to.deep.equal(first);
   });
 
-  it('refuses what does not fit', () => {
+  it('refuses mismatched inputs', () => {
     expect(() => scoreCaptions([[]], references))
       .to.throw(CaptionerError, '1 captions for 3 photos')
       .with.property('code', 'mismatch');

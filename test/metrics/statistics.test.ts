@@ -51,7 +51,7 @@ describe('CaptionStatistics', () => {
     }
   });
 
-  it('take some photos from another set of captions', () => {
+  it('combine with photos from another set of captions', () => {
     const other = scorer.statistics([candidates[0], [], words('food on a plate')]);
     const mixed = scorer.score([candidates[0], [], candidates[2]]).corpus;
     expect(statistics.corpusWith(other, Uint8Array.of(0, 1, 0))).to.deep.equal(mixed);
@@ -60,7 +60,7 @@ describe('CaptionStatistics', () => {
 });
 
 describe('bootstrapIntervals', () => {
-  it('come close to those of all possible resamples', () => {
+  it('approximate those of all possible resamples', () => {
     const cider = [0.1, 0.4, 1.2, 2];
     const statistics = photosOf(cider);
     const all = [...draws(4)].map((drawn) => statistics.corpus(drawn).CIDEr);
@@ -90,7 +90,7 @@ describe('bootstrapIntervals', () => {
     expect(few / many).to.be.closeTo(4, 0.6);
   });
 
-  it('cover the true score about as often as they say', () => {
+  it('cover the true score at the nominal rate', () => {
     const random = new Random(21);
     let covered = 0;
     for (let trial = 0; trial < 200; trial++) {

@@ -80,7 +80,7 @@ describe('the kernel', function () {
     expect(bursts.text.replaceAll('\n', '')).to.have.length(4000);
   });
 
-  it('says what was thrown, in words of the project too', async () => {
+  it('reports thrown errors, also those of the project', async () => {
     expect((await run(`throw new RangeError('too far')`)).error).to.include({ ename: 'RangeError', evalue: 'too far' });
     const { error, outputs } = await run(`import { openFeatures } from 'captioner'; openFeatures('/nowhere')`);
     expect(error?.ename).to.equal('CaptionerError');
@@ -88,7 +88,7 @@ describe('the kernel', function () {
     expect(outputs.map(({ output_type }) => output_type)).to.deep.equal(['error']);
   });
 
-  it('does not run what was asked for before a cell failed', async () => {
+  it('does not run requests that preceded a failure', async () => {
     const [failed, after] = await Promise.all([run(`throw new Error('first')`), run('globalThis.hasRun = true')]);
     expect(failed.error?.evalue).to.equal('first');
     expect(after.error).not.to.equal(undefined);
@@ -132,7 +132,7 @@ describe('the kernel', function () {
     expect(frame.outputs[0]).to.have.nested.property('data.text/html');
   });
 
-  it(`takes tfjs-node's own name, or tells what to use in its place`, async () => {
+  it(`accepts tfjs-node's own name, or says what to use instead`, async () => {
     const { error, text } = await run(`import * as native from '@tensorflow/tfjs-node';\ntypeof native.matMul`);
     if (error) expect(error.evalue).to.contain('not installed here').and.contain(`Import '@tensorflow/tfjs'`);
     else expect(text).to.equal("'function'");
@@ -157,7 +157,7 @@ describe('the kernel', function () {
     expect(Number((await run('turns')).text)).to.equal(first);
   });
 
-  it('says that an interrupted cell still runs, and keeps its late output out of other cells', async () => {
+  it('reports that an interrupted cell still runs, and keeps its late output out of other cells', async () => {
     const { error } = await interruptAtFirstOutput(
       `const early = 'early';
        console.log('begun');
@@ -166,7 +166,7 @@ describe('the kernel', function () {
        process.stdout.write('later');`,
     );
     expect(error?.ename).to.equal('Interrupted');
-    expect(error?.evalue).to.contain('still runs').and.contain('Restart the kernel');
+    expect(error?.evalue).to.contain('is still running').and.contain('Restart the kernel');
     const next = await run('await new Promise((resolve) => setTimeout(resolve, 6000)); early');
     expect(next.text).to.equal("'early'");
   });
@@ -178,7 +178,7 @@ describe('the kernel', function () {
     expect((await run('1 + 1')).text).to.equal('2');
   });
 
-  it('tells a cell that waits, by its signal, that it shall stop', async () => {
+  it('aborts the signal of a waiting cell', async () => {
     const { text } = await interruptAtFirstOutput(
       `import { cellSignal } from 'captioner/viz';
        const signal = cellSignal();
@@ -190,7 +190,7 @@ describe('the kernel', function () {
     expect((await run('cellSignal().aborted')).text).to.equal('false');
   });
 
-  it('is not disturbed by a package that is installed while it runs', async () => {
+  it('is not disturbed by the installation of a package', async () => {
     const folder = mkdtempSync(path.join(root, 'node_modules', 'appears-'));
     try {
       await run('await new Promise((resolve) => setTimeout(resolve, 1500))');

@@ -63,7 +63,7 @@ describe('JupyterLab in a browser', function () {
     expect(await server.kernelspecs()).to.include('captioner');
   });
 
-  it('opens the README, and asks nothing', async () => {
+  it('opens the README without questions', async () => {
     const page = await browser.newPage({ viewport: { width: 1300, height: 1000 } });
     try {
       await page.goto(`${server.url}/lab/tree/notebooks/README.md?reset`, { timeout: 300_000 });
@@ -78,7 +78,7 @@ describe('JupyterLab in a browser', function () {
     }
   });
 
-  it('redraws a figure while a slider is dragged, where Jupyter has its widgets', async function () {
+  it('redraws a figure while a slider is dragged, if Jupyter has its widgets', async function () {
     const file = path.join(folder, 'slider.ipynb');
     const draw =
       'await interact({ slope: slider("slope", { min: 0, max: 10, value: 3 }), name: dropdown("name", ["one", "two"]) }, ({ slope, name }) =>\n' +

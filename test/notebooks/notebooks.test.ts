@@ -59,7 +59,7 @@ describe('the notebooks', () => {
         expect(answers).to.have.length(3);
       });
 
-      it('links to files that are there', () => {
+      it('links to existing files', () => {
         for (const [, link] of texts.join('\n').matchAll(/\]\((?!https?:|#)([^)\s]+)\)/g)) {
           expect(statSync(path.join(path.dirname(file), link), { throwIfNoEntry: false }), link).not.to.equal(
             undefined,

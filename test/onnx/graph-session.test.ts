@@ -71,11 +71,11 @@ describe('a graph session', () => {
     });
   }
 
-  it('refuses bytes that are no model', () => {
+  it('refuses bytes that are not a model', () => {
     if (api)
       expect(() => new NativeGraphSession(api, Uint8Array.of(1, 2, 3), {})).to.throw(
         CaptionerError,
-        'refuses the graph',
+        'rejects the graph',
       );
   });
 });

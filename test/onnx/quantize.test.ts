@@ -91,7 +91,7 @@ describe('quantizeProducts', () => {
     }
   });
 
-  it('needs no scales of rows where values are within [-1, 1]', async () => {
+  it('needs no scales of rows if values are within [-1, 1]', async () => {
     const builder = new GraphBuilder();
     const [input, kernel] = [builder.input('x', 'float32', ['batch', K]), builder.input('W', 'float32', [K, N])];
     const bounded = builder.node('Mul', [builder.node('Sigmoid', [input]), builder.node('Tanh', [input])]);
@@ -107,7 +107,7 @@ describe('quantizeProducts', () => {
     rounded.forEach((value, i) => expect(value).to.be.closeTo(exact[i], 0.2 * columnScale(i % N)));
   });
 
-  it('takes less room, and leaves other products alone', () => {
+  it('is smaller, and leaves other products alone', () => {
     expect(encodeModel(quantized(true)).length).to.be.below(0.55 * encodeModel(graph(true)).length);
     const other = graph(true);
     other.graph.node![0].attribute = [{ name: 'transA', type: 2, i: 1 }];

@@ -49,7 +49,7 @@ describe('a machine without onnxruntime-node', function () {
     });
   }
 
-  it('says what to install where there is no WebAssembly either', async () => {
+  it('says what to install if WebAssembly is missing, too', async () => {
     const failed = await caption('both.cjs').catch((error: unknown) => error as { code: number; stderr: string });
     expect(failed).to.include({ code: 1 });
     expect(failed.stderr).to.match(/^captioner: ONNX Runtime can't be loaded: .*npm install [^\n]+\n$/);

@@ -33,7 +33,7 @@ describe('the published package', function () {
   });
   after(() => folder && fs.rmSync(folder, { recursive: true }));
 
-  it('holds what captioning and training need, in less than 250 MB beside the native runtime', () => {
+  it('holds everything for captioning and training, in less than 250 MB plus the native runtime', () => {
     const size = (entry: string): number => {
       const status = fs.lstatSync(entry);
       if (!status.isDirectory()) return status.size;

@@ -61,7 +61,7 @@ describe('pruneVocabulary', () => {
     });
   });
 
-  it('leaves a smaller vocabulary as it is, and refuses to leave none', () => {
+  it('keeps a smaller vocabulary, and refuses to leave none', () => {
     const tiny = loadCheckpoint(at('tiny'));
     expect(pruneVocabulary(tiny, tiny.vocabulary.size)).to.equal(tiny);
     expect(() => pruneVocabulary(tiny, 4))

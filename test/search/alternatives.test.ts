@@ -15,7 +15,7 @@ describe('alternatives', () => {
     { '': { c: 1 }, c: { '<end>': 0.7, a: 0.3 } },
   ]);
 
-  it('are the likeliest words after the same prefix, also where the caption has another word', async () => {
+  it('are the most likely words after the same prefix, even if the caption has another word', async () => {
     const found = await alternatives(stepper, Float32Array.of(0, 1), [[B, C], [C]], 2);
     expect(found.map((words) => words.map(probability))).to.deep.equal([
       [

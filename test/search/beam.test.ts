@@ -103,7 +103,7 @@ describe('beamSearch', () => {
     expect(captions.map(({ finished }) => finished)).to.deep.equal([true, false]);
   });
 
-  it('lets a caption of the greatest length end', async () => {
+  it('lets a caption of maximum length end', async () => {
     const stepper = tableStepper([{ '': { a: 1 }, a: { b: 1 }, 'a b': { '<end>': 0.6, a: 0.4 } }]);
     const [captions] = await beamSearch(stepper, photo, 1, { ...config, maxLength: 2, n: 3 });
     expect(shown(captions)).to.deep.equal([[[A, B], 0.6]]);
@@ -119,7 +119,7 @@ describe('beamSearch', () => {
     }
   });
 
-  it('gives an unfinished caption where nothing may follow', async () => {
+  it('gives an unfinished caption if nothing may follow', async () => {
     const [captions] = await beamSearch(tableStepper([{ '': { a: 1 } }]), photo, 1, config);
     expect(captions).to.have.length(1);
     expect(captions[0]).to.include({ finished: false, logProbability: 0 });
@@ -131,7 +131,7 @@ describe('beamSearch', () => {
   });
 
   for (const lengthPenalty of [0, 0.7, 1, 2]) {
-    it(`finds what exhaustive search finds where the beam is wide enough, length penalty ${lengthPenalty}`, async () => {
+    it(`matches exhaustive search if the beam is wide enough, length penalty ${lengthPenalty}`, async () => {
       for (let seed = 1; seed <= 15; seed++) {
         const stepper = randomStepper(seed, 3);
         const wide = { beam: 100, n: 5, maxLength: 4, lengthPenalty };
@@ -158,7 +158,7 @@ describe('beamSearch', () => {
     }
   });
 
-  it('advances only photos that are not done', async () => {
+  it('advances only unfinished photos', async () => {
     const short: Table = { '': { '<end>': 1 } };
     const long: Table = { '': { a: 1 }, a: { a: 1 }, 'a a': { a: 1 }, 'a a a': { '<end>': 1 } };
     const stepper = tableStepper([short, long]);
@@ -178,7 +178,7 @@ describe('beamSearch', () => {
     }
   });
 
-  it('refuses probabilities that are no numbers', async () => {
+  it('refuses probabilities that are not numbers', async () => {
     const stepper = new CountingStepper(7, () => [0.1, 0.1, 0.1, 0.1, 0.1, NaN, 0.1]);
     const bad: Stepper<unknown>[] = [stepper as Stepper<unknown>];
     for (const search of [() => beamSearch(bad[0], photo, 1, config), () => greedySearch(bad[0], photo, 1, config)]) {

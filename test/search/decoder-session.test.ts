@@ -46,7 +46,7 @@ describe('DecoderSession', () => {
     }
   });
 
-  it('lets a search find what it finds among all words', async () => {
+  it('gives a search the same result as all words', async () => {
     const all: Stepper<SessionState> = {
       vocabularySize: session.vocabularySize,
       start: (...given) => session.start(...given),
@@ -76,7 +76,7 @@ describe('DecoderSession', () => {
     { cell: 'rnn', conditioning: 'init-state', layers: 1 },
   ] as const;
   for (const kind of kinds) {
-    it(`says nearly the same in 8 bits, step by step: ${Object.values(kind).join(', ')}`, async () => {
+    it(`gives nearly the same probabilities in 8 bits, step by step: ${Object.values(kind).join(', ')}`, async () => {
       const [D, V, H, rows] = [12, 50, 32, 5];
       const random = new Random(8);
       const normal = (n: number, scale: number) => Float32Array.from({ length: n }, () => scale * random.normal());
@@ -119,7 +119,7 @@ describe('DecoderSession', () => {
     });
   }
 
-  it('says when there are no numbers', async () => {
+  it('reports NaN', async () => {
     const nothing = new Float32Array(features.length).fill(NaN);
     const error = await searchCaptions(session, checkpoint.vocabulary, nothing, rows, resolveSearch({})).catch(
       (reason: unknown) => reason,

@@ -20,7 +20,7 @@ describe('diverse beam search', () => {
     }
   });
 
-  it('finds in each group the same where diversity costs nothing', async () => {
+  it('finds the same in each group if diversity costs nothing', async () => {
     const stepper = randomStepper(3, 7, 2);
     const found = await searchCaptions(
       stepper,
@@ -32,7 +32,7 @@ describe('diverse beam search', () => {
     expect(found).to.deep.equal(await beamSearch(stepper, features, 4, { ...configOf({}), beam: 2, n: 2 }));
   });
 
-  it('does what a reader can follow: two groups of two', async () => {
+  it('matches a search by hand: two groups of two', async () => {
     const stepper = tableStepper([
       {
         '': { a: 0.5, b: 0.3, c: 0.2 },
@@ -65,7 +65,7 @@ describe('diverse beam search', () => {
     ]);
   });
 
-  it('has no word in two groups at the same place where that costs more than any word is worth', async () => {
+  it('does not repeat a word across groups at a position if the penalty exceeds any gain', async () => {
     for (let seed = 1; seed <= 20; seed++) {
       const config = configOf({ groups: 4, beam: 4, n: 4, diversity: 100 });
       const found = await searchCaptions(randomStepper(seed, 20, 1), vocabularyOf(20), features, 4, config);

@@ -35,7 +35,7 @@ describe('DecoderEnsemble', () => {
     for (const stepper of steppers) expect(stepper.alive.size).to.equal(0);
   });
 
-  it('gives a word the mean of its probabilities, also where one of them is 0', async () => {
+  it('gives a word the mean of its probabilities, even if one of them is 0', async () => {
     const ensemble = new DecoderEnsemble([
       tableStepper([{ '': { a: 0.9, b: 0.1 }, a: { '<end>': 1 }, b: { '<end>': 1 } }]),
       tableStepper([{ '': { b: 0.7, c: 0.3 }, a: { '<end>': 0.5, a: 0.5 }, b: { '<end>': 0.8, a: 0.2 } }]),

@@ -52,7 +52,7 @@ describe('searches of a real captioner', () => {
     expect(sum(diverse)).to.be.above(sum(plain));
   });
 
-  it('draw the same again, in whatever company, and something else with another seed', async () => {
+  it('draw the same again in any batch, and something else with another seed', async () => {
     for (const method of ['sample', 'stochastic'] as const) {
       const config = { method, n: 3, topP: 0.9 };
       const drawn = texts(await search(config));
@@ -63,7 +63,7 @@ describe('searches of a real captioner', () => {
     }
   });
 
-  it('caption with an ensemble of the same captioner as with it alone', async () => {
+  it('caption with an ensemble of one captioner as with it alone', async () => {
     const twice = await Captioner.load([folder, folder]);
     expect(texts(await search({ n: 3 }, twice))).to.deep.equal(texts(await search({ n: 3 })));
     await twice.release();

@@ -28,21 +28,21 @@ const everything = [END, UNK, A, B, C];
 const without = (...tokens: number[]) => everything.filter((token) => !tokens.includes(token));
 
 describe('score processors', () => {
-  it('minLength lets no caption end before', () => {
+  it('minLength lets no caption end earlier', () => {
     expect(left(minLength(2), [])).to.deep.equal(without(END));
     expect(left(minLength(2), [A])).to.deep.equal(without(END));
     expect(left(minLength(2), [A, B])).to.deep.equal(everything);
     expect(left(minLength(0), [])).to.deep.equal(everything);
   });
 
-  it('noRepeatWords lets only function words, and words that are required, come again', () => {
+  it('noRepeatWords lets only function words and required words repeat', () => {
     expect(left(noRepeatWords(new Set([A])), [A, B, A])).to.deep.equal(without(B));
     expect(left(noRepeatWords(new Set()), [A, C])).to.deep.equal(without(A, C));
     expect(left(noRepeatWords(new Set(), () => [C]), [A, C])).to.deep.equal(without(A)); // prettier-ignore
     expect(left(noRepeatWords(new Set()), [])).to.deep.equal(everything);
   });
 
-  it('noRepeatNgram lets no sequence come twice', () => {
+  it('noRepeatNgram lets no sequence repeat', () => {
     expect(left(noRepeatNgram(1), [A, C, A])).to.deep.equal(without(A, C));
     expect(left(noRepeatNgram(2), [A, B, C, A])).to.deep.equal(without(B));
     expect(left(noRepeatNgram(2), [A, B, A, C, A])).to.deep.equal(without(B, C));
@@ -58,7 +58,7 @@ describe('score processors', () => {
     ).to.deep.equal(without(A));
   });
 
-  it('forbidden lets no word and no phrase come', () => {
+  it('forbidden excludes words and phrases', () => {
     expect(left(forbidden([[B]]), [])).to.deep.equal(without(B));
     expect(left(forbidden([[A, B, C]]), [B])).to.deep.equal(everything);
     expect(left(forbidden([[A, B, C]]), [C, A, B])).to.deep.equal(without(C));
@@ -83,7 +83,7 @@ describe('score processors', () => {
 describe('Requirements', () => {
   const both = new Requirements([[A], [B, C]]);
 
-  it('count how far a prefix has come', () => {
+  it('count the progress of a prefix', () => {
     expect(both.total).to.equal(3);
     expect(
       [[], [A], [B], [A, B], [B, A], [B, C], [B, C, B], [C, A], [B, C, A], [A, B, B, C]].map((t) => both.met(t)),
@@ -103,7 +103,7 @@ describe('Requirements', () => {
     expect(phrase.nextWords([A, A, A])).to.deep.equal([B]);
   });
 
-  it('leave out what comes with another phrase', () => {
+  it('leave out words within another phrase', () => {
     expect(new Requirements([[B], [A, B], [A, B], [C]]).phrases).to.deep.equal([[A, B], [C]]);
   });
 });
@@ -130,7 +130,7 @@ describe('captions of a search with rules', () => {
   const search = (stepper: CountingStepper, words: number, features: Float32Array, config: Partial<SearchConfig>) =>
     searchCaptions(stepper, vocabularyOf(words), features, features.length, parseConfig(SearchConfig, config));
 
-  it('are what is best of all that the rules allow, where the beam is wide enough', async () => {
+  it('are the best that the rules allow, if the beam is wide enough', async () => {
     const random = new Random(5);
     const pick = <T>(...choices: T[]) => choices[random.integer(choices.length)];
     for (let seed = 1; seed <= 40; seed++) {
@@ -194,7 +194,7 @@ describe('captions of a search with rules', () => {
     });
   }
 
-  it('have what is required although it is unlikely, in the likeliest place', async () => {
+  it('have required words even if unlikely, in the most likely place', async () => {
     const stepper = tableStepper([
       {
         '': { a: 0.99, c: 0.01 },
@@ -221,7 +221,7 @@ describe('captions of a search with rules', () => {
     expect(texts(tokens)).to.match(/^(c )?a b a( c)?$/);
   });
 
-  it('have <unk> only where it is allowed', async () => {
+  it('have <unk> only if it is allowed', async () => {
     const stepper = tableStepper([{ '': { '<unk>': 0.9, a: 0.1 }, '<unk>': { '<end>': 1 }, a: { '<end>': 1 } }]);
     for (const method of SearchConfig.shape.method.unwrap().options) {
       const [[plain]] = await search(stepper, 3, one, { method, beam: 1 });
@@ -231,7 +231,7 @@ describe('captions of a search with rules', () => {
     }
   });
 
-  it('are an error where none can have what is required', async () => {
+  it('are an error if none can have the required words', async () => {
     const stepper = tableStepper([{ '': { a: 1 }, a: { '<end>': 1 } }]);
     const error = await search(stepper, 3, one, { require: ['c'] }).catch((reason: unknown) => reason);
     expect(error).to.be.instanceOf(CaptionerError).with.property('code', 'bad-option');

@@ -15,7 +15,7 @@ describe('sampleCaptions', () => {
     return [A, B, C].map((word) => drawn.filter(({ tokens }) => tokens[0] === word).length / rows);
   };
 
-  it('draws each word as often as it is probable', async () => {
+  it('draws each word in proportion to its probability', async () => {
     const [a, b, c] = await shares({});
     expect(a).to.be.closeTo(0.6, 0.03);
     expect(b).to.be.closeTo(0.3, 0.03);
@@ -35,7 +35,7 @@ describe('sampleCaptions', () => {
     expect(c).to.equal(0);
   });
 
-  it('is greedy search where the temperature goes to 0', async () => {
+  it('approaches greedy search as the temperature goes to 0', async () => {
     const features = Float32Array.of(0, 1, 2);
     const cold = await sampleCaptions(randomStepper(2, 7, 3), features, 3, new Random(1), {
       temperature: 1e-6,
@@ -60,7 +60,7 @@ describe('sampleCaptions', () => {
 });
 
 describe('diverseBeamSearch', () => {
-  it('gives its groups other words where they are nearly as probable, and the same where they are not', async () => {
+  it('gives its groups different words if they are nearly as probable, else the same', async () => {
     const table = { '': { a: 0.5, b: 0.3, c: 0.2 }, a: { '<end>': 1 }, b: { '<end>': 1 }, c: { '<end>': 1 } };
     const words = async (diversity: number) => {
       const stepper = tableStepper([table]);

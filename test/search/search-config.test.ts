@@ -6,7 +6,7 @@ import { CaptionerError } from '../../lib/errors.js';
 import { Vocabulary } from '../../lib/text/vocabulary.js';
 
 describe('resolveSearch', () => {
-  it('returns a resolved search as it is, which cannot change any more', () => {
+  it('returns a resolved search unchanged and frozen', () => {
     const search = resolveSearch({ method: 'diverse', n: 4 });
     expect(resolveSearch(search)).to.equal(search);
     expect(() => Object.assign(search, { beam: 0 })).to.throw(TypeError);
@@ -14,7 +14,7 @@ describe('resolveSearch', () => {
     expect(() => resolveSearch({ ...search, beam: 3 })).to.throw(/A beam of 3/);
   });
 
-  it('is the default search where nothing is asked for', () => {
+  it('is the default search without options', () => {
     expect(resolveSearch({})).to.deep.equal(SearchConfig.parse({}));
   });
 
@@ -78,7 +78,7 @@ describe('searchWords', () => {
   const find = (words: Partial<SearchConfig>) =>
     searchWords({ require: [], forbid: [], maxLength: 8, ...words }, vocabulary);
 
-  it('finds words and phrases as the captioner knows them', () => {
+  it('finds words and phrases in the vocabulary', () => {
     expect(find({ require: ['Dog', "man's red  T-shirt"], forbid: ['on grass'] })).to.deep.equal({
       required: [[id('dog')], ['man', "'s", 'red', 't-shirt'].map(id)],
       forbidden: [['on', 'grass'].map(id)],

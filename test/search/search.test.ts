@@ -104,7 +104,7 @@ describe('searchCaptions', () => {
     }
   });
 
-  it('draws other captions for each photo, and the same when its features were rounded otherwise', async () => {
+  it('draws different captions for each photo, and the same for slightly different features', async () => {
     const stepper = randomStepper(8, 20, 0.3);
     const draw = async (features: Float32Array) => {
       const [[{ tokens }]] = await searchCaptions(
@@ -155,7 +155,7 @@ describe('searchCaptions', () => {
   });
 
   for (const method of methods) {
-    it(`gives an unfinished caption where nothing may follow, and refuses NaN: ${method}`, async () => {
+    it(`gives an unfinished caption if nothing may follow, and refuses NaN: ${method}`, async () => {
       const stepper = tableStepper([{ '': { a: 1 } }]);
       const [captions] = await searchCaptions(stepper, vocabularyOf(3), one, 1, configOf({ method, beam: 1 }));
       expect(captions.map(({ tokens, finished }) => ({ tokens, finished }))).to.deep.equal([
@@ -181,7 +181,7 @@ describe('searchCaptions', () => {
     });
   }
 
-  it('finds all captions there are where the beam has a place for each', async () => {
+  it('finds all captions if the beam has a place for each', async () => {
     const stepper = randomStepper(3, 3);
     const all = everyCaption(stepper, 0, { maxLength: 3, lengthPenalty: 0.7 });
     for (const method of ['beam', 'diverse', 'stochastic'] as const) {

@@ -8,7 +8,7 @@ describe('probabilities of captions', () => {
     expect(probability({ logProbability: Math.log(0.25) })).to.be.closeTo(0.25, 1e-12);
   });
 
-  it('are normalised among those given, however small', () => {
+  it('are normalised over the given words, however small', () => {
     const shares = normalizedProbabilities([{ logProbability: -2000 }, { logProbability: -2000 - Math.log(3) }]);
     expect(shares[0]).to.be.closeTo(0.75, 1e-12);
     expect(shares[1]).to.be.closeTo(0.25, 1e-12);
@@ -23,7 +23,7 @@ describe('probabilities of captions', () => {
 });
 
 describe('topWords', () => {
-  it('is what sorting gives', () => {
+  it('matches sorting', () => {
     const random = new Random(5);
     for (const size of [5, 6, 50, 500]) {
       const values = Float32Array.from({ length: 2 * size }, () => -random.integer(40) / 4);

@@ -8,7 +8,7 @@ import { A, B, C, END, randomStepper, tableStepper } from './table.js';
 const photo = Float32Array.of(0);
 
 describe('tracedBeamSearch', () => {
-  it('shows what a search by hand would write down', async () => {
+  it('matches a search by hand', async () => {
     const stepper = tableStepper([
       {
         '': { a: 0.6, b: 0.3, c: 0.1 },
@@ -40,7 +40,7 @@ describe('tracedBeamSearch', () => {
     expect(captions.map(({ tokens }) => tokens)).to.deep.equal([[A]]);
   });
 
-  it('finds what the search without a trace finds, and every way leads from the empty caption to a caption found', async () => {
+  it('matches the search without a trace, and every path leads from the empty caption to a result', async () => {
     for (const lengthPenalty of [0, 0.7]) {
       const stepper = randomStepper(3, 8, 2);
       const features = Float32Array.of(0, 1, 2, 3, 4);

@@ -92,7 +92,7 @@ describe('POST /caption', function () {
     ]);
   });
 
-  it('takes options from the query, the form and JSON, the body’s before the query’s', async () => {
+  it('reads options from the query, the form and JSON; the body’s take precedence', async () => {
     const captions = sentences(await expected(red, { beam: 5, n: 2, lengthPenalty: 0 }));
     expect(captions).to.have.length(2);
     const inQuery = await post(raw(red), '/caption?beam=5&n=2&lengthPenalty=0');
@@ -110,7 +110,7 @@ describe('POST /caption', function () {
     expect(sentences(inJson.body.captions)).to.deep.equal(captions);
   });
 
-  it('gives as many captions as asked for, without a word on the beam', async () => {
+  it('gives the requested number of captions with the default beam', async () => {
     const { body } = await post(raw(red), '/caption?n=5');
     expect(body.captions).to.have.length(5);
   });
@@ -139,7 +139,7 @@ describe('POST /caption', function () {
     ['nothing', {}, 400, /no photo in this request/],
     ['a form without a photo', form([{ name: 'n', value: '1' }]), 400, /no photo in this request/],
     ['text', { payload: 'hello', headers: { 'content-type': 'text/plain' } }, 422, /JPEG, PNG/],
-    ['an address', { payload: { image: 'https://example.org/cat.jpg' } }, 400, /Addresses are not fetched/],
+    ['an address', { payload: { image: 'https://example.org/cat.jpg' } }, 400, /Web addresses are not fetched/],
     ['broken JSON', { payload: '{"image', headers: { 'content-type': 'application/json' } }, 400, /not JSON/],
     ['a list', { payload: [] }, 400, /must be an object/],
     ['a number', { payload: { image: 5 } }, 400, /string of base64/],
@@ -159,7 +159,7 @@ describe('POST /caption', function () {
     });
   }
 
-  it('gives each photo as a line or an event as it comes, for who asks for it', async () => {
+  it('sends each photo as a line or an event as soon as it is captioned, on request', async () => {
     const photos = form(
       [red, Buffer.from('no photo'), blue].map((value, i) => ({ name: 'p', filename: `${i}.jpg`, value })),
     );
@@ -195,7 +195,7 @@ describe('POST /caption', function () {
     expect(body.images!.map(({ error }) => error!.code)).to.deep.equal(['bad-image', 'bad-image']);
   });
 
-  it('captions many at the same time as it captions each alone', async () => {
+  it('captions concurrent photos as it captions each alone', async () => {
     const photos = await Promise.all(
       Array.from({ length: 24 }, (_, i) =>
         colouredPhoto([(i * 37) % 256, (i * 91) % 256, (i * 53) % 256], { seed: i }),

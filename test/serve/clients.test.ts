@@ -43,7 +43,7 @@ describe('the clients of the service', function () {
     expect((await through('2.2.2.2', '8.8.8.8')).statusCode).to.equal(200);
   });
 
-  it('are told apart behind networks of proxies, and by no one else', async () => {
+  it('are identified behind networks of proxies, and only by those', async () => {
     const proxied = await start({ rateLimit: 1, trustProxy: '10.0.0.0/8, loopback' });
     const from = (address: string, forwarded: string) =>
       post(proxied, { 'x-forwarded-for': forwarded }, '/caption', address);
@@ -63,7 +63,7 @@ describe('the clients of the service', function () {
     ]);
   });
 
-  it('have as many trusted proxies as told', () => {
+  it('have as many trusted proxies as configured', () => {
     const hops = (text: string) => [0, 1, 2].map((hop) => trustedProxies(text)('192.0.2.7', hop));
     expect(hops('none')).to.deep.equal([false, false, false]);
     expect(hops('2')).to.deep.equal([true, true, false]);
@@ -72,7 +72,7 @@ describe('the clients of the service', function () {
     expect(() => trustedProxies('somebody')).to.throw();
   });
 
-  it('that guess keys are slowed down, and are told how to show one', async () => {
+  it('that guess keys are slowed down, and learn how to send one', async () => {
     const keyed = await start({ rateLimit: 3 }, { keys: { clients: ['right'], admin: 'boss' } });
     const guess = (key: string) => post(keyed, { authorization: `Bearer ${key}` });
     const replies = [await post(keyed), await guess('a'), await guess('b'), await guess('c')];
@@ -104,7 +104,7 @@ describe('the clients of the service', function () {
     expect((await left('/explain'))[0]).to.equal(429);
   });
 
-  it('can not ask for a search that never ends', async () => {
+  it('cannot request an endless search', async () => {
     const some = await start();
     const words = 'sky,stone,a,the,sky stone,the sky,a stone,stone sky,a sky,the stone';
     const url = `/caption?beam=10&maxLength=50&minLength=50&require=${encodeURIComponent(words)}`;
@@ -148,7 +148,7 @@ describe('the clients of the service', function () {
       while (!(await health()).startsWith('HTTP/1.1 200'));
     });
 
-    it('lose those that send no headers', async () => {
+    it('are closed if they send no headers', async () => {
       const some = await start({ headerTimeout: 0.2 });
       const port = await listen(some);
       const silent = await connect(port);

@@ -64,7 +64,7 @@ describe('captioner serve', function () {
 
     fs.writeFileSync(path.join(checkpoint, 'config.json'), '{');
     child.kill('SIGHUP');
-    while (!log.some((line) => line.includes('the former one stays in service')))
+    while (!log.some((line) => line.includes('the previous one stays in service')))
       await new Promise((resolve) => setTimeout(resolve, 20));
     expect(await (await caption(url)).text()).to.equal(after);
     await saveTinyCaptioner(checkpoint);
@@ -78,7 +78,7 @@ describe('captioner serve', function () {
     for (const line of log) expect(JSON.parse(line)).to.have.property('level');
   });
 
-  it('finishes what it has accepted when all of its processes are told to end, as by Ctrl-C', async () => {
+  it('finishes accepted requests when all of its processes get a signal, as by Ctrl-C', async () => {
     const { child, url, log } = await start(['--batch', '1']);
     const form = new FormData();
     for (let i = 0; i < 20; i++) form.append('photo', new Blob([new Uint8Array(photo)]));
@@ -98,7 +98,7 @@ describe('captioner serve', function () {
     await once(child, 'close'); // all that hold its output open have ended
   });
 
-  it('takes keys from the environment', async () => {
+  it('reads keys from the environment', async () => {
     const { child, url } = await start([], { CAPTIONER_API_KEYS: 'one,two' });
     expect((await caption(url)).status).to.equal(401);
     expect((await caption(url, { authorization: 'Bearer two' })).status).to.equal(200);
@@ -106,12 +106,12 @@ describe('captioner serve', function () {
     expect((await once(child, 'exit'))[0]).to.equal(0);
   });
 
-  it('says in a line what keeps it from listening', async () => {
+  it('says in one line why it cannot listen', async () => {
     const { child: first, url } = await start();
     const second = run(['--port', new URL(url).port]);
     const [stderr, [code]] = await Promise.all([text(second.stderr), once(second, 'exit')]);
     expect(code).to.equal(1);
-    expect(stderr).to.match(/^captioner: Port \d+ of 127\.0\.0\.1 is taken: choose another one with --port\.\n$/);
+    expect(stderr).to.match(/^captioner: Port \d+ of 127\.0\.0\.1 is already in use\. Choose another with --port\.\n$/);
     first.kill('SIGTERM');
     await once(first, 'exit');
     const third = run(['--workers', 'many']);
@@ -124,7 +124,7 @@ describe('captioner serve', function () {
     ['an address', ['--host', '192.0.2.1'], /This machine does not have the address 192\.0\.2\.1/],
     ['a list of proxies', ['--trust-proxy', 'somebody'], /--trust-proxy .*expected none, a number/],
   ] as const) {
-    it(`ends with a clear line, before it listens, where there is not such ${what}`, async () => {
+    it(`ends with a clear line, before it listens, without ${what}`, async () => {
       const child = run(['--port', '0', '--workers', '1', ...args]);
       const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
       expect(code).to.equal(1);
@@ -133,7 +133,7 @@ describe('captioner serve', function () {
     });
   }
 
-  it('warns that everyone may use it, where it listens to the network without a key', async () => {
+  it('warns that everyone can use it if it listens on the network without a key', async () => {
     const warned = async (env: NodeJS.ProcessEnv) => {
       const child = run(['--port', '0', '--workers', '1', '--host', '0.0.0.0'], env);
       const lines = createInterface({ input: child.stderr });
@@ -144,7 +144,7 @@ describe('captioner serve', function () {
       await once(child, 'exit');
       return line;
     };
-    expect(await warned({})).to.include('everyone in the network may use it');
+    expect(await warned({})).to.include('everyone on the network can use it');
     expect(await warned({ CAPTIONER_API_KEYS: 'one' })).to.include('stopping');
   });
 

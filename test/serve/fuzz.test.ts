@@ -179,7 +179,7 @@ describe('thousands of malformed uploads', function () {
     await send(requests);
   });
 
-  it('of parts with strange heads, of types that do not fit, and of options that can not be', async () => {
+  it('of parts with strange headers, of mismatched types, and of impossible options', async () => {
     const random = new Random(4);
     const parts = strangeHeads.flatMap((head) =>
       [photos[0], Buffer.from('2'), Buffer.alloc(0)].map((value) =>

@@ -63,7 +63,7 @@ describe('other programs', function () {
       expect(sampled.status).to.equal(200);
     });
 
-    it('are told what is wrong', async () => {
+    it('get an explanation of the error', async () => {
       for (const body of [{}, { inputs: 5 }, { inputs: 'AAAA', parameters: { prompt: 'x' } }, { inputs: '%' }]) {
         const reply = await post(body);
         expect(reply.status).to.equal(400);
@@ -216,7 +216,7 @@ describe('other programs', function () {
       });
     }
 
-    it('get one also for what is not HTTP', async () => {
+    it('get one for invalid HTTP, too', async () => {
       const socket = net.connect(port, '127.0.0.1');
       await once(socket, 'connect');
       const heard = text(socket);

@@ -56,11 +56,11 @@ describe('the number of workers', () => {
   const use = { maxPixelsInFlight: 24e6, uploadBytes: 256 * megabyte };
   const count = (cores: number, megabytes: number) => workerCount(use, { cores, memory: megabytes * megabyte });
 
-  it('is one for each core where memory has room for them', () => {
+  it('is one per core if memory suffices', () => {
     expect([1, 2, 8].map((cores) => count(cores, 64_000))).to.deep.equal([1, 2, 8]);
   });
 
-  it('follows memory where that is short, and is never none', () => {
+  it('follows memory if it is short, and is at least one', () => {
     expect(count(64, 512)).to.equal(1);
     const few = count(64, 4096);
     expect(few).to.be.within(2, 10);

@@ -163,7 +163,7 @@ describe('CaptionPool', function () {
     while (some.status.workers < 2) await new Promise((resolve) => setTimeout(resolve, 5));
   });
 
-  it('gives up a photo whose worker dies twice, but not the others of its batch', async () => {
+  it('gives up on a photo whose worker dies twice, but not on the others of its batch', async () => {
     // First all are taken together, then each alone, the first photo before the others.
     let deaths = 2;
     const some = await start({
@@ -211,7 +211,7 @@ describe('CaptionPool', function () {
     expect(await all(some.caption([order(photos[1])], AbortSignal.abort()))).to.deep.equal(['499 cancelled']);
   });
 
-  it('lets another checkpoint take over without losing a photo', async () => {
+  it('switches to another checkpoint without losing a photo', async () => {
     const checkpoint = path.join(folder, 'changing');
     await saveTinyCaptioner(checkpoint);
     const some = await start({ checkpoint, batch: 1 });
@@ -248,7 +248,7 @@ describe('CaptionPool', function () {
       fs.writeFileSync(damaged, damage(fs.readFileSync(damaged)));
       const error = await failure(() => some.reload());
       expect(error).to.have.property('status', 500);
-      expect(error.message).to.match(/^The checkpoint was not reloaded; the former one stays in service\. .{20}/);
+      expect(error.message).to.match(/^The checkpoint was not reloaded; the previous one stays in service\. .{20}/);
       expect(await all(some.caption(photos.map(order)))).to.deep.equal(truth);
     });
   }
@@ -270,7 +270,7 @@ describe('CaptionPool', function () {
     await saveTinyCaptioner(checkpoint, 8);
     kill = true;
     expect(await all(some.caption(photos.map(order)))).to.deep.equal(truth);
-    while (!troubles.some((message) => message.includes('reload it')))
+    while (!troubles.some((message) => message.includes('Reload it')))
       await new Promise((resolve) => setTimeout(resolve, 5));
     expect(await all(some.caption(photos.map(order)))).to.deep.equal(truth);
     await some.reload();
@@ -321,7 +321,7 @@ describe('CaptionPool', function () {
     expect(await all(pool.caption([order(photos[0])]))).to.deep.equal([truth[0]]);
   });
 
-  it('finishes what it has accepted before it ends, and accepts no more', async () => {
+  it('finishes accepted photos before it ends, and accepts no more', async () => {
     const some = await start();
     const found = some.caption(photos.map(order));
     const explained = some.explain(order(photos[0]));

@@ -34,13 +34,13 @@ describe('FairQueue', () => {
     expect(queue.take(1)).to.deep.equal([]);
   });
 
-  it('leaves what is not accepted in its place', () => {
+  it('leaves items that are not accepted in their place', () => {
     const queue = filled();
     expect(shown(queue.take(3, ({ group }) => group !== a))).to.deep.equal(['b1', 'c1', 'c2']);
     expect(shown(queue.take(2))).to.deep.equal(['a1', 'a2']);
   });
 
-  it('forgets what is removed, and puts back before all others', () => {
+  it('forgets removed items, and puts others back at the front', () => {
     const queue = filled();
     const [first] = queue.take(1);
     queue.putBack(first);

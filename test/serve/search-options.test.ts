@@ -52,14 +52,14 @@ describe('the options of a search, from a request', () => {
     expect(readSearch({ method: 'diverse', n: '4' }).beam).to.equal(8);
   });
 
-  it('are refused where they make no sense', () => {
+  it('are refused if they make no sense', () => {
     expect(() => readSearch({ n: ['1', '2'] })).to.throw(CaptionerError, "'n' is given more than once");
     expect(() => readSearch({ method: 'sample', n: '11' })).to.throw(CaptionerError, 'n: at most 10 here');
     expect(() => readSearch({ method: 'sample', require: 'dog' })).to.throw(CaptionerError, "'require' has no effect");
     expect(() => readSearch({ unknown: 'perhaps' })).to.throw(CaptionerError, 'unknown: ');
   });
 
-  it('are refused where they take too long', () => {
+  it('are refused if they take too long', () => {
     const refused = (fields: object, complaint: string) => {
       expect(() => readSearch(fields as Record<string, unknown>)).to.throw(CaptionerError, complaint);
     };
@@ -125,7 +125,7 @@ describe('a search, over HTTP', function () {
     expect(await post('method=sample&n=4&temperature=2&seed=9')).to.not.deep.equal(drawn);
   });
 
-  it('is refused with the nearest word that the captioner knows', async () => {
+  it('is refused with the closest known word', async () => {
     expect(await post('require=ston')).to.deep.equal({
       status: 400,
       body: {

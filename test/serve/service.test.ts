@@ -124,7 +124,7 @@ describe('the service', function () {
       expect(docs.payload).not.to.match(/(src|href)="https?:/);
     });
 
-    it('answers what there is not, and the wrong method, with a sentence', async () => {
+    it('answers unknown routes and wrong methods with a sentence', async () => {
       const missing = await service.server.inject('/captions');
       expect(missing.statusCode).to.equal(404);
       expect(missing.json<Failure>().error.message).to.equal('No route GET /captions. See /openapi.json.');
@@ -173,7 +173,7 @@ describe('the service', function () {
   });
 
   describe('what it guards against', () => {
-    it('lets nobody caption without a key where there are keys, and tells health to everyone', async () => {
+    it('lets nobody caption without a key if there are keys, and reports health to everyone', async () => {
       const keys = keysFromEnvironment({ CAPTIONER_API_KEYS: ' first, second ,', CAPTIONER_ADMIN_KEY: 'boss' });
       const keyed = await start({}, { keys });
       await keyed.ready();
@@ -201,7 +201,7 @@ describe('the service', function () {
       expect(JSON.stringify(keyed.log)).not.to.match(/first|second|boss/);
     });
 
-    it('reloads for its owner only, and says what became of it', async () => {
+    it('reloads only for its owner, and reports the result', async () => {
       const reload = (some: TinyService, headers: Record<string, string> = {}) =>
         some.server.inject({ method: 'POST', url: '/-/reload', headers });
       expect((await reload(service)).statusCode).to.equal(403);
@@ -218,7 +218,7 @@ describe('the service', function () {
       fs.writeFileSync(path.join(owned.checkpoint, 'vocab.json'), '{"words": []}');
       const bad = await reload(owned, { authorization: 'Bearer boss' });
       expect(bad.statusCode).to.equal(500);
-      expect(bad.json<Failure>().error.message).to.match(/the former one stays in service\. A file .* is damaged/);
+      expect(bad.json<Failure>().error.message).to.match(/the previous one stays in service\. A file .* is damaged/);
       expect(bad.payload).not.to.include(owned.checkpoint);
       expect(JSON.stringify(owned.log)).to.include('vocab.json');
       expect(await said()).to.equal(after);
@@ -232,7 +232,7 @@ describe('the service', function () {
       expect(codes).to.deep.equal([200, 200, 200, 429, 429]);
       const reply = await caption(limited);
       expect(reply.json<Failure>().error.message).to.match(
-        /^More than 3 captions a minute: try again in \d+ seconds\.$/,
+        /^More than 3 captions per minute\. Try again in \d+ seconds\.$/,
       );
       expect(Number(reply.headers['retry-after'])).to.be.within(1, 60);
       expect((await limited.server.inject('/healthz')).statusCode).to.equal(200);
@@ -240,7 +240,7 @@ describe('the service', function () {
       expect((await caption(limited, { 'x-forwarded-for': '1.2.3.4' })).statusCode).to.equal(429);
     });
 
-    it('refuses what is too large or too much, by bytes, photos, fields and pixels', async () => {
+    it('refuses too much, by bytes, photos, fields and pixels', async () => {
       const small = await start({
         maxFileMegabytes: 0.01,
         maxRequestMegabytes: 0.03,
@@ -259,25 +259,22 @@ describe('the service', function () {
         const reply = await small.server.inject({ method: 'POST', url: '/caption', ...request });
         return [reply.statusCode, reply.json<Failure>().error?.message];
       };
-      expect(await send(files(1, big))).to.deep.equal([413, 'A photo may have 0.01 MB, not more.']);
-      expect(await send({ payload: big })).to.deep.equal([413, 'A photo may have 0.01 MB, not more.']);
+      expect(await send(files(1, big))).to.deep.equal([413, 'A photo may have at most 0.01 MB.']);
+      expect(await send({ payload: big })).to.deep.equal([413, 'A photo may have at most 0.01 MB.']);
       expect(await send({ payload: { image: big.toString('base64') } })).to.deep.equal([
         413,
-        'A photo may have 0.01 MB, not more.',
+        'A photo may have at most 0.01 MB.',
       ]);
       expect(await send({ payload: { images: Array(9).fill(big.toString('base64')) } })).to.deep.equal([
         413,
-        'A request may have 0.03 MB, not more.',
+        'A request may have at most 0.03 MB.',
       ]);
-      expect(await send(files(4, photo))).to.deep.equal([413, 'A request may have 3 photos, not more.']);
+      expect(await send(files(4, photo))).to.deep.equal([413, 'A request may have at most 3 photos.']);
       expect(await send({ payload: { images: ['', '', '', ''] } })).to.deep.equal([
         413,
-        'A request may have 3 photos, not more.',
+        'A request may have at most 3 photos.',
       ]);
-      expect(await send({ payload: Buffer.alloc(40_000) })).to.deep.equal([
-        413,
-        'A request may have 0.03 MB, not more.',
-      ]);
+      expect(await send({ payload: Buffer.alloc(40_000) })).to.deep.equal([413, 'A request may have at most 0.03 MB.']);
       expect(await send(many)).to.deep.equal([413, 'The form has too many fields.']);
       expect(await send(form([{ name: 'beam', value: '1'.repeat(2000) }]))).to.deep.equal([
         400,
@@ -285,7 +282,7 @@ describe('the service', function () {
       ]);
       const [status, message] = await send(files(1, pixels));
       expect(status).to.equal(422);
-      expect(message).to.match(/too many pixels: more than 10,000/);
+      expect(message).to.match(/too many pixels: the limit is 10,000/);
     });
 
     it('holds no more photos in memory than it may', async () => {
@@ -307,7 +304,7 @@ describe('the service', function () {
       expect(payload).not.to.match(/<(script|link|img)[^>]*(src|href)="(https?:)?\/\//);
     });
 
-    it('serves its page’s files and the samples, and nothing else of the disk', async () => {
+    it('serves only its page’s files and the samples', async () => {
       for (const url of [
         '/../package.json',
         '/%2e%2e/package.json',
@@ -387,7 +384,7 @@ describe('the service', function () {
       expect((await some.server.inject('/healthz')).statusCode).to.equal(200);
     });
 
-    it('tells who sends too much while they still send', async () => {
+    it('refuses a large request while it is still arriving', async () => {
       const some = await start({ maxFileMegabytes: 0.1, maxRequestMegabytes: 1 });
       await some.ready();
       const { url } = await listen(some);
@@ -400,7 +397,7 @@ describe('the service', function () {
       let sent = 0;
       const reply = await fetch(`${url}/caption`, { method: 'POST', body, duplex: 'half' } as RequestInit);
       expect(reply.status).to.equal(413);
-      expect(((await reply.json()) as Failure).error.message).to.equal('A photo may have 0.1 MB, not more.');
+      expect(((await reply.json()) as Failure).error.message).to.equal('A photo may have at most 0.1 MB.');
       const json = await some.server.inject({
         method: 'POST',
         url: '/caption',
@@ -408,11 +405,11 @@ describe('the service', function () {
       });
       expect([json.statusCode, json.json<Failure>().error.message]).to.deep.equal([
         413,
-        'JSON may have 0.2 MB, not more: send more photos as a form.',
+        'A JSON body may have at most 0.2 MB. Send larger requests as a form.',
       ]);
     });
 
-    it('finishes what it has accepted when it is asked to stop, and accepts no more', async () => {
+    it('finishes accepted requests after a signal to stop, and accepts no more', async () => {
       const some = await start({ batch: 1 });
       await some.ready();
       const { url } = await listen(some);

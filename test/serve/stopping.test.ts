@@ -83,7 +83,7 @@ describe('a service that stops and reloads', function () {
     expect(refused).to.have.property('code', 'ECONNREFUSED');
   });
 
-  it('reloads once more where it is told to during a reload, and no more often', async () => {
+  it('reloads exactly once more after signals during a reload', async () => {
     const first = service.reload();
     await saveTinyCaptioner(checkpoint, 8);
     await Promise.all([first, service.reload(), service.reload(), service.reload()]);

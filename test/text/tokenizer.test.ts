@@ -52,7 +52,7 @@ describe('tokenize', () => {
     });
   }
 
-  it('gives words without blanks that stay as they are when tokenised again, whatever it is given', () => {
+  it('gives words without blanks that tokenise to themselves, for any input', () => {
     const random = new Random(1);
     const characters = [...'abcAB \'-.,;:!?"()&#/\\_0123’é😀\u200b\n\tnts'];
     for (let i = 0; i < 2000; i++) {

@@ -37,7 +37,7 @@ describe('word vectors', () => {
     fs.rmSync(folder, { recursive: true });
   });
 
-  it('are those of the vocabulary, in its order, with zeros where there are none', async () => {
+  it('are those of the vocabulary, in its order, with zeros for missing ones', async () => {
     const vectors = await loadVectors(vocabulary, { source: file(glove), cacheFolder: folder });
     expect(vectors.dimension).to.equal(3);
     const specials = new Array<number>(12).fill(0);
@@ -77,7 +77,7 @@ describe('word vectors', () => {
     expect(conversions).to.equal(3);
   });
 
-  it('are refused with a sentence where the file is missing', async () => {
+  it('are refused with a sentence if the file is missing', async () => {
     const error = await failure(loadVectors(vocabulary, { source: path.join(folder, 'none'), cacheFolder: folder }));
     expect(error.code).to.equal('not-found');
   });
@@ -100,7 +100,7 @@ describe('word vectors', () => {
       ]);
     });
 
-    it('are refused by line where there are too few numbers', async () => {
+    it('are refused by line if there are too few numbers', async () => {
       const error = await failure(collect(textVectors(file('a 1 2 3\nb 1 2\n'), () => undefined)));
       expect(error.message).to.include('Line 2').and.to.include('3 numbers');
     });
@@ -175,7 +175,7 @@ describe('word vectors', () => {
       expect(VectorFile.open(target).read(['dog'])).to.deep.equal([undefined]);
     });
 
-    it('are refused where they differ in length or hold no numbers', async () => {
+    it('are refused if they differ in length or hold no numbers', async () => {
       const target = path.join(folder, 'v');
       for (const second of [[1], [1, 2, 3], [1, NaN], [1, Infinity]]) {
         const error = await failure(writeVectorFile(target, vectors(['a', [1, 2]], ['b', second])));

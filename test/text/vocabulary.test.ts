@@ -38,19 +38,19 @@ describe('Vocabulary', () => {
     expect(Vocabulary.build(captions, { minCount: 1, maxSize: 5 }).words).to.deep.equal([...specials, 'a']);
   });
 
-  it('is the specials alone when there are no captions', () => {
+  it('holds only the specials without captions', () => {
     const vocabulary = Vocabulary.build([], { minCount: 1, maxSize: 100 });
     expect(vocabulary.words).to.deep.equal(specials);
     expect(vocabulary.coverage.share).to.equal(1);
   });
 
-  it('never takes a word that is spelt as a special', () => {
+  it('never includes a word that is spelt like a special', () => {
     const vocabulary = Vocabulary.build([['<end>', 'a', 'constructor']], { minCount: 1, maxSize: 100 });
     expect(vocabulary.words).to.deep.equal([...specials, 'a', 'constructor']);
     expect(vocabulary.id('toString')).to.equal(Vocabulary.UNK);
   });
 
-  it('encodes words, unknown ones as <unk> or as what is put in their place', () => {
+  it('encodes words, unknown ones as <unk> or as their replacement', () => {
     const vocabulary = Vocabulary.build(captions, { minCount: 2, maxSize: 100 });
     expect(vocabulary.encode(['a', 'cat', 'runs'])).to.deep.equal([4, 3, 6]);
     const similar = (word: string) => ({ cat: 'dog', end: 'nothing' })[word];

@@ -141,7 +141,7 @@ describe('interact', () => {
     expect(title()).to.equal('3 x');
   });
 
-  it('draws all figures in advance where there are no widgets, and shows the first choice without scripts', async () => {
+  it('draws all figures in advance without widgets, and shows the first choice without scripts', async () => {
     install(false);
     const drawn: string[] = [];
     await viz.interact(controls, (values) => {

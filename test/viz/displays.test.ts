@@ -6,7 +6,7 @@ import { niceSteps } from '../../lib/viz/static/scale.js';
 import { textWidth, wrapText } from '../../lib/viz/static/text.js';
 
 describe('Table', () => {
-  it('takes rows, of any keys, and a danfojs DataFrame', async () => {
+  it('accepts rows with any keys, and a danfojs DataFrame', async () => {
     const { DataFrame } = await import('danfojs-node');
     const rows = [
       { word: 'dog', count: 1234, share: 0.12345 },
@@ -18,7 +18,7 @@ describe('Table', () => {
     expect(new viz.Table([{ a: 1 }, { b: 2 }]).columns).to.deep.equal(['a', 'b']);
   });
 
-  it('says how many rows it leaves out, and escapes what looks like HTML', () => {
+  it('reports the number of omitted rows, and escapes HTML', () => {
     const table = new viz.Table([{ word: '<end>' }, { word: '&' }, { word: 'x' }], { rows: 2 });
     expect(table.toHtml()).to.contain('&lt;end&gt;').and.contain('and 1 more rows').and.not.contain('<end>');
     expect(table.toText()).to.match(/and 1 more rows$/);
@@ -26,7 +26,7 @@ describe('Table', () => {
 });
 
 describe('Table on a page', () => {
-  it('takes its colours from the page, which may be dark', () => {
+  it('uses the colours of the page, which may be dark', () => {
     const html = new viz.Table([{ a: 1 }, { a: 2 }], { title: 'Numbers', rows: 1 }).toHtml();
     expect(html).to.contain('color:inherit').and.contain('background:transparent');
     expect(html).not.to.match(/#[0-9a-f]{6}/);
@@ -96,14 +96,14 @@ describe('in a notebook', () => {
 });
 
 describe('Gallery', () => {
-  it('has as many columns as it is told', async () => {
+  it('has the given number of columns', async () => {
     const photo = { rgb: new Uint8Array(3 * 16 * 16).fill(90), size: 16 };
     const gallery = new viz.Gallery([{ photo }, { photo }, { photo }], { columns: 2, card: 100 });
     expect(await gallery.toHtml()).to.contain('grid-template-columns:repeat(2,100px)');
     expect(await gallery.toSvg()).to.match(/^<svg [^>]*width="248"/);
   });
 
-  it('has photos and words inside, and needs nothing else', async () => {
+  it('embeds photos and words', async () => {
     const rgb = new Uint8Array(3 * 16 * 16).fill(90);
     const gallery = new viz.Gallery([
       { photo: { rgb, size: 16 }, captions: ['a <grey> square'], references: ['grey'], note: 'p = 1' },
@@ -146,7 +146,7 @@ describe('projections', () => {
 });
 
 describe('outside of a notebook', () => {
-  it('nothing can be shown, and the error says what to do', async () => {
+  it('an error says what to do', async () => {
     const error = await viz.show(new viz.Table([{ a: 1 }])).catch((thrown: unknown) => thrown);
     expect(error).to.be.instanceOf(CaptionerError);
     expect((error as CaptionerError).message).to.contain('npm run lab');
@@ -156,7 +156,7 @@ describe('outside of a notebook', () => {
 });
 
 describe('drawing', () => {
-  it('knows the width of text, and breaks lines by it', () => {
+  it('measures the width of text to break lines', () => {
     expect(textWidth('iiii')).to.be.lessThan(textWidth('mmmm'));
     const lines = wrapText('a man in a black shirt is standing in front of a building', 120);
     expect(lines.join(' ')).to.equal('a man in a black shirt is standing in front of a building');

@@ -145,7 +145,7 @@ const figures: Record<string, () => viz.Figure | Promise<viz.Figure>> = {
 
 describe('figures', () => {
   for (const [name, make] of Object.entries(figures)) {
-    it(`${name}: the spec is as it was`, async () => {
+    it(`${name}: the spec matches its snapshot`, async () => {
       const figure = await make();
       const { spec } = figure;
       // Bytes of JPEG differ between versions of sharp; numbers in their last digits between machines.
@@ -188,7 +188,7 @@ describe('figures', () => {
     });
   }
 
-  it('are HTML that stays a picture where Plotly is not, and can hold any text', async () => {
+  it('are HTML that stays a picture without Plotly, and can hold any text', async () => {
     const figure = viz.lineChart([{ x: [1, 2], y: [1, 2] }], { title: '</script><b>"quoted"' });
     const html = await figure.toHtml();
     expect(html)

@@ -8,7 +8,7 @@ describe('labels of points', () => {
     expect(placeLabels([label(0, 0), label(0, 100)])).to.deep.equal(['middle right', 'middle right']);
   });
 
-  it('move to another side where they would cover a point or a label', () => {
+  it('move to another side if they would cover a point or a label', () => {
     expect(placeLabels([label(0, 0), label(30, 0)])).to.deep.equal(['middle left', 'middle right']);
     // The first label lies to the right, where the second point's own label may not go, too.
     const [first, second] = placeLabels([label(0, 0), label(0, 6)]);

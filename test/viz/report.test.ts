@@ -71,12 +71,12 @@ describe('report of an evaluation', function () {
     files_.delete(second);
     const html = await report({ photoFile: (id) => files_.get(id) });
     expect(html.match(/The photo can't be shown/g)).to.have.length(2);
-    expect(html).to.contain(`it is not known where ${second} lies`);
+    expect(html).to.contain(`the location of ${second} is unknown`);
     expect(html.match(/<img /g)).to.have.length(10);
     fs.rmSync(folder, { recursive: true });
   });
 
-  it('shows text as it is, whatever it is', async () => {
+  it('escapes any text', async () => {
     const nasty = '</style><script>alert(1)</script>';
     const photos = evaluations[1].photos.map((photo) => ({ ...photo, caption: nasty, references: [`"${nasty}`] }));
     const changed = [{ ...evaluations[1], photos }];
@@ -85,7 +85,7 @@ describe('report of an evaluation', function () {
     expect(html).to.contain('&lt;script&gt;alert(1)');
   });
 
-  it('does without a history, and says where one is damaged', async () => {
+  it('works without a history, and reports a damaged one', async () => {
     expect(await report({ history: undefined })).not.to.contain('<h2>Training</h2>');
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'));
     const file = path.join(folder, 'log.jsonl');
@@ -139,7 +139,7 @@ describe('photos of a report', () => {
     return [best, median, worst].map((some) => some.map(({ scores }) => scores.CIDEr));
   };
 
-  it('are the best, those in the middle and the worst, none twice', () => {
+  it('are the best, the median and the worst, none twice', () => {
     expect(chosen(101, 2)).to.deep.equal([[100, 99], [51, 50], [0, 1]]); // prettier-ignore
     expect(chosen(6, 6)).to.deep.equal([[5, 4], [3, 2], [0, 1]]); // prettier-ignore
     expect(chosen(3)).to.deep.equal([[2], [1], [0]]);
@@ -158,14 +158,14 @@ describe('figures of a report', () => {
     return { type: 'epoch' as const, epoch: number, step: 100 * number, ...common };
   };
 
-  it('say what they show', () => {
+  it('name what they show', () => {
     const history = [epoch(1, { loss: 2.9, CIDEr: 0.2 }), epoch(2, { loss: 2.75, CIDEr: 0.35 })];
     expect(trainingCurves(history)!.description).to.equal('Loss over 2 epochs; at the end 2.75');
     expect(scoreCurve(history)!.description).to.contain('CIDEr 35.0 at best');
     expect(trainingCurves([])).to.be.undefined;
     expect(scoreCurve([epoch(1, {})])).to.be.undefined;
     const lengths = lengthHistogram([2, 2, 4], [3, 50]);
-    expect(lengths.description).to.contain('2.7 words on the mean').and.contain('26.5');
+    expect(lengths.description).to.contain('2.7 words on average').and.contain('26.5');
     const [captions, people] = lengths.spec.data as unknown as { y: number[] }[];
     expect([captions.y[2], captions.y[4], people.y[3], people.y[30]]).to.deep.equal([2 / 3, 1 / 3, 0.5, 0.5]);
     const bins = [

@@ -4,8 +4,8 @@ import type { GraphBuilder, Operand } from '../../onnx/graph-builder.js';
 export type Operands = Record<string, Operand>;
 
 /**
- * The translation of one TensorFlow.js kernel into ONNX. The same rule serves eager execution (as a
- * small graph of its own) and tracing (appended to the graph of the step).
+ * The translation of one TensorFlow.js kernel into ONNX. The same rule serves eager execution (as a separate
+ * small graph) and tracing (appended to the graph of the step).
  */
 export interface KernelRule {
   /** Appends the nodes and returns the names of the kernel's outputs. */

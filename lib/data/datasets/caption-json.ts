@@ -65,7 +65,7 @@ export function readLists<K extends string>(
   if (bytes.length > longestText) {
     throw new CaptionerError(
       'bad-input',
-      `${file} has ${bytes.length} bytes: lists of captions may have ${longestText}.`,
+      `${file} has ${bytes.length} bytes, but a list of captions may have at most ${longestText}. Split it.`,
     );
   }
   let root: unknown;
@@ -76,7 +76,7 @@ export function readLists<K extends string>(
     const reason = (cause as Error).message;
     throw new CaptionerError(
       'bad-input',
-      `${file} is not a complete JSON file (${reason.length > 120 ? `${reason.slice(0, 120)}…` : reason}). It may have been cut short: fetch it again.`,
+      `${file} is not a complete JSON file (${reason.length > 120 ? `${reason.slice(0, 120)}…` : reason}). It may be truncated. Download it again.`,
       { cause },
     );
   }

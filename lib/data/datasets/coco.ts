@@ -40,9 +40,7 @@ export function openCoco(files: readonly string[], options: DatasetOptions = {})
     const problem = (message: string) => problems.push({ source: file, message });
     if (folder === undefined) {
       lookedIn = folders.join(', ');
-      problem(
-        `none of its ${list.names.length.toLocaleString('en')} photos is there: they were looked for in ${lookedIn}`,
-      );
+      problem(`none of its ${list.names.length.toLocaleString('en')} photos was found in ${lookedIn}`);
       continue;
     }
     const missing: string[] = [];
@@ -53,7 +51,7 @@ export function openCoco(files: readonly string[], options: DatasetOptions = {})
       const photo = { id, file: found ?? name, ...(list.split && { split: list.split }), captions };
       if (found === undefined) missing.push(name);
       else if (list.captioned && !captions.length) uncaptioned.push(name);
-      else if (photos.has(id)) problem(`${id} is in another list already`);
+      else if (photos.has(id)) problem(`${id} is already in another list`);
       else photos.set(id, photo);
     }
     if (missing.length) problem(missingPhotos(missing, list.images.length, folder));
@@ -66,8 +64,8 @@ export function openCoco(files: readonly string[], options: DatasetOptions = {})
     throw new CaptionerError(
       'not-found',
       lookedIn
-        ? `None of the photos of ${files.join(', ')} is there. They were looked for in ${lookedIn}.`
-        : `${files.join(', ')} lists no photo that can be used${problems[0] ? ` (${problems[0].message})` : ''}.`,
+        ? `None of the photos of ${files.join(', ')} was found in ${lookedIn}. Name their folder with --photos (option photos).`
+        : `${files.join(', ')} lists no usable photo${problems[0] ? ` (${problems[0].message})` : ''}.`,
     );
   }
   return { name: nameOf(files), photos: [...photos.values()], problems };
@@ -108,7 +106,7 @@ function readList(file: string, problems: Problem[], encoding: string | undefine
   };
 }
 
-/** Where the photos of a list may be. */
+/** Folders that may hold the photos of a list. */
 function candidates(file: string, subset: string | undefined, { photos }: DatasetOptions): string[] {
   const [beside, above] = [path.dirname(path.resolve(file)), path.dirname(path.dirname(path.resolve(file)))];
   const roots =

@@ -78,13 +78,11 @@ function readRow(
       if (rows.length <= 1) return { fields: rows[0]?.record, lines: count };
     } catch (error) {
       const { code = '' } = error as { code?: string };
-      message ||= code.includes('QUOTE')
-        ? 'a quote that does not close, or is inside a field'
-        : (error as Error).message;
+      message ||= code.includes('QUOTE') ? 'an unclosed quote, or a quote inside a field' : (error as Error).message;
       if (code !== 'CSV_QUOTE_NOT_CLOSED') break;
     }
   }
-  return message || 'a row that can not be read';
+  return message || 'an unreadable row';
 }
 
 function linesIn(record: readonly string[]): number {

@@ -89,7 +89,7 @@ async function openFolder(folder: string, options: DatasetOptions): Promise<Mani
   if (flickr8kTokens(folder)) return openFlickr8k(folder, options);
   const { karpathy, coco } = captionJsonFiles(folder, options.encoding);
   if (karpathy.length > 1) {
-    throw new CaptionerError('bad-input', `${folder} holds several data sets: name one of ${karpathy.join(', ')}.`);
+    throw new CaptionerError('bad-input', `${folder} holds several data sets. Choose one of ${karpathy.join(', ')}.`);
   }
   if (karpathy.length) return openKarpathy(karpathy[0], options);
   // Lists of test photos have the same format, without captions.
@@ -100,7 +100,7 @@ async function openFolder(folder: string, options: DatasetOptions): Promise<Mani
   if (options.photos === undefined) return await openPhotos(folder);
   throw new CaptionerError(
     'bad-option',
-    `${folder} has no list of photos to look for in ${options.photos}: name one of them.`,
+    `${folder} has no list of captions for the photos in ${options.photos}. Give a list.`,
   );
 }
 

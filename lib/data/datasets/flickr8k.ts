@@ -68,7 +68,7 @@ function findFiles(folder: string, options: DatasetOptions): Flickr8kFiles {
   if (!photos) {
     throw new CaptionerError(
       'not-found',
-      `There are no photos in ${folder}: they are looked for in ${names.join(', ')}.`,
+      `There is no folder of photos in ${folder}: none of ${names.join(', ')} exists. Name it with --photos (option photos).`,
     );
   }
   return {
@@ -100,7 +100,7 @@ function readCaptions(
     const { photo, number, caption } = match.groups;
     if (!caption.trim()) problem(`the caption of ${photo} is empty`);
     else if (!present.has(photo)) problem(`there is no photo ${photo}`);
-    else if (seen.has(`${photo}#${number}`)) problem(`${photo}#${number} has a caption already`);
+    else if (seen.has(`${photo}#${number}`)) problem(`${photo}#${number} already has a caption`);
     else {
       seen.add(`${photo}#${number}`);
       captions.set(photo, [...(captions.get(photo) ?? []), caption.trim()]);
@@ -122,7 +122,7 @@ function readSplits(
       const other = splitOf.get(photo);
       if (!captions.has(photo)) problems.push({ source: file, line, message: `there is no captioned photo ${photo}` });
       else if (other === split) problems.push({ source: file, line, message: `${photo} is named twice` });
-      else if (other) problems.push({ source: file, line, message: `${photo} is in ${other} already` });
+      else if (other) problems.push({ source: file, line, message: `${photo} is already in ${other}` });
       else splitOf.set(photo, split);
     }
   }

@@ -94,8 +94,8 @@ function findPhotos(
   throw new CaptionerError(
     'not-found',
     ids.length
-      ? `None of the ${ids.length.toLocaleString('en')} photos of ${file} is there. They were looked for in ${folders.join(', ')}.`
-      : `${file} lists no photo that can be used.`,
+      ? `None of the ${ids.length.toLocaleString('en')} photos of ${file} was found in ${folders.join(', ')}. Name their folder with --photos (option photos).`
+      : `${file} lists no usable photo.`,
   );
 }
 

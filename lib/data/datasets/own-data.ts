@@ -45,7 +45,7 @@ export async function openCsv(list: string, options: DatasetOptions = {}): Promi
   const rows: Row[] = [];
   for (const { line, fields } of records) {
     if (fields.length !== header.fields.length) {
-      const message = `${fields.length} fields, ${header.fields.length} were expected: a caption with a comma needs "quotes"`;
+      const message = `${fields.length} fields instead of ${header.fields.length}: a caption with a comma needs "quotes"`;
       problems.push({ source: list, line, message });
       continue;
     }
@@ -211,7 +211,7 @@ function gather(
     } else if (!known) {
       photos.set(id, { id, file: found!, ...(split && { split }), captions: texts });
     } else if (split && known.split && split !== known.split) {
-      problem(`${file} is in ${known.split} already`);
+      problem(`${file} is already in ${known.split}`);
     } else {
       known.captions.push(...texts);
       if (split) known.split = split;
@@ -221,8 +221,8 @@ function gather(
     throw new CaptionerError(
       'not-found',
       missing
-        ? `None of the ${missing} photos of ${list} is there. Their names are relative to ${folder}.`
-        : `${list} lists no photo that can be used${problems[0] ? ` (${problems[0].line === undefined ? '' : `line ${problems[0].line}: `}${problems[0].message})` : ''}.`,
+        ? `None of the ${missing} photos of ${list} exists. Their names must be relative to ${folder}.`
+        : `${list} lists no usable photo${problems[0] ? ` (${problems[0].line === undefined ? '' : `line ${problems[0].line}: `}${problems[0].message})` : ''}.`,
     );
   }
   problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0));

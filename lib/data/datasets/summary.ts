@@ -66,7 +66,7 @@ export function summarise({ name, photos, problems }: Manifest): DatasetSummary 
 function unreadPhotos(photos: readonly Photo[]): Problem[] {
   return photos.flatMap(({ file }) => {
     const unread = unreadFormatOfName(file);
-    return unread ? [{ source: file, message: `${unread.kind}, which is not read. ${unread.remedy}` }] : [];
+    return unread ? [{ source: file, message: `${unread.kind}, which is not supported. ${unread.remedy}` }] : [];
   });
 }
 

@@ -149,7 +149,7 @@ function refuseOtherViews({ identity }: PhotoEncoder, wanted = viewsOf(identity)
   if (wanted === viewsOf(identity)) return;
   throw new CaptionerError(
     'mismatch',
-    `Features of the views '${wanted}' are wanted, but ${identity.name} was loaded for '${viewsOf(identity)}': load it with views: '${wanted}'.`,
+    `The features need the views '${wanted}', but ${identity.name} was loaded for '${viewsOf(identity)}'. Load it with views: '${wanted}'.`,
   );
 }
 
@@ -157,14 +157,14 @@ function refuseDuplicates(photos: readonly { id: string }[]): void {
   const seen = new Set<string>();
   for (const { id } of photos) {
     if (seen.has(id))
-      throw new CaptionerError('bad-input', `Two photos have the id ${id}: a photo is known by its id.`);
+      throw new CaptionerError('bad-input', `Two photos have the id ${id}. Give each photo its own id.`);
     seen.add(id);
   }
   const { randomViews } = separateViews(seen, (id) => seen.has(id));
   if (randomViews.length) {
     throw new CaptionerError(
       'bad-input',
-      `A photo has the id ${randomViews[0]}, as a random view of another photo would have: rename it.`,
+      `The photo id ${randomViews[0]} is reserved for a random view of another photo. Rename the photo.`,
     );
   }
 }

@@ -119,7 +119,7 @@ export class FeatureWriter {
     if (features.length !== ids.length * this.meta.encoder.dimension) {
       throw new CaptionerError(
         'mismatch',
-        `${ids.length} photos with ${features.length} features: ${this.meta.encoder.dimension} for each were expected.`,
+        `Got ${features.length} numbers for ${ids.length} photos; expected ${this.meta.encoder.dimension} for each.`,
       );
     }
     const bytes = encodeRows(features, this.meta.precision);
@@ -212,7 +212,7 @@ function refuseForeignFiles(folder: string): void {
   if (foreign !== undefined) {
     throw new CaptionerError(
       'bad-input',
-      `${folder} is not a feature store and holds other things (${foreign}). Choose a new or an empty folder for the features.`,
+      `${folder} is not a feature store and holds other files (${foreign}). Choose a new or an empty folder for the features.`,
     );
   }
 }
@@ -222,6 +222,6 @@ function refuseOtherFeatures(folder: string, found: StoreMeta, wanted: StoreMeta
   if (!other) return;
   throw new CaptionerError(
     'mismatch',
-    `The features in ${folder} have ${other.field} ${other.a}, not ${other.b}. Name another folder, or ask for the same again.`,
+    `The features in ${folder} have ${other.field} ${other.a}, not ${other.b}. Choose another folder, or repeat the former options.`,
   );
 }

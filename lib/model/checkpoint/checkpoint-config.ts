@@ -37,7 +37,7 @@ export const ConfidenceCalibration = z.strictObject({
 });
 export type ConfidenceCalibration = z.output<typeof ConfidenceCalibration>;
 
-/** `config.json` of a checkpoint: all that must be known to use its weights, and where they come from. */
+/** `config.json` of a checkpoint: everything needed to use its weights, and their origin. */
 export const CheckpointConfig = z.strictObject({
   format: z.literal(formatVersion),
   /** Version of the library that wrote it. */
@@ -52,23 +52,23 @@ export const CheckpointConfig = z.strictObject({
   dataset: Dataset,
   /** The extent of the training. */
   trained: Trained,
-  /** The trained captioner that its training began with, where it did: of which encoder, how far it was trained, and on what. */
+  /** The trained captioner that its training started from, if any: its encoder, epochs and data set. */
   from: z.strictObject({ encoder: Encoder, trained: Trained, datasets: z.array(Dataset).min(1) }).optional(),
-  /** Scores on the dev photos, as fractions (CIDEr: as it is). */
+  /** Scores on the dev photos, as fractions (CIDEr: unscaled). */
   scores: Scores,
   /** Where encoder and decoder were trained together afterwards: how, how far, on what, and which encoder it began with. */
   finetuned: z
     .strictObject({ config: savedConfig(FinetuneConfig), trained: Trained, dataset: Dataset, from: Encoder })
     .optional(),
-  /** Where the decoder then learned from the scores of its own captions: how, how far, and on what. */
+  /** Training on the scores of the decoder's own captions, if any: hyperparameters, epochs and data set. */
   reinforced: z
     .strictObject({ config: savedConfig(ReinforcementConfig), trained: Trained, dataset: Dataset })
     .optional(),
   /** Options of the search that were chosen for this captioner on dev: the defaults of its searches. */
   search: z.strictObject({ repeatWords: z.boolean().optional() }).optional(),
-  /** Calibration of its captions' confidence, where it was calibrated. */
+  /** Calibration of its captions' confidence, if any. */
   confidence: ConfidenceCalibration.optional(),
-  /** Checksum of the encoder's file in 8 bits, where it has one. */
+  /** Checksum of the encoder's file in 8 bits, if any. */
   int8Encoder: z.strictObject({ sha256: z.string() }).optional(),
 });
 export type CheckpointConfig = z.output<typeof CheckpointConfig>;
@@ -97,7 +97,7 @@ export interface Checkpoint {
 /** Names of the ONNX files in a checkpoint. */
 export const graphFiles = { start: 'decoder-start.onnx', step: 'decoder.onnx' } as const;
 
-/** Name of the encoder's file in a checkpoint that has one of its own. */
+/** Name of the encoder's file in a checkpoint that includes it. */
 export const encoderFileName = 'encoder.onnx';
 
 /** Name of the encoder's file in 8 bits in a checkpoint that has one. */

@@ -29,7 +29,7 @@ export interface SaveOptions {
   readonly card?: string;
   /** Text of history.jsonl. */
   readonly history?: string | Uint8Array;
-  /** Bytes of the encoder's ONNX file, where it is one of the checkpoint's own. */
+  /** Bytes of the encoder's ONNX file, if the checkpoint includes it. */
   readonly encoder?: Uint8Array;
   /** Bytes of the encoder's ONNX file in 8 bits. Without them, a checkpoint has none, whatever its config says. */
   readonly int8Encoder?: Uint8Array | undefined;
@@ -49,14 +49,14 @@ export function ownInt8Encoder(
   throw new CaptionerError('not-found', `There is no ${file}. ${incomplete}`);
 }
 
-/** The encoder's file in a checkpoint that has one of its own. @param folder as {@link findCheckpoint} gives it. */
+/** The encoder's file in a checkpoint that includes it. @param folder as {@link findCheckpoint} gives it. */
 export function ownEncoder(folder: string): string | undefined {
   const file = path.join(folder, encoderFileName);
   return existsSync(file) ? file : undefined;
 }
 
 /**
- * Where a checkpoint's encoder is: a file of its own, or a name of the registry.
+ * The source of a checkpoint's encoder: the included file, or a name in the registry.
  * @throws CaptionerError `not-found`: it was fine-tuned, and the file is missing.
  */
 export function encoderOf(
@@ -112,7 +112,7 @@ export function findCheckpoint(folder: string): string {
     .map((candidate) => completeFolder(candidate))
     .find((candidate) => candidate !== undefined && existsSync(path.join(candidate, 'config.json')));
   if (found) return found;
-  throw new CaptionerError('not-found', `There is no checkpoint in ${folder}: no config.json is there.`);
+  throw new CaptionerError('not-found', `There is no checkpoint in ${folder} (no config.json).`);
 }
 
 /**
@@ -134,7 +134,7 @@ export function loadCheckpoint(folder: string): Checkpoint {
  * @throws CaptionerError `not-found` in a checkpoint that holds none, `corrupt`.
  */
 export function loadResumeState(folder: string): ResumeState<unknown> {
-  const remedy = 'This checkpoint can be used, but its training can not be resumed.';
+  const remedy = 'This checkpoint can be used, but its training cannot be resumed.';
   const bytes = readFolderFile(folder, 'optimizer.safetensors', remedy);
   const { weights: slots } = decodeSafetensors(bytes, path.join(folder, 'optimizer.safetensors'));
   return { slots, state: readFolderJson(folder, 'state.json', remedy) };

@@ -50,7 +50,7 @@ function checkFile(name: string, bytes: Uint8Array, metadata: Readonly<Record<st
   if (expected === undefined || expected === checksumOf([bytes])) return;
   throw new CaptionerError(
     'corrupt',
-    `${file} is damaged, or belongs to another checkpoint: its checksum is not the one that was saved with the weights. Copy the ` +
+    `${file} is damaged, or belongs to another checkpoint: its checksum differs from the one saved with the weights. Copy the ` +
       'whole folder again, or train it again.',
   );
 }
@@ -60,7 +60,7 @@ function readConfig(json: unknown, file: string): CheckpointConfig {
   if (typeof format === 'number' && format > formatVersion) {
     throw new CaptionerError(
       'corrupt',
-      `${file}: format ${format} was written by captioner ${String(captioner)}; this one reads up to ${formatVersion}. Update it.`,
+      `${file} has format ${format}, written by captioner ${String(captioner)}. This version reads formats up to ${formatVersion}. Update captioner.`,
     );
   }
   const result = CheckpointConfig.safeParse(json);
@@ -103,5 +103,5 @@ function checkWeights(config: CheckpointConfig, weights: Weights, file: string):
   }
   const known = new Set(parameters.map(({ name }) => name));
   const stranger = [...weights.keys()].find((name) => !known.has(name));
-  if (stranger !== undefined) throw refuse(`'${stranger}' is not part of such a decoder`);
+  if (stranger !== undefined) throw refuse(`the decoder has no '${stranger}'`);
 }

@@ -68,7 +68,7 @@ export function readEncoderMetadata(bytes: Uint8Array, file: string): EncoderMet
   } catch (error) {
     problem = (error as Error).message;
   }
-  throw new CaptionerError('corrupt', `What ${file} says of itself (${key}) can't be used: ${problem}.`);
+  throw new CaptionerError('corrupt', `The metadata of ${file} (${key}) can't be used: ${problem}.`);
 }
 
 /** `ModelProto.metadata_props`, a list of entries of key and value. */

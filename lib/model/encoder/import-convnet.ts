@@ -28,7 +28,7 @@ export function importConvNet({ bytes, file, known }: EncoderSource): ImportedCo
   const constant = (name: string) => {
     const found = floatConstant(lookup, name);
     if (found) return found;
-    throw new CaptionerError('mismatch', `${file} is not an encoder that captioner distill made: it has no '${name}'.`);
+    throw new CaptionerError('mismatch', `${file} was not made by captioner distill: it has no '${name}'.`);
   };
   const values = new Set((graph.node ?? []).flatMap(({ input = [] }) => input));
   let blocks = 0;
@@ -39,7 +39,7 @@ export function importConvNet({ bytes, file, known }: EncoderSource): ImportedCo
   if (head.shape.length !== 4) {
     throw new CaptionerError(
       'mismatch',
-      `${file} is of an earlier version: its head follows the mean. It still encodes photos, but can't be trained further.`,
+      `${file} was made by an earlier version: its head follows the mean. It still encodes photos, but can't be trained further.`,
     );
   }
   const bias = constant('head/bias').data;

@@ -13,7 +13,7 @@ export interface LoadedNetwork {
 }
 
 /**
- * Loads a headless file: one of the registry, or one with metadata of its own. Nothing needs to be
+ * Loads a headless file: one from the registry, or one with its own metadata. Nothing needs to be
  * detached or detected.
  * @throws CaptionerError `corrupt`: it is damaged, or has other inputs and outputs.
  */
@@ -36,7 +36,7 @@ export async function loadHeadless(
 /** @param lacking the output that it lacks; undefined if its input is another. */
 export function notThatEncoder(file: string, lacking: string | undefined): CaptionerError {
   const fault = lacking === undefined ? `its input is not '${encoderValues.input}'` : `it has no output '${lacking}'`;
-  return new CaptionerError('corrupt', `${file} is not the encoder that it says it is: ${fault}.`);
+  return new CaptionerError('corrupt', `${file} does not match its metadata: ${fault}.`);
 }
 
 /**
@@ -60,7 +60,8 @@ export async function loadClassifier(
   const second = await run(session, network, [1]);
   if (first instanceof Error || second instanceof Error || first.length !== network.dimension) {
     const fault = [first, second].find((result) => result instanceof Error);
-    const reason = fault instanceof Error ? fault.message : 'it gave another number of features than its head takes';
+    const reason =
+      fault instanceof Error ? fault.message : 'the number of its features differs from what its head takes';
     throw new CaptionerError('unsupported', `${file} can't be used as an encoder: given a photo, ${reason}.`);
   }
   const both = await run(session, network, [0, 1]);

@@ -36,8 +36,8 @@ export function convolution(x: tf.Tensor4D, w: tf.Tensor4D, b: tf.Tensor1D | und
 }
 
 /**
- * ONNX's weights [O, I / g, kh, kw] are TensorFlow.js' [kh, kw, I / g, O], and where each channel has filters of its own
- * [kh, kw, I, O / I].
+ * ONNX's weights [O, I / g, kh, kw] are TensorFlow.js' [kh, kw, I / g, O], or [kh, kw, I, O / I] for
+ * depthwise filters.
  *
  * @returns the shape to read them in, and the order of its axes.
  */

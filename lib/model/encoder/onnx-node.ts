@@ -44,8 +44,7 @@ export class OnnxNode {
       : `${this.operator} that gives '${this.output}'`;
     return new CaptionerError(
       'unsupported',
-      `${this.file} can't be trained: the node ${name} ${reason}. Fine-tune another encoder, or train a decoder on the features of ` +
-        'this one: for that, it can be any network.',
+      `${this.file} can't be trained: the node ${name} ${reason}. Fine-tune another encoder, or train a decoder on the features of this one, which works with any network.`,
     );
   }
 

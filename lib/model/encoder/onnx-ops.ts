@@ -80,7 +80,8 @@ const arithmetic = (
 
 const axisOf = (axis: number, rank: number) => (axis < 0 ? axis + rank : axis);
 const map4D = (x: tf.Tensor, node: OnnxNode): tf.Tensor4D => {
-  if (x.rank !== 4) throw node.refusal(`has an input of ${x.rank} axes, not of 4: only networks of photos can be used`);
+  if (x.rank !== 4)
+    throw node.refusal(`has an input of ${x.rank} axes instead of 4; only networks for photos are supported`);
   return x as tf.Tensor4D;
 };
 const nothing: Operator = { run: ([x]) => x };
@@ -178,7 +179,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   Shape: { run: ([x], node) => (x instanceof tf.Tensor ? x.shape.slice(node.int('start', 0)) : [x.length]) },
   Gather: either(
     (_, node) => {
-      throw node.refusal('looks values of the photo up');
+      throw node.refusal('looks up values of the photo');
     },
     ([values, places]) => places.map((i) => values.at(i)!),
   ),

@@ -21,8 +21,8 @@ const neutral = new Set(['Transpose', 'Cast', 'Identity', 'Pad']);
 
 /**
  * Finds the arithmetic with constants, or the batch normalisation, with which a network turns pixel
- * values into values around zero. The pixel value that becomes zero tells the range: it is about half
- * the maximum. Networks of normalised photos may begin with such nodes too; for them it is about zero.
+ * values into values around zero. The pixel value that becomes zero reveals the range: it is about half the
+ * maximum. Networks of normalised photos may begin with such nodes too; for them it is about zero.
  */
 export function ownNormalisation(graph: Graph, input: string): OwnNormalisation | undefined {
   const reader = new GraphReader(graph);

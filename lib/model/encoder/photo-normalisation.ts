@@ -27,7 +27,7 @@ export function normalisationOf({ mean, std, scale }: NormalisationOptions): Nor
 
 /**
  * The normalisation of photos for an encoder: that of the registry or the file, else the one given, else ImageNet's.
- * @throws CaptionerError `bad-option`: another one is given for an encoder that has its own.
+ * @throws CaptionerError `bad-option`: a different one is given for an encoder that has its own.
  */
 export function chooseNormalisation({ known, file }: EncoderSource, given: Normalisation = imagenet): Normalisation {
   if (!known) return given;
@@ -42,8 +42,5 @@ export function chooseNormalisation({ known, file }: EncoderSource, given: Norma
 /** A warning that a network normalises photos that are already normalised. */
 export function normalisedTwice(file: string, { operators, range }: OwnNormalisation): string {
   const scale = range === 1 ? '' : ' --encoder-scale 1';
-  return (
-    `${file} normalises photos itself: it begins with ${operators.join(' and ')}, and expects values from 0 to ${range}. ` +
-    `It should get them without the usual normalisation: captioner extract --encoder-mean 0 --encoder-std 1${scale}.`
-  );
+  return `${file} normalises photos itself: it begins with ${operators.join(' and ')}, and expects values from 0 to ${range}. Turn off the usual normalisation: captioner extract --encoder-mean 0 --encoder-std 1${scale}.`;
 }

@@ -56,7 +56,7 @@ export async function quantizeEncoder(
   const { file, name, sha256, known } = source;
   const refuse = (reason: string) =>
     new CaptionerError('unsupported', `${file} can't be converted to 8 bits: ${reason}.`);
-  if (known?.int8) throw refuse('it is in 8 bits already');
+  if (known?.int8) throw refuse('it is already in 8 bits');
   const { model, ...facts } = headlessModel(source);
   foldAffine(model.graph);
   const plan = planQuantization(model.graph, new Set(keep));
@@ -65,7 +65,7 @@ export async function quantizeEncoder(
 
   const photos = await decode(facts.inputSize);
   if (photos.length === 0)
-    throw new CaptionerError('bad-input', 'An encoder in 8 bits needs photos to be calibrated on.');
+    throw new CaptionerError('bad-input', 'An encoder in 8 bits needs photos for its calibration.');
   const { mean, std } = chooseNormalisation(source, normalisation);
   const isPartOfIdentity = !known && !isSameNormalisation({ mean, std }, imagenet);
   const pixels = { mean, std, inputSize: facts.inputSize };

@@ -144,7 +144,7 @@ export class TrainableEncoder {
         if (!constant) continue;
         const former = found.get(name)?.layout;
         if (former && layout?.order.join() !== former.order.join()) {
-          throw node.refusal('shares a weight with a node that wants it in another order');
+          throw node.refusal('shares a weight with a node that needs it in another order');
         }
         if (layout && !former) found.set(name, { constant, layout, layer: Math.max(1, layer) });
         else if (!layout) this.constants.set(name, constant);
@@ -161,7 +161,7 @@ function stepsOf(graph: Graph, values: GraphReader, file: string): Step[] {
     .map((node) => {
       const step = new OnnxNode(node, file);
       if (!Object.hasOwn(operators, node.opType) || (node.domain && node.domain !== 'ai.onnx')) {
-        throw step.refusal(`is an operator that is not known (known: ${Object.keys(operators).join(', ')})`);
+        throw step.refusal(`is an unsupported operator (supported: ${Object.keys(operators).join(', ')})`);
       }
       return { node: step, operator: operators[node.opType] };
     });

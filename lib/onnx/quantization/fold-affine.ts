@@ -12,8 +12,8 @@ interface Affine {
 
 /**
  * Folds scales and shifts of channels into the convolutions before them: BatchNormalization in inference mode, and Add, Sub, Mul or
- * Div with a constant of each channel. Every convolution with constant weights gets float32 weights and a bias of its own. The
- * function that the network computes stays the same.
+ * Div with a constant of each channel. Every convolution with constant weights gets float32 weights and its
+ * own bias. The function that the network computes stays the same.
  *
  * @param graph changed in place.
  */

@@ -37,7 +37,7 @@ const unchanged = new Set([
 ]);
 
 /**
- * Raises the version of ONNX' operators in a model to one that has 8 bits.
+ * Raises the version of the ONNX operators in a model to one that supports 8 bits.
  * @param nodes those that stay as they are.
  * @throws CaptionerError `unsupported`: one of them means something else in that version.
  */
@@ -49,8 +49,7 @@ export function raiseOpset(model: Model, nodes: readonly Node[]): void {
   if (other) {
     throw new CaptionerError(
       'unsupported',
-      `The network can't be converted to 8 bits: its ${other.opType} is that of version ${version} of ONNX' operators. Export the ` +
-        `network with version ${firstWithBytes} or later.`,
+      `The network can't be converted to 8 bits: its ${other.opType} follows version ${version} of the ONNX operators. Export the network with version ${firstWithBytes} or later.`,
     );
   }
   const others = (model.opsetImport ?? []).filter((each) => !isOnnx(each));

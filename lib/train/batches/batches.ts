@@ -152,7 +152,7 @@ export function readBatch(plan: BatchPlan, store: FeatureStore, batchSize: numbe
   return { ...fillCaptions(plan.examples, plan.length, batchSize), features };
 }
 
-/** Captions as B columns of T words, padded after their ends and where there is no example. */
+/** Captions as B columns of T words, padded after their ends and for missing examples. */
 export function fillCaptions(examples: readonly (Example | undefined)[], T: number, B: number): CaptionBatch {
   const batch = {
     length: T,

@@ -24,7 +24,7 @@ export interface DevPhoto extends PhotoWithCaptions {
 /** The data of a run: photos to learn from and to judge by, with their captions as word ids. */
 export interface CaptionData {
   readonly vocabulary: Vocabulary;
-  /** Pretrained word vectors, where the decoder has them. */
+  /** Pretrained word vectors, if the decoder has them. */
   readonly vectors: WordVectors | undefined;
   readonly photos: readonly PhotoWithCaptions[];
   readonly dev: readonly DevPhoto[];
@@ -48,13 +48,13 @@ export interface CaptionSource {
   readonly trained: boolean;
   /** Maximum number of dev photos that epochs are judged by; 0 for all. */
   readonly validatePhotos: number;
-  /** Advice for captions nearly all of whose words are unknown. */
+  /** Advice if nearly all words of the captions are unknown. */
   readonly remedy: string;
 }
 
-/** The remedy where a captioner that was trained on other captions does not know the words. */
+/** Advice if a captioner trained on other captions does not know the words. */
 export const trainedOnOtherWords =
-  'The captioner was trained on other words, perhaps of another language: train one on these captions first (captioner train).';
+  'The captioner was trained on other words, perhaps in another language. Train one on these captions first (captioner train).';
 
 /**
  * Converts captions to word ids. With pretrained vectors, a word outside the vocabulary becomes the

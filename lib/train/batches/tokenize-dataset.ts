@@ -33,7 +33,7 @@ export function tokenizeData(manifest: Manifest, features: FeatureStore): Tokeni
   if (data.train.length === 0) {
     throw new CaptionerError(
       'mismatch',
-      `The features belong to other photos than the data set ${manifest.name}: none of its ${data.without.length} photos is ` +
+      `The features do not belong to the data set ${manifest.name}: none of its ${data.without.length} photos is ` +
         `among them (for example ${data.without[0]}). Run captioner extract on this data set.`,
     );
   }

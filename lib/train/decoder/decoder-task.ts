@@ -19,7 +19,7 @@ export interface DecoderNetwork {
   readonly decoder: Decoder;
   /** The decoder's ONNX files, without weights. */
   readonly graphs: ReadonlyMap<string, Uint8Array>;
-  /** The ONNX file of the encoder, where the checkpoint has one of its own. */
+  /** The ONNX file of the encoder, if the checkpoint includes it. */
   readonly encoder: Uint8Array | undefined;
 }
 
@@ -43,7 +43,7 @@ export abstract class DecoderTask<Plan> implements TrainingTask<Plan> {
   protected abstract trained(state: TrainerState): Partial<CheckpointConfig>;
 
   protected readonly optimizer: Adam;
-  /** A decoder whose weights are the moving average of those that learn, where one is wanted. */
+  /** A decoder with the moving average of the trained weights, if averaging is on. */
   private readonly average?: Decoder;
   private readonly validation: Validation;
   private readonly validating: ValidationStep;

@@ -41,7 +41,7 @@ export class WarmStart {
     if (vocabulary instanceof Vocabulary || Object.keys(vocabulary ?? {}).length > 0) {
       throw new CaptionerError(
         'bad-option',
-        'A captioner that starts from another checkpoint keeps its vocabulary. Give none.',
+        'A captioner that starts from another checkpoint keeps its vocabulary. Leave the vocabulary out.',
       );
     }
     const folder = findCheckpoint(from);
@@ -52,7 +52,7 @@ export class WarmStart {
     if (!sameEncoder) {
       if (ours.dimension !== theirs.dimension) checkEncoder(checkpoint.config, theirs, 'The features');
       warn?.(
-        `The captioner in ${folder} was trained on features of ${ours.name}, not of ${theirs.name}: it has to learn to read these.`,
+        `The captioner in ${folder} was trained on features of ${ours.name}, not of ${theirs.name}: it first has to adapt to them.`,
       );
     }
     return new WarmStart(folder, checkpoint, sameEncoder);
@@ -64,7 +64,10 @@ export class WarmStart {
     return { encoder, trained, datasets: allDatasets(this.checkpoint.config) };
   }
 
-  /** The captioner's arrays. Statistics of the features replace its own where the features come from another encoder. */
+  /**
+   * The captioner's arrays. Statistics of the features replace its own if the features come from another
+   * encoder.
+   */
   weights({ mean, std }: FeatureStatistics): Weights {
     const { weights } = this.checkpoint;
     const changed = new Map(weights);
@@ -75,13 +78,13 @@ export class WarmStart {
     return changed;
   }
 
-  /** The ONNX file of the captioner's own encoder, where it has one that the run uses. */
+  /** The ONNX file of the captioner's included encoder, if the run uses it. */
   encoder(): Uint8Array | undefined {
     return this.sameEncoder ? readOwnEncoder(this.folder) : undefined;
   }
 }
 
-/** The ONNX file of a checkpoint's own encoder, where it has one. */
+/** The ONNX file of a checkpoint's included encoder, if any. */
 export function readOwnEncoder(folder: string): Uint8Array | undefined {
   const file = ownEncoder(folder);
   return file === undefined ? undefined : readFileSync(file);

@@ -40,7 +40,7 @@ export const DistillationRun = z.strictObject({
 });
 export type DistillationRun = z.output<typeof DistillationRun>;
 
-/** Names of the files that only such a run has. */
+/** Names of the files that only a distillation run has. */
 export const runFiles = { config: 'config.json', encoder: 'encoder.onnx', weights: 'encoder.safetensors' } as const;
 
 /** A run of `distill` that was stopped or has ended. */
@@ -50,8 +50,8 @@ export interface PastDistillation extends ResumePoint {
 }
 
 /**
- * Reads the run in a folder in order to resume it; undefined where there is none.
- * @throws CaptionerError `bad-input`: there is a run, but it is not to be resumed; `corrupt`.
+ * Reads the run in a folder in order to resume it; undefined if there is none.
+ * @throws CaptionerError `bad-input`: there is a run, but `resume` is off; `corrupt`.
  */
 export function readPastDistillation(out: string, resume: boolean): PastDistillation | undefined {
   const folder = completeFolder(runFolders(out).last);
@@ -85,7 +85,7 @@ export async function openStartingNetwork(from: string): Promise<StartingNetwork
   if (!folder)
     throw new CaptionerError(
       'not-found',
-      `${from} holds no run of captioner distill to start from. Give the folder of one, or the encoder.onnx made by it.`,
+      `${from} holds no run of captioner distill to start from. Give the folder of a run, or its encoder.onnx.`,
     );
   const { config, state, weights } = readDistillation(folder);
   const { inputSize } = config.network;
@@ -110,7 +110,7 @@ export function checkFits(from: string, { network: before }: StartingNetwork, no
   if (before.width === now.width && before.blocks <= now.blocks) return;
   throw new CaptionerError(
     'mismatch',
-    `The network in ${from} has width ${before.width} and ${before.blocks} blocks. Give the same width, and at least as many blocks.`,
+    `The network in ${from} has width ${before.width} and ${before.blocks} blocks. Use the same width, and at least as many blocks.`,
   );
 }
 

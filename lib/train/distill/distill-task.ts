@@ -153,7 +153,7 @@ export class DistillTask implements TrainingTask<Batch> {
 
 /**
  * The distance of the student's features from the teacher's, both standardised: the mean squared error, and 1 - the cosine.
- * @param inputs photos [N, 3, S, S] and targets [N, D], the teacher's features as they are.
+ * @param inputs photos [N, 3, S, S] and targets [N, D], the teacher's raw features.
  */
 function distillationLoss(
   network: ConvNet,

@@ -19,7 +19,7 @@ export interface ContinuedCheckpoint {
   readonly checkpoint: Checkpoint;
 }
 
-/** The captioner that a phase continues with: the run's own where it stopped, otherwise the given one. */
+/** The captioner that a phase continues with: the saved one of a resumed run, otherwise the given one. */
 export function continuedCheckpoint({ past, folders }: CaptionerRun, given: string): ContinuedCheckpoint {
   const folder = findCheckpoint(past ? folders.last : given);
   return { folder, checkpoint: past ?? loadCheckpoint(folder) };

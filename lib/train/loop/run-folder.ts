@@ -57,8 +57,9 @@ const kindOf = ({ finetuned, reinforced }: CheckpointConfig): RunKind =>
   reinforced ? 'reinforce' : finetuned ? 'finetune' : 'train';
 
 /**
- * Reads the run in a folder in order to resume it; undefined where there is none.
- * @throws CaptionerError `bad-input`: there is a run, but it is not to be resumed, or cannot be; `mismatch`: another command began it;
+ * Reads the run in a folder in order to resume it; undefined if there is none.
+ * @throws CaptionerError `bad-input`: there is a run, but `resume` is off or impossible; `mismatch`: another
+ *   command began it;
  *   `corrupt`.
  */
 export function readPastRun(out: string, resume: boolean, kind: RunKind): PastRun | undefined {
@@ -80,7 +81,7 @@ export function readPastRun(out: string, resume: boolean, kind: RunKind): PastRu
   if (begun !== kind) {
     throw new CaptionerError(
       'mismatch',
-      `The run in ${out} was begun by captioner ${begun}. Resume it with that command.`,
+      `The run in ${out} was started by captioner ${begun}. Resume it with that command.`,
     );
   }
   return { ...checkpoint, slots, state: checked, history };
@@ -104,13 +105,13 @@ export function parseTrainerState(json: unknown, file: string): TrainerState {
 }
 
 /**
- * Reads how far the run in a folder is, without its weights; undefined where it has not been saved yet.
+ * Reads the progress of the run in a folder, without its weights; undefined if it has not been saved yet.
  * @throws CaptionerError `corrupt`.
  */
 export function readRunState(out: string): TrainerState | undefined {
   const folder = completeFolder(runFolders(out).last);
   if (!folder) return undefined;
-  const json = readFolderJson(folder, 'state.json', 'The run can not be resumed.');
+  const json = readFolderJson(folder, 'state.json', 'The run cannot be resumed.');
   return parseTrainerState(json, path.join(folder, 'state.json'));
 }
 
@@ -167,6 +168,6 @@ export function refuseChanges(out: string, saved: object, given: object, mayChan
 export function differs(out: string, what: string, was: unknown, is: unknown): CaptionerError {
   return new CaptionerError(
     'mismatch',
-    `The run in ${out} has ${what} ${String(was)}, not ${String(is)}. Resume it as it is, or choose another folder.`,
+    `The run in ${out} has ${what} ${String(was)}, not ${String(is)}. Resume it unchanged, or choose another folder.`,
   );
 }

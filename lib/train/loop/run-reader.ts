@@ -39,7 +39,7 @@ export function readRuns(folder: string, now = Date.now()): RunReport[] {
   return runFoldersIn(root, 4).map((found) => readRun(found, path.relative(root, found) || path.basename(root), now));
 }
 
-/** Folders with a history. Checkpoints have a copy of it, and are no runs. */
+/** Folders with a history. Checkpoints have a copy of it, but are not runs. */
 function runFoldersIn(folder: string, depth: number): string[] {
   if (fs.existsSync(path.join(folder, 'history.jsonl'))) return [folder];
   if (depth === 0) return [];
@@ -140,7 +140,7 @@ function jsonOf(file: string): Json {
   }
 }
 
-/** The text of a file; empty where there is none. */
+/** The text of a file; empty if there is none. */
 function textOf(file: string): string {
   try {
     return fs.readFileSync(file, 'utf8');

@@ -63,7 +63,7 @@ export interface StepRecord {
   /** Counted from 1. */
   readonly epoch: number;
   readonly loss: number;
-  /** exp(loss), where the loss is a word's. */
+  /** exp(loss), if the loss is per word. */
   readonly perplexity?: number;
   readonly learningRate: number;
   readonly gradientNorm: number;
@@ -81,7 +81,7 @@ export interface EpochRecord {
   readonly step: number;
   /** Mean over the epoch, with dropout, while the weights changed. */
   readonly loss: number;
-  /** exp(loss), where the loss is a word's. */
+  /** exp(loss), if the loss is per word. */
   readonly perplexity?: number;
   readonly learningRate: number;
   readonly seconds: number;
@@ -218,9 +218,7 @@ export class Trainer<Batch> {
     if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
       throw new CaptionerError(
         'numeric',
-        `Step ${state.step + 1}: ${Number.isFinite(loss) ? `the gradients' norm is ${gradientNorm}` : `the loss is ${loss}`}. The last ` +
-          'checkpoint was not touched. Try a lower learning rate, a longer warm-up or a smaller clip norm, and check the features for ' +
-          'values that are not finite.',
+        `Step ${state.step + 1}: ${Number.isFinite(loss) ? `the gradients' norm is ${gradientNorm}` : `the loss is ${loss}`}. The last checkpoint is intact. Try a lower learning rate, a longer warm-up or a smaller clip norm, and check that all features are finite.`,
       );
     }
     state.step++;

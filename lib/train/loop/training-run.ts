@@ -11,7 +11,7 @@ export interface RunOptions extends Pick<
 > {
   /** Folder of the run: receives the checkpoints `last` and `best`, and `history.jsonl`. */
   readonly out: string;
-  /** Resume the run in `out` where it stopped, with its hyperparameters; start one where there is none. */
+  /** Resume the run in `out` where it stopped, with its hyperparameters; start one if there is none. */
   readonly resume?: boolean;
   /** Receives a sentence about anything odd that is not an error. */
   readonly warn?: (line: string) => void;
@@ -31,8 +31,8 @@ interface DisposableTask<Batch> extends TrainingTask<Batch> {
 }
 
 /**
- * A run whose folder is checked: its hyperparameters, and where it stopped if it is resumed. Every phase opens a run, prepares its
- * data, starts its network, makes a task of the three, and executes it.
+ * A run whose folder is checked: its hyperparameters, and its saved state if it is resumed. Every phase opens
+ * a run, prepares its data, starts its network, makes a task of the three, and executes it.
  */
 export class TrainingRun<
   Config extends Pick<TrainerOptions, 'saveEvery'> & Partial<Pick<TrainerOptions, 'patience'>>,
@@ -41,7 +41,7 @@ export class TrainingRun<
   readonly folders: ReturnType<typeof runFolders>;
   readonly history: History;
 
-  /** @param past where the run stopped; undefined for a new one. */
+  /** @param past saved state of the run; undefined for a new one. */
   constructor(
     readonly options: RunOptions,
     readonly config: Config,
@@ -58,7 +58,7 @@ export class TrainingRun<
   /**
    * Runs a task to its end and disposes of it. A new run is saved before its first step.
    * @param start gives the state that a new run begins with.
-   * @throws CaptionerError what `Trainer.run` throws; `interrupted` tells how to resume.
+   * @throws CaptionerError as `Trainer.run`; the message of `interrupted` says how to resume.
    */
   async execute<Batch>(
     task: DisposableTask<Batch>,

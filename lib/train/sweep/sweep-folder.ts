@@ -74,7 +74,7 @@ export function joinSweep(folder: string, wanted: SweepFile): SweepFile {
     const [before, now] = [was, is].map((map) => map.get(field) ?? 'not set');
     throw new CaptionerError(
       'mismatch',
-      `The sweep in ${folder} has ${field} ${before}, not ${now}. Repeat it as it is, or choose another folder.`,
+      `The sweep in ${folder} has ${field} ${before}, not ${now}. Repeat it unchanged, or choose another folder.`,
     );
   }
   const names = new Set(wanted.runs.map((run) => run.name));

@@ -61,7 +61,7 @@ class Sweep {
   private readonly plan: SweepPlan;
   private readonly file: SweepFile;
   private readonly progress: SweepProgress;
-  /** Epochs of runs that an earlier call trained, and callbacks have been told of. */
+  /** Epochs of runs that an earlier call trained and already reported to its callbacks. */
   private readonly told = new Set<string>();
 
   constructor(

@@ -30,7 +30,7 @@ export async function photoCard(photo: EvaluatedPhoto, file: string | undefined)
   const perWord = Math.exp(logProbability / Math.max(1, length));
   return (
     `<figure class="card">${await picture(photo, file)}<figcaption><b>${escapeHtml(caption || '(no word)')}</b>` +
-    `<div>CIDEr ${(100 * scores.CIDEr).toFixed(0)} · ${(100 * perWord).toFixed(0)}\u00A0% a word, ${percentOf(Math.exp(logProbability))} in all</div>` +
+    `<div>CIDEr ${(100 * scores.CIDEr).toFixed(0)} · ${(100 * perWord).toFixed(0)}\u00A0% per word, ${percentOf(Math.exp(logProbability))} for the caption</div>` +
     `<ul>${references.map((reference) => `<li>${escapeHtml(reference)}</li>`).join('')}</ul>` +
     `<div class="quiet id">${escapeHtml(image_id)}</div></figcaption></figure>`
   );
@@ -38,7 +38,7 @@ export async function photoCard(photo: EvaluatedPhoto, file: string | undefined)
 
 async function picture({ image_id, caption }: EvaluatedPhoto, file: string | undefined): Promise<string> {
   const missing = (why: string) => `<div class="missing">The photo can't be shown: ${escapeHtml(why)}</div>`;
-  if (file === undefined) return missing(`it is not known where ${image_id} lies`);
+  if (file === undefined) return missing(`the location of ${image_id} is unknown`);
   try {
     const { url } = await photoUrl(file, thumbnail);
     return `<img src="${url}" alt="${escapeHtml(`Photo that was captioned: ${caption}`)}">`;

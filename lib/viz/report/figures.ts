@@ -36,7 +36,7 @@ export function trainingCurves(history: readonly HistoryRecord[]): Figure | unde
   return figure(data, 'step', 'loss a word', `Loss over ${epochs.length} epochs; at the end ${last.toFixed(2)}`);
 }
 
-/** CIDEr of the dev photos after each epoch; undefined where there is none. */
+/** CIDEr of the dev photos after each epoch; undefined if there is none. */
 export function scoreCurve(history: readonly HistoryRecord[]): Figure | undefined {
   const scored = history.filter(
     (record): record is EpochRecord => record.type === 'epoch' && record.scores.CIDEr !== undefined,
@@ -60,7 +60,7 @@ export function scoreCurve(history: readonly HistoryRecord[]): Figure | undefine
   });
 }
 
-/** Lengths of captions beside those of people: the share of each length. */
+/** Lengths of captions and of references: the share of each length. */
 export function lengthHistogram(captions: readonly number[], references: readonly number[]): Figure {
   const longest = Math.max(1, ...[...captions, ...references].map((length) => Math.min(length, 30)));
   const x = Array.from({ length: longest + 1 }, (_, i) => i);
@@ -76,7 +76,7 @@ export function lengthHistogram(captions: readonly number[], references: readonl
     data,
     longest === 30 ? 'words (30: 30 or more)' : 'words',
     'share',
-    `Captions have ${mean(captions)} words on the mean, those of people ${mean(references)}`,
+    `Captions have ${mean(captions)} words on average, references ${mean(references)}`,
     {},
     { tickformat: '.0%' },
   );
@@ -97,7 +97,7 @@ export function calibrationCurve(bins: readonly CalibrationBin[]): Figure {
     [trace],
     'probability a word',
     'mean CIDEr x 100',
-    `Mean CIDEr from the least sure captions to the surest: ${all}`,
+    `Mean CIDEr from the least to the most confident captions: ${all}`,
     { tickformat: '.0%' },
   );
 }

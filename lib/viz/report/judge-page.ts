@@ -2,12 +2,12 @@ import { escapeHtml } from '../html.js';
 import { photoUrl } from '../photos.js';
 import { reportStyle } from './style.js';
 
-/** A photo whose captions are to be judged. */
+/** A photo with captions to judge. */
 export interface JudgedPhoto {
   readonly id: string;
   /** Its file. */
   readonly file: string;
-  /** A caption for each captioner; undefined where one has none. */
+  /** A caption for each captioner; undefined if one has none. */
   readonly captions: readonly (string | undefined)[];
 }
 

@@ -69,7 +69,7 @@ function checksSection({ checks }: Evaluation): string {
     .sort((a, b) => Number(b.alarm) - Number(a.alarm))
     .map(
       ({ alarm, message, value, threshold }) =>
-        `<li${alarm ? ' class="alarm"' : ''}>${escapeHtml(message)}<small>${value.toFixed(3)}; an alarm above ${threshold}</small></li>`,
+        `<li${alarm ? ' class="alarm"' : ''}>${escapeHtml(message)}<small>${value.toFixed(3)}; alarm above ${threshold}</small></li>`,
     );
   const heading = alarms === 0 ? 'Checks: no alarm' : `Checks: ${alarms === 1 ? 'an alarm' : `${alarms} alarms`}`;
   return section(heading, `<ul class="checks">${items.join('')}</ul>`);
@@ -87,12 +87,12 @@ function scoresSection(evaluations: readonly Evaluation[], split: string): strin
   });
   const { diversity, fit, photos, distinct } = main;
   const tiles: [name: string, value: string, share?: number][] = [
-    ['perplexity of the references, a word', fit.perplexity.toFixed(1)],
+    ['perplexity of the references, per word', fit.perplexity.toFixed(1)],
     ['unknown words in the references', percent(fit.unknown)],
     ['distinct captions', `${distinct}`, diversity.distinctCaptions],
     ...(diversity.novel === undefined
       ? []
-      : ([['captions that are no training caption', percent(diversity.novel)]] satisfies [string, string][])),
+      : ([['captions not among the training captions', percent(diversity.novel)]] satisfies [string, string][])),
     ['different words', `${diversity.words}`, diversity.vocabulary],
     ['distinct-1', diversity['distinct-1'].toFixed(3)],
     ['distinct-2', diversity['distinct-2'].toFixed(3)],
@@ -103,7 +103,7 @@ function scoresSection(evaluations: readonly Evaluation[], split: string): strin
     .map(([caption, count]) => `<tr><td class="words">${escapeHtml(caption)}</td><td>${count}</td></tr>`);
   return section(
     'Scores',
-    `<p class="quiet">${photos.length} ${escapeHtml(split)} photos, x 100, with 95 % intervals by bootstrap over the photos. ${evaluations.length > 1 ? `All below is of ${main.beam === 1 ? 'greedy search' : `beam ${main.beam}`}.` : ''}</p>` +
+    `<p class="quiet">${photos.length} ${escapeHtml(split)} photos, x 100, with 95 % intervals by bootstrap over the photos. ${evaluations.length > 1 ? `Everything below is for ${main.beam === 1 ? 'greedy search' : `beam ${main.beam}`}.` : ''}</p>` +
       `<div class="scroll"><table><thead><tr><th></th>${head}</tr></thead><tbody>${rows.join('')}</tbody></table></div>` +
       `<dl class="tiles">${tiles.map(tile).join('')}</dl>` +
       (frequent.length > 0
@@ -144,7 +144,7 @@ async function captionsSection(
   };
   return section(
     'Captions',
-    '<p class="quiet">By CIDEr against what people wrote of the photo, below each caption.</p>' +
+    '<p class="quiet">By CIDEr against the references, which are listed below each caption.</p>' +
       (await group('The best', best)) +
       (await group('In the middle', median)) +
       (await group('The worst', worst)),
@@ -164,9 +164,9 @@ function calibrationSection({ calibration: { logProbability, perWord } }: Evalua
     `<tr><td>${percent(Math.exp(from))} to ${percent(Math.exp(to))}</td><td>${captions}</td><td>${hundred(score)}</td></tr>`;
   const known = (spearman: number | undefined) => (spearman === undefined ? 'unknown' : spearman.toFixed(2));
   return section(
-    'Does its probability tell a good caption?',
-    `<p>Rank correlation (Spearman) of a caption's CIDEr with its probability: <b>${known(logProbability.spearman)}</b>; with that of its words on the mean: <b>${known(perWord.spearman)}</b>. 1 is perfect; 0 means unrelated.</p>` +
-      `<div class="columns">${figureHtml(calibrationCurve(perWord.bins))}<div class="scroll"><table><thead><tr><th>probability a word</th><th>captions</th><th>CIDEr</th></tr></thead><tbody>${perWord.bins.map(row).join('')}</tbody></table></div></div>`,
+    'Does the probability predict a good caption?',
+    `<p>Rank correlation (Spearman) of a caption's CIDEr with its probability: <b>${known(logProbability.spearman)}</b>; with the mean probability of its words: <b>${known(perWord.spearman)}</b>. 1 is perfect; 0 means unrelated.</p>` +
+      `<div class="columns">${figureHtml(calibrationCurve(perWord.bins))}<div class="scroll"><table><thead><tr><th>probability per word</th><th>captions</th><th>CIDEr</th></tr></thead><tbody>${perWord.bins.map(row).join('')}</tbody></table></div></div>`,
   );
 }
 
@@ -176,7 +176,7 @@ function confidenceSection({ confidence }: Evaluation): string {
   const { share, auc, brier, threshold, bins } = confidence;
   return section(
     'Does it know when a caption is good?',
-    `<p>Confidence is the calibrated probability that a caption is good (CIDEr of ${hundred(threshold)} or more); ${percent(share)} of these are. Area under the ROC curve: <b>${auc?.toFixed(2) ?? 'unknown'}</b> (0.5: it tells nothing; 1: perfect). Brier score: <b>${brier.toFixed(3)}</b> (the share alone: ${(share * (1 - share)).toFixed(3)}).</p>` +
+    `<p>Confidence is the calibrated probability that a caption is good (CIDEr of ${hundred(threshold)} or more); ${percent(share)} of these are. Area under the ROC curve: <b>${auc?.toFixed(2) ?? 'unknown'}</b> (0.5: chance; 1: perfect). Brier score: <b>${brier.toFixed(3)}</b> (the share alone: ${(share * (1 - share)).toFixed(3)}).</p>` +
       figureHtml(reliabilityDiagram(bins)),
   );
 }

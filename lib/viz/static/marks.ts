@@ -94,8 +94,8 @@ function markerColours({ marker }: ScatterTrace, colour: Colour): (point: number
 }
 
 /**
- * @param slot which of how many bars share a place side by side.
- * @param base where the bar at each place begins, when bars stand on each other.
+ * @param slot index and number of the bars side by side at a place.
+ * @param base start of the bar at each place, for stacked bars.
  */
 export function drawBars(
   trace: BarTrace,

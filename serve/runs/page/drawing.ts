@@ -3,7 +3,7 @@ import type { RunRow, RunsView } from '../answers.js';
 
 /** The figure of the view as an element of the page, whose colours follow the theme. */
 export function drawingOf(figure: RunsView['figure']): Element {
-  if (!figure) return make('p', { class: 'quiet' }, 'The curves begin with the end of the first epoch.');
+  if (!figure) return make('p', { class: 'quiet' }, 'The curves start after the first epoch.');
   const parsed = new DOMParser().parseFromString(figure.svg, 'image/svg+xml').documentElement;
   const drawing = document.importNode(parsed, true);
   drawing.setAttribute('role', 'img');

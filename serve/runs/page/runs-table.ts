@@ -12,7 +12,7 @@ const columns: readonly [title: string, cell: (run: RunRow) => string][] = [
 
 /** The list of runs, in which those to draw and compare are chosen. The choice is kept in the address of the page. */
 export class RunsTable {
-  /** Names of the chosen runs; empty where the reader has not chosen. */
+  /** Names of the chosen runs; empty if none is chosen. */
   chosen: readonly string[] = new URLSearchParams(location.search).getAll('run');
 
   constructor(

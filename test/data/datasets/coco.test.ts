@@ -77,7 +77,7 @@ describe('COCO captions', () => {
     expect(brief(await openDataset(at('annotations/captions_val2014.json')))).to.deep.equal(expected.slice(2));
   });
 
-  it('have the same ids wherever the photos are', async () => {
+  it('have the same ids in any folder', async () => {
     write(annotations);
     for (const [file, text] of Object.entries(photos)) write({ [`images/${file}`]: text });
     expect(brief(await openDataset(folder))).to.deep.equal(expected);
@@ -91,17 +91,17 @@ describe('COCO captions', () => {
     expect(brief(await openDataset(folder, { photos: at('flat') }))).to.deep.equal(expected);
   });
 
-  it('go without the photos that are missing, and say so once', async () => {
+  it('leave out missing photos, and report them once', async () => {
     write({ ...annotations, 'train2014/COCO_train2014_000000000009.jpg': '' });
     const manifest = await openDataset(folder);
     expect(brief(manifest)).to.deep.equal(expected.slice(1, 2));
     expect(messages(manifest)).to.deep.equal([
       `1 of 2 photos are not in ${at('train2014')} (COCO_train2014_000000057870.jpg): they are left out`,
-      `none of its 1 photos is there: they were looked for in ${['annotations/val2014', 'annotations/images/val2014', 'val2014', 'images/val2014', 'annotations', 'annotations/images', '', 'images'].map((name) => path.join(folder, name)).join(', ')}`,
+      `none of its 1 photos was found in ${['annotations/val2014', 'annotations/images/val2014', 'val2014', 'images/val2014', 'annotations', 'annotations/images', '', 'images'].map((name) => path.join(folder, name)).join(', ')}`,
     ]);
   });
 
-  it('go without what can not be used, and name it', async () => {
+  it('leave out unusable entries, and name them', async () => {
     const list = coco([[1, 'a.jpg'], [2, 'b.jpg'], [1, 'c.jpg'], [3, 'd.jpg']], [[1, 'a dog'], [1, ' '], [7, 'nobody'], [3, '']]); // prettier-ignore
     const odd = {
       ...list,
@@ -127,7 +127,7 @@ describe('COCO captions', () => {
     ]);
   });
 
-  it('may be photos without captions, to be captioned', async () => {
+  it('may be photos without captions', async () => {
     const { images } = val;
     write({ 'image_info_test2014.json': { images, categories: [] }, 'test2014/COCO_val2014_000000000042.jpg': '' });
     const { photos } = await openDataset(at('image_info_test2014.json'));
@@ -135,7 +135,7 @@ describe('COCO captions', () => {
     expect(photos[0]).to.deep.include({ split: 'test', captions: [] });
   });
 
-  it('say what is wrong with a file that is none', async () => {
+  it('report a file of another format', async () => {
     const text = JSON.stringify(train);
     write({
       'captions_train2014.json': text.slice(0, -200),
@@ -145,7 +145,7 @@ describe('COCO captions', () => {
     });
     const cut = await failure(openDataset(at('captions_train2014.json')));
     expect(cut.code).to.equal('bad-input');
-    expect(cut.message).to.contain('captions_train2014.json is not a complete JSON file').and.contain('cut short');
+    expect(cut.message).to.contain('captions_train2014.json is not a complete JSON file').and.contain('truncated');
     for (const name of ['other.json', 'list.json']) {
       expect((await failure(openDataset(at(name)))).message, name).to.match(/holds neither .* nor COCO captions/);
     }
@@ -246,7 +246,7 @@ describe("Karpathy's splits", () => {
       .and.contain('dataset_flickr30k.json');
   });
 
-  it('go without what can not be used, and name it', async () => {
+  it('leave out unusable entries, and name them', async () => {
     const images = [
       image('1.jpg', 'train', ['a man', ' ']),
       image('1.jpg', 'train', ['again']),

@@ -79,7 +79,7 @@ describe('the download of a data set', function () {
   const whole = ['Flickr8k.token.txt', 'photos', 'photos/a.jpg', 'photos/b.jpg'];
   const md5 = (bytes: Buffer) => createHash('md5').update(bytes).digest('hex');
 
-  it('unpacks what belongs to it, and leaves no archive', async () => {
+  it('unpacks its own files, and leaves no archive', async () => {
     server.answers = [serve(captions), serve(photos)];
     const stages: string[] = [];
     const progress = { start: (task: string) => stages.push(task), update: () => undefined, stop: () => undefined };
@@ -96,7 +96,7 @@ describe('the download of a data set', function () {
     expect(server.seen).to.have.length(2);
   });
 
-  it('resumes where the connection was cut, and where another run was', async () => {
+  it('resumes at the point where the connection or another run was cut', async () => {
     const etag = '"one"';
     server.answers = [
       serve(captions),
@@ -118,7 +118,7 @@ describe('the download of a data set', function () {
     ]);
   });
 
-  it('begins again where the file changes in between, or the server knows no ranges', async () => {
+  it('begins again if the file changed or the server does not support ranges', async () => {
     const older = Buffer.from(photos).reverse();
     server.answers = [
       serve(captions),
@@ -130,14 +130,14 @@ describe('the download of a data set', function () {
     expect(there()).to.deep.equal(whole);
   });
 
-  it('waits while the server is busy, as long as it says', async () => {
+  it('waits while the server is busy, for the requested time', async () => {
     server.answers = [status(429, { 'retry-after': '3' }), serve(captions), status(503), serve(photos)];
     await get();
     expect(waits).to.deep.equal([3000, 1000]);
     expect(there()).to.deep.equal(whole);
   });
 
-  it('does not believe a length that is not that of the file', async () => {
+  it('does not believe a wrong length', async () => {
     // Announces more than it has, cuts, and has no more to give: in the end that is an error, not a data set.
     const liar = (
       request: Parameters<ReturnType<typeof serve>>[0],
@@ -159,7 +159,7 @@ describe('the download of a data set', function () {
     expect(there()).to.deep.equal(whole);
   });
 
-  it('refuses an archive of another checksum, and one that is damaged inside', async () => {
+  it('refuses an archive with another checksum, and one with damage inside', async () => {
     const damaged = Buffer.from(photos);
     damaged[photos.indexOf('photos/b.jpg') + 5000] ^= 1;
     server.answers = [serve(captions), serve(damaged)];
@@ -226,7 +226,7 @@ describe('the download of a data set', function () {
     expect(server.seen).to.deep.equal([]);
   });
 
-  it('takes archives from a mirror, and keeps them there', async () => {
+  it('uses archives of a mirror, and keeps them there', async () => {
     fs.mkdirSync(at('mirror/tiny'), { recursive: true });
     fs.writeFileSync(at('mirror/tiny/text.zip'), captions);
     fs.writeFileSync(at('mirror/photos.zip'), photos);
@@ -245,7 +245,7 @@ describe('the download of a data set', function () {
     expect(there()).to.include('.download/tiny/photos.zip');
   });
 
-  it('says before it begins that there is no room', async () => {
+  it('reports a full disk before it begins', async () => {
     server.answers = [serve(captions), serve(photos)];
     const error = await failure(get({ bytes: 3e9, unpacked: 4e9 }, { freeSpace: () => Promise.resolve(6.5e9) }));
     expect(error.code).to.equal('download');
@@ -255,7 +255,7 @@ describe('the download of a data set', function () {
 });
 
 describe('the published data sets', () => {
-  it('have a licence, an origin and what they are unpacked for', () => {
+  it('have a licence, an origin and files to unpack', () => {
     for (const { archives, licence, homepage } of publishedDatasets) {
       expect(licence).to.match(/Cite:/);
       expect(homepage).to.match(/^https:/);
@@ -270,7 +270,7 @@ describe('the published data sets', () => {
     expect(() => publishedDataset('flick8k')).to.throw("did you mean 'flickr8k'");
   });
 
-  it('are known to openDataset by the same names, where they are unpacked', async () => {
+  it('are found by openDataset under the same names once they are unpacked', async () => {
     const [before, folder] = [process.cwd(), fs.mkdtempSync(path.join(os.tmpdir(), 'captioner-'))];
     const mirror = process.env.CAPTIONER_MIRROR;
     delete process.env.CAPTIONER_MIRROR;

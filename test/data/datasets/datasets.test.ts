@@ -69,7 +69,7 @@ describe('a Flickr8k folder', () => {
     });
     const manifest = await open('lists', { photos: path.join(folder, 'x') });
     expect(manifest.photos[0].file).to.equal(path.join(folder, 'x', 'a.jpg'));
-    expect((await failure(open('lists'))).message).to.contain('There are no photos in');
+    expect((await failure(open('lists'))).message).to.contain('There is no folder of photos in');
     expect(await failure(open('x', { photos: folder }))).to.include({ code: 'bad-option' });
   });
 
@@ -100,10 +100,10 @@ describe('a Flickr8k folder', () => {
       '4: "no number\tA dog" is not a photo\'s name, # and a number, a tab and a caption',
       '5: there is no photo a.jpg.1',
       '6: the caption of b.jpg is empty',
-      '8: b.jpg#0 has a caption already',
+      '8: b.jpg#0 already has a caption',
       '2: there is no captioned photo missing.jpg',
       '3: a.jpg is named twice',
-      '1: a.jpg is in train already',
+      '1: a.jpg is already in train',
     ]);
     expect(manifest.problems.map(({ source }) => path.basename(source)).slice(-2)).to.deep.equal([
       'Flickr_8k.trainImages.txt',
@@ -111,7 +111,7 @@ describe('a Flickr8k folder', () => {
     ]);
   });
 
-  it('says what is missing', async () => {
+  it('names the missing files', async () => {
     write(texts);
     const error = await failure(open());
     expect(error.code).to.equal('not-found');
@@ -151,12 +151,12 @@ describe('a CSV of own photos', () => {
       { id: 'a.jpg', file: path.join(folder, 'a.jpg'), split: 'train', captions: ['a dog'] },
       { id: 'sub/b.jpg', file: path.join(folder, 'sub/b.jpg'), split: 'dev', captions: ['two men, one bike'] },
     ]);
-    expect(numbered(manifest)).to.deep.equal(['4: a quote that does not close, or is inside a field']);
+    expect(numbered(manifest)).to.deep.equal(['4: an unclosed quote, or a quote inside a field']);
     write({ 'list.csv': 'file,caption,split\na.jpg,a dog,\na.jpg,"a ""brown"" dog",test\n' });
     expect((await open('list.csv')).photos[0]).to.deep.include({ split: 'test', captions: ['a dog', 'a "brown" dog'] });
   });
 
-  it('reports rows that can not be used, by number', async () => {
+  it('reports unusable rows by number', async () => {
     write({
       'list.csv':
         '\uFEFFcaption;file;split\r\na dog;a.jpg;train\r\n\r\n"a\ndog";a.jpg;train\r\none;two;three;four\r\nnone;nowhere.jpg;train\r\n;a.jpg;train\r\na cat;a.jpg;sometimes\r\na cat;a.jpg;test\r\na cat;;train\r\n',
@@ -165,23 +165,23 @@ describe('a CSV of own photos', () => {
     const manifest = await open('list.csv');
     expect(captionsOf(manifest)).to.deep.equal({ 'a.jpg': ['a dog', 'a\ndog'] });
     expect(numbered(manifest)).to.deep.equal([
-      '6: 4 fields, 3 were expected: a caption with a comma needs "quotes"',
+      '6: 4 fields instead of 3: a caption with a comma needs "quotes"',
       `7: there is no photo ${path.join(folder, 'nowhere.jpg')}`,
       '8: an empty caption of a.jpg',
       "9: split 'sometimes' is not one of train, dev, test",
-      '10: a.jpg is in train already',
+      '10: a.jpg is already in train',
       '11: no file',
     ]);
   });
 
-  it('loses only the line where a quote does not close', async () => {
+  it('loses only the line of an unclosed quote', async () => {
     write({ 'list.csv': 'file,caption\na.jpg,"a dog\na.jpg,"two, of them"\na.jpg,three\n', 'a.jpg': '' });
     const manifest = await open('list.csv');
     expect(captionsOf(manifest)).to.deep.equal({ 'a.jpg': ['two, of them', 'three'] });
-    expect(numbered(manifest)).to.deep.equal(['2: a quote that does not close, or is inside a field']);
+    expect(numbered(manifest)).to.deep.equal(['2: an unclosed quote, or a quote inside a field']);
   });
 
-  it('takes photos from the folder it is told, and without captions', async () => {
+  it('finds photos in a given folder, and without captions', async () => {
     write({ 'lists/list.csv': 'file\na.jpg\n', 'photos/a.jpg': '' });
     const { photos } = await open('lists/list.csv', { photos: path.join(folder, 'photos') });
     expect(photos).to.deep.equal([{ id: 'a.jpg', file: path.join(folder, 'photos/a.jpg'), captions: [] }]);
@@ -213,7 +213,7 @@ describe('JSON lines of own photos', () => {
     ]);
   });
 
-  it('report lines that can not be used, by number', async () => {
+  it('report unusable lines by number', async () => {
     const lines = ['{"file": "a.jpg"', '[]', '{"caption": "x"}', '{"file": "a.jpg", "caption": 3}'];
     const more = ['{"file": "a.jpg", "captions": [""]}', '{"file": "a.jpg", "split": 1}', '{"file": "a.jpg"}'];
     write({ 'list.jsonl': [...lines, ...more].join('\n'), 'a.jpg': '' });
@@ -233,7 +233,7 @@ describe('openDataset', () => {
     expect(manifest.photos[1].file).to.equal(path.join(folder, 'photos/deep/a.png'));
   });
 
-  it('says what it needs where it is given something else', async () => {
+  it('says what it needs if it gets something else', async () => {
     write({ 'list.txt': '' });
     expect(await failure(open('list.txt'))).to.include({ code: 'bad-input' });
     expect(await failure(open('missing.csv'))).to.include({ code: 'not-found' });

@@ -115,7 +115,7 @@ describe('common kinds of lists', () => {
     });
   }
 
-  it("are joined where Hugging Face's splits are folders", async () => {
+  it("are joined if Hugging Face's splits are folders", async () => {
     write({
       'train/metadata.csv': 'file_name,text\na.jpg,a dog\n',
       'validation/metadata.csv': 'file_name,text\na.jpg,a cat\n',
@@ -128,7 +128,7 @@ describe('common kinds of lists', () => {
     ]);
   });
 
-  it('always report a problem where captions were dropped', async () => {
+  it('always report a problem if captions were dropped', async () => {
     write({ 'list.csv': 'file,caption,legend,notes\na.jpg,a dog,ein Hund,old\n', ...photos('a.jpg') });
     expect(summarise(await open('list.csv')).problems.map(({ message }) => message)).to.deep.equal([
       'the columns "legend" and "notes" are not used',
@@ -137,12 +137,12 @@ describe('common kinds of lists', () => {
     expect(messages(await open('list.jsonl'))).to.deep.equal(['the field "legend" is not used']);
   });
 
-  it('list the known column names where a header has none of them', async () => {
+  it('list the known column names if a header has none of them', async () => {
     write({ 'list.csv': 'picture no,words\n1,a dog\n' });
     expect(await failure(open('list.csv'))).to.match(/begins with "picture no,words".*file_name/);
   });
 
-  it('do not take names of object properties for splits', async () => {
+  it('do not mistake names of object properties for splits', async () => {
     const rows = ['constructor', '__proto__', 'toString'].map((split) => `a.jpg,a dog,${split}`);
     write({ 'list.csv': ['file,caption,split', ...rows, 'a.jpg,a dog,Training'].join('\n'), ...photos('a.jpg') });
     const manifest = await open('list.csv');
@@ -175,16 +175,16 @@ describe('quotes in lists', () => {
       'c.jpg': ['whole, again'],
       'd.jpg': ['plain'],
     });
-    expect(messages(manifest)).to.deep.equal(['4: a quote that does not close, or is inside a field']);
+    expect(messages(manifest)).to.deep.equal(['4: an unclosed quote, or a quote inside a field']);
   });
 
-  it('do not join rows: one that closes several rows later counts as open', async () => {
+  it('do not join rows: a quote that closes several rows later counts as unclosed', async () => {
     write({
       'list.csv': 'file,caption\na.jpg,"open\nb.jpg,two\nc.jpg,three"\nd.jpg,four\n',
       ...photos('a.jpg', 'b.jpg', 'c.jpg', 'd.jpg'),
     });
     const manifest = await open('list.csv');
-    expect(messages(manifest)[0]).to.match(/^2: a quote/);
+    expect(messages(manifest)[0]).to.match(/^2: an unclosed quote/);
     expect(captionsOf(manifest)).to.include.keys('b.jpg', 'd.jpg');
   });
 });
@@ -214,7 +214,7 @@ describe('the encoding of a list', () => {
     ['windows-1251', /Windows-1251/, Buffer.from([0xf1, 0xee, 0xe1, 0xe0, 0xea, 0xe0]), 'собака'],
   ];
   for (const [label, title, bytes, caption] of encodings) {
-    it(`is reported where it is not UTF-8, and used where it is given: ${label}`, async () => {
+    it(`is reported if it is not UTF-8, and used if it is given: ${label}`, async () => {
       write({ 'list.csv': Buffer.concat([head, bytes, Buffer.from('\n')]), ...photos('a.jpg') });
       const message = await failure(open('list.csv'));
       expect(message)

@@ -21,7 +21,7 @@ describe('captions without images', () => {
     return { counts, of: Object.fromEntries(paired.photos.map(({ id, captions }) => [id, captions])) };
   };
 
-  it('go to the photo whose own captions are most alike, behind those', () => {
+  it('go to the photo with the most similar captions, after its own', () => {
     const paired = captionsOf([
       ['a giraffe and a tree', 'the giraffe eats'],
       ['cheese pizza on a plate'],
@@ -38,14 +38,14 @@ describe('captions without images', () => {
     expect(paired.of['train.jpg'].slice(2)).to.deep.equal(['a train leaves the station']);
   });
 
-  it('are left out where they fit no photo, and where a dev photo has them', () => {
+  it('are left out if they fit no photo, or if a dev photo has them', () => {
     const paired = captionsOf([['an umbrella in the rain'], ['Two zebras and a giraffe graze ', 'a giraffe grazes']]);
     expect(paired.counts).to.include({ placed: 1, given: 3 });
     expect(paired.of['giraffe.jpg'].slice(2)).to.deep.equal(['a giraffe grazes']);
     expect(paired.of['zebra.jpg']).to.deep.equal(manifest.photos[3].captions);
   });
 
-  it('are so many a photo at most, the same ones with the same seed', () => {
+  it('are limited per photo, and the same for the same seed', () => {
     const many = Array.from({ length: 30 }, (_, i) => [`giraffe number ${i} and its tree`]);
     const [one, again, other] = [1, 1, 2].map((seed) => captionsOf(many, { mostPerPhoto: 5, seed }).of['giraffe.jpg']);
     expect(one).to.have.length(7);

@@ -30,7 +30,7 @@ describe('the data set of shapes', () => {
     expect(await shapesDataset(path.join(folder, 'a'), { photos: 40, seed: 3 })).to.deep.equal(first);
   });
 
-  it('says what is in the picture: the colour of the shape in the middle', async () => {
+  it('describes the picture: the colour of the shape in the middle', async () => {
     const { photos } = await shapesDataset(path.join(folder, 'a'), { photos: 40, seed: 3 });
     const single = photos.filter(({ captions }) => / in the middle/.test(captions.join(' ')));
     expect(single.length).to.be.greaterThan(5);
@@ -54,7 +54,7 @@ describe('the data set of shapes', () => {
 });
 
 describe('HistogramEncoder', () => {
-  it('finds pictures of the same colours alike, and gives numbers for any photo', async () => {
+  it('gives pictures of the same colours similar features, and accepts any photo', async () => {
     const encoder = new HistogramEncoder();
     const samples = await openSamples();
     const photos = await Promise.all(samples.photos.map(({ file }) => decodePhoto(file, encoder.inputSize)));

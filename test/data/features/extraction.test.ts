@@ -53,7 +53,7 @@ describe('extractFeatures', () => {
     store.close();
   });
 
-  it('writes the same whatever the size of batches and the photos decoded ahead', async () => {
+  it('writes the same for any batch size and any number of photos decoded ahead', async () => {
     await extract(new MeanColour());
     const expected = contents();
     for (const [batchSize, lookahead] of [
@@ -67,7 +67,7 @@ describe('extractFeatures', () => {
     }
   });
 
-  it('skips what it can not decode, says so, and tries it again the next time', async () => {
+  it('skips and reports photos that it cannot decode, and tries them again the next time', async () => {
     const broken = photos();
     broken[2] = { id: '2.png', file: path.join(photosFolder, 'missing.png') };
     broken[5] = { id: '5.png', file: path.join(photosFolder, 'text.png') };
@@ -98,7 +98,7 @@ describe('extractFeatures', () => {
     expect(third.seen).to.equal(0);
   });
 
-  it('stops on request, keeps what it has, and resumes to the same result', async () => {
+  it('stops on request, keeps its results, and resumes to the same result', async () => {
     await extract(new MeanColour());
     const expected = contents();
     fs.rmSync(folder, { recursive: true });
@@ -135,7 +135,7 @@ describe('extractFeatures', () => {
     expect(error.code).to.equal('mismatch');
   });
 
-  it('reports how far it is, counting what was stored before and what was skipped', async () => {
+  it('reports its progress, including stored and skipped photos', async () => {
     await extract(new MeanColour(), { manifest: { photos: photos().slice(0, 3) } });
     const calls: unknown[] = [];
     const progress: ProgressReporter = {

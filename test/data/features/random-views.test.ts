@@ -50,7 +50,7 @@ describe('random views of train photos', () => {
   const bytes = (folder: string) =>
     ['features.bin', 'index.jsonl'].map((name) => fs.readFileSync(at(folder, name), 'latin1'));
 
-  it('have features beside those of the photos, which stay what they were', async () => {
+  it('have features next to those of the photos, which do not change', async () => {
     await extract('plain', 0);
     const report = await extract('views', 2);
     expect(report).to.deep.include({
@@ -67,7 +67,7 @@ describe('random views of train photos', () => {
     for (const [id, row] of rowsOf('plain').rows) expect(rows.get(id)).to.deep.equal(row);
   });
 
-  it('are the same whenever they are computed, and more of them only add', async () => {
+  it('are the same in every run, and a greater number only adds views', async () => {
     await extract('at-once', 3);
     await extract('grown', 0);
     expect(await extract('grown', 1)).to.deep.include({ added: 0, randomViews: { stored: 4, added: 4 }, seen: 4 });
@@ -94,7 +94,7 @@ describe('random views of train photos', () => {
     expect(bytes('stopped')).to.deep.equal(bytes('whole'));
   });
 
-  it('are left out of photos that can not be decoded, which are listed once', async () => {
+  it('are left out for photos that cannot be decoded, which are listed once', async () => {
     const cut = fs.readFileSync(photos[1].file).subarray(0, 900);
     fs.writeFileSync(at('cut.png'), cut);
     const some = photos.with(1, { ...photos[1], file: at('cut.png') });
@@ -110,7 +110,7 @@ describe('random views of train photos', () => {
     expect(readSkipped(at('skipped'))).to.deep.equal([]);
   });
 
-  it('go with their photos into shards, and come together again', async () => {
+  it('follow their photos into shards, and are merged again', async () => {
     await extract('all', 2);
     const shards = [1, 2].map((index) => photos.filter(({ id }) => isInShard(id, { index, count: 2 })));
     for (const [i, some] of shards.entries()) await extract(`shard-${i}`, 2, {}, some);
@@ -124,7 +124,7 @@ describe('random views of train photos', () => {
     expect(again).to.deep.include({ added: 0, randomViews: { stored: 8, added: 0 } });
   });
 
-  it('can not be taken for photos: such an id is refused beside that of its photo', async () => {
+  it('cannot be mistaken for photos: such an id is refused next to that of its photo', async () => {
     const strange = [...photos, { id: '2.png#1', file: photos[0].file }];
     const error: unknown = await extract('strange', 0, {}, strange).catch((e: unknown) => e);
     expect(error).to.be.instanceOf(CaptionerError).with.property('code', 'bad-input');

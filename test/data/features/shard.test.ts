@@ -39,7 +39,7 @@ describe('shards', () => {
     }
   });
 
-  it('have each its own output, and it is known which are lacking', () => {
+  it('have separate outputs, and the missing ones are known', () => {
     const shard = { index: 2, count: 8 };
     expect(shardPath('features/coco/', shard)).to.equal('features/coco.2-of-8');
     expect(shardPath('out/captions.v1.jsonl', shard)).to.equal('out/captions.v1.2-of-8.jsonl');
@@ -102,7 +102,7 @@ describe('mergeFeatures', () => {
     });
   }
 
-  it('adds what is new, and knows what no shard could decode', async () => {
+  it('adds new features, and lists photos that no shard could decode', async () => {
     const sources = [store('a', [1], { skip: ['2.jpg', '9.jpg'] }), store('b', [2])];
     expect(await mergeFeatures({ sources, folder: at('all') })).to.deep.include({ stored: 2, added: 2, skipped: 1 });
     expect(readSkipped(at('all'))).to.deep.equal([{ id: '9.jpg', reason: 'broken' }]);
@@ -111,7 +111,7 @@ describe('mergeFeatures', () => {
     expect(readSkipped(at('all'))).to.deep.equal([]);
   });
 
-  it('refuses what does not belong together, naming both', async () => {
+  it('refuses incompatible features, naming both', async () => {
     const a = store('a', [1]);
     const b = store('b', [2], { sha256: 'cd'.repeat(32) });
     const error = await failure(mergeFeatures({ sources: [a, b], folder: at('all') }));

@@ -44,7 +44,7 @@ describe('a feature store', () => {
     return expect.fail('it did not fail');
   }
 
-  it('gives back what was stored, by id', () => {
+  it('returns stored features by id', () => {
     writeRows([2, 3]);
     const store = openFeatures(folder);
     expect(store).to.deep.include({ dimension: 5, encoder, precision: 'fp32', ids });
@@ -72,7 +72,7 @@ describe('a feature store', () => {
     store.close();
   });
 
-  it('keeps what fp16 can hold, to its limits', () => {
+  it('keeps numbers up to the limits of fp16', () => {
     const writer = FeatureWriter.open(folder, encoder, 'fp16');
     const limits = [65504, -65504, 2 ** -24, 0, 1 + 2 ** -10];
     writer.append(['limits'], Float32Array.from(limits));
@@ -206,7 +206,7 @@ describe('a feature store', () => {
     expect(fs.existsSync(file('lock'))).to.be.false;
   });
 
-  it('lists what was skipped, until it is stored or gone', () => {
+  it('lists skipped photos until they are stored or gone', () => {
     let writer = FeatureWriter.open(folder, encoder, 'fp32');
     writer.skip('bad.jpg', 'is empty');
     writer.skip('worse.jpg', 'is not a photo');

@@ -42,7 +42,7 @@ describe('Decoder', () => {
   for (const cell of ['lstm', 'gru', 'rnn'] as const) {
     for (const conditioning of ['init-state', 'first-token'] as const) {
       for (const layers of [1, 2]) {
-        it(`${cell}, ${conditioning}, ${layers} layers: stepping word by word gives what teacher forcing gives`, () => {
+        it(`${cell}, ${conditioning}, ${layers} layers: stepping word by word matches teacher forcing`, () => {
           const before = tf.memory().numTensors;
           const decoder = make({ cell, conditioning, layers });
           tf.tidy(() => {
@@ -64,7 +64,7 @@ describe('Decoder', () => {
     }
   }
 
-  it('computes the equations of the LSTM, written out here as loops', () => {
+  it('matches the equations of the LSTM, written as loops', () => {
     const decoder = make({ normalizeFeatures: false });
     const { features, tokens } = inputs();
     const value = (name: string) => decoder.variables[name].arraySync() as number[][];
@@ -99,7 +99,7 @@ describe('Decoder', () => {
   ] as const;
   for (const { length, ...config } of shapes.map((shape) => ({ length: T, ...shape }))) {
     const { cell, layers, conditioning } = config;
-    it(`${cell}, ${conditioning}, ${layers} layers, ${length} words: gradients are those of finite differences`, () => {
+    it(`${cell}, ${conditioning}, ${layers} layers, ${length} words: gradients match finite differences`, () => {
       const decoder = make(config);
       const { features, tokens } = inputs(length);
       const loss = () => tf.sum(tf.square(tf.sub(decoder.forward(features, tokens), 0.3))) as tf.Scalar;
@@ -133,7 +133,7 @@ describe('Decoder', () => {
     });
   }
 
-  it('multiplies by the dropout masks it is given, and by nothing without', () => {
+  it('multiplies by the given dropout masks, and by nothing without masks', () => {
     const decoder = make({ layers: 2 });
     const { features, tokens } = inputs();
     const ones = {
@@ -167,7 +167,7 @@ describe('Decoder', () => {
     plain.dispose();
   });
 
-  it('takes the embedding size from pretrained vectors, freezes them, and draws rows that have none', () => {
+  it('takes the embedding size from pretrained vectors, freezes them, and draws missing rows', () => {
     const vectors = new Float32Array(11 * 7).fill(0.5, 4 * 7);
     const frozen = make({ embeddings: 'pretrained-frozen' }, { vectors });
     expect(frozen.config.embeddingSize).to.equal(7);
@@ -185,7 +185,7 @@ describe('Decoder', () => {
     tuned.dispose();
   });
 
-  it('is made the same by the same seed, and lives beside another', () => {
+  it('is the same for the same seed, and independent of other instances', () => {
     const [one, two, other] = [make({}), make({}), make({}, { random: new Random(4) })];
     for (const name of Object.keys(one.variables)) {
       expect(one.variables[name].dataSync()).to.deep.equal(two.variables[name].dataSync());

@@ -50,7 +50,7 @@ const numbers = (tensors: Record<string, tf.Tensor>) =>
 describe('batchNormTraining', () => {
   after(() => useBackend('onnx'));
 
-  it('gives what the definition gives, with its gradients, eager and compiled', async () => {
+  it('matches the definition and its gradients, eager and compiled', async () => {
     await useBackend('cpu');
     const expected = numbers(everything(byDefinition)(inputs()));
     const results = [numbers(everything(closedForm)(inputs()))];
@@ -86,7 +86,7 @@ describe('batchNormTraining', () => {
     expect(square[0]).to.be.closeTo(1, 1e-3);
   });
 
-  it('stays finite where a channel is the same everywhere', async () => {
+  it('stays finite for a constant channel', async () => {
     await useBackend('onnx');
     const x = tf.fill([N, C, H, W], 3.3) as tf.Tensor4D;
     const { y, variance } = batchNormTraining(x, tf.ones([C]), tf.zeros([C]));

@@ -69,7 +69,7 @@ describe('ConvNet', () => {
     features.dispose();
   });
 
-  it("takes the batch's statistics into its running ones", () => {
+  it('updates the running statistics with those of the batch', () => {
     const mean = network.variables['stem/a/mean'];
     const before = mean.dataSync().slice();
     const kernel = network.variables['stem/a/kernel'] as tf.Tensor4D;
@@ -139,7 +139,7 @@ describe('ConvNet', () => {
     }
   });
 
-  it('is read back from its file, takes over what photos are like, and computes the same all the while', async () => {
+  it('is read back from its file with its statistics, and computes the same', async () => {
     const model = exportConvNet(network, 'small', size);
     const {
       network: read,

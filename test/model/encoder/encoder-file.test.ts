@@ -47,7 +47,7 @@ describe("an encoder's file", () => {
     return error as CaptionerError;
   };
 
-  it('says what it is, beside what else it says, and stays what it was', () => {
+  it('is described by its metadata, next to other metadata, and otherwise unchanged', () => {
     const model = decodeModel(headless);
     model.metadataProps = [{ key: 'author', value: 'someone' }];
     const before = encodeModel(model);
@@ -60,7 +60,7 @@ describe("an encoder's file", () => {
     expect(decodeModel(twice).metadataProps?.map(({ key }) => key)).to.deep.equal(['author', 'captioner.encoder']);
   });
 
-  it('is loaded as it says: nothing cut off, its name, its size of photos, its normalisation', async () => {
+  it('is loaded by its metadata: whole, with its name, input size and normalisation', async () => {
     const bytes = writeEncoderMetadata(headless, metadata);
     const encoder = await Encoder.load(save(bytes));
     expect(encoder.identity).to.include({ name: 'größer-tuned', dimension: channels });
@@ -78,7 +78,7 @@ describe("an encoder's file", () => {
     await encoder.release();
   });
 
-  it('has no feature map where it does not say so', async () => {
+  it('has no feature map unless its metadata declares one', async () => {
     const { map, ...without } = metadata;
     expect(map).to.equal(true);
     const encoder = await Encoder.load(save(writeEncoderMetadata(headless, without)));
@@ -86,7 +86,7 @@ describe("an encoder's file", () => {
     await encoder.release();
   });
 
-  it('is refused where it says nonsense, or is not what it says', async () => {
+  it('is refused if its metadata is invalid or does not match', async () => {
     const model = decodeModel(headless);
     const saying = (text: string) =>
       encodeModel({ ...model, metadataProps: [{ key: 'captioner.encoder', value: text }] });

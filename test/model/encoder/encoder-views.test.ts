@@ -61,7 +61,7 @@ describe('an encoder of several views', () => {
     expected.forEach((value, i) => expect(actual[i]).to.be.closeTo(value, 1e-5));
   };
 
-  it('gives bit for bit what it gave before there were views, where there is one', async () => {
+  it('gives bit-identical features for a single view', async () => {
     const { features, inputSize, identity } = await averaged('one');
     expect(inputSize).to.equal(size);
     expect(identity).to.deep.equal(one.identity).and.not.to.have.property('views');

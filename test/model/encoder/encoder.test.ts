@@ -131,7 +131,7 @@ describe('an encoder made of a classifier', () => {
     await encoder.release();
   });
 
-  it('has no feature map where nothing is pooled', async () => {
+  it('has no feature map if nothing is pooled', async () => {
     const bytes = network({
       tail: [node('Flatten', ['map'], 'flat'), node('Gemm', ['flat', 'wide', 'bias'], 'classes')],
       weights: [
@@ -150,7 +150,7 @@ describe('an encoder made of a classifier', () => {
     await encoder.release();
   });
 
-  it('takes a headless network as it is', async () => {
+  it('uses a headless network unchanged', async () => {
     const bytes = network({
       tail: [node('GlobalAveragePool', ['map'], 'pooled'), node('Flatten', ['pooled'], 'features')],
       outputs: [value('map', ['N', channels, 4, 4]), value('features', ['N', channels])],
@@ -183,7 +183,7 @@ describe('an encoder made of a classifier', () => {
     );
   }
 
-  it('says what was searched for if there is no classifier', async () => {
+  it('names the expected head if there is no classifier', async () => {
     const bytes = network({
       tail: [
         node('Conv', ['map', 'pointwise'], 'scores'),

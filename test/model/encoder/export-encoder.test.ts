@@ -73,7 +73,7 @@ describe('an encoder that was trained further', () => {
     });
   }
 
-  it('is the file that it was, but for its weights', () => {
+  it('is the original file, except for its weights', () => {
     const bytes = trainableNetworks['Conv with a bias'];
     const encoder = open(bytes);
     const before = decodeModel(encoder.model);

@@ -90,7 +90,7 @@ describe('an encoder made of an exported network', () => {
     await expectFeatures(at('half.onnx'), await computed(at('half.onnx'), 'flat', DataType.float16));
   });
 
-  it('has its weights in a file beside it, which belongs to its identity', async () => {
+  it('may have its weights in a separate file, which belongs to its identity', async () => {
     const model: Model = decodeModel(networks.resnetLike());
     const parts: Uint8Array[] = [];
     let offset = 0;
@@ -133,7 +133,7 @@ describe('an encoder made of an exported network', () => {
   });
 
   for (const batch of [1, 'N'] as const) {
-    it(`takes photos with colours last, batch ${batch}`, async () => {
+    it(`accepts photos with colours last, batch ${batch}`, async () => {
       const model = decodeModel(networks.resnetLike());
       model.graph.input = [value('pixels', [batch, size, size, 3])];
       model.graph.node = [

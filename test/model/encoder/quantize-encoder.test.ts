@@ -142,7 +142,7 @@ describe('quantizeEncoder', () => {
     await release();
   });
 
-  it('fits 16 bits, in which processors without VNNI add pairs of products', async () => {
+  it('fits 16 bits, in which processors without VNNI sum pairs of products', async () => {
     // Weights of one sign and bytes of 255 give the greatest sums.
     const extreme = network({
       size: 16,
@@ -163,7 +163,7 @@ describe('quantizeEncoder', () => {
     await release();
   });
 
-  it('says what it is: the network that it was made from, and the file that computes', async () => {
+  it('records its identity: its original network, and the file in 8 bits', async () => {
     const source = describeEncoder(residualNetwork(), 'net.onnx');
     const { int8, fp32, fast, release } = await converted(residualNetwork(), 16);
     expect(readEncoderMetadata(int8, 'net.int8.onnx')!.int8).to.deep.equal({ network: source.sha256, photos: 40 });
@@ -260,7 +260,7 @@ describe('quantizeEncoder', () => {
       expect((await refusal(int8)).message).to.include('already');
     });
 
-    it('metadata of an encoder that the file is not', async () => {
+    it('metadata of another encoder', async () => {
       const normalisation = { mean: [0, 0, 0], std: [1, 1, 1] } as {
         mean: [number, number, number];
         std: [number, number, number];

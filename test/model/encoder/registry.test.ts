@@ -29,7 +29,7 @@ describe('the registry of encoders', () => {
     }
   });
 
-  it('takes a classifier and its headless form for the same network, and nothing else', () => {
+  it('identifies a classifier with its headless form, and with no other network', () => {
     const { file, featuresFile, dimension } = registeredEncoder('mobilenetv2');
     const whole = { name: 'mobilenetv2', sha256: file.sha256, dimension };
     const headless = { ...whole, name: 'mobilenetv2-features', sha256: featuresFile!.sha256 };
@@ -40,7 +40,7 @@ describe('the registry of encoders', () => {
     expect(isSameNetwork(whole, { ...whole, sha256: '0'.repeat(64) })).to.be.false;
   });
 
-  it('would download what is not on this machine', () => {
+  it('would download a missing file', () => {
     const options = { cacheFolder: '/nowhere', mirror: '' };
     const resnet18 = registeredEncoder('resnet18');
     expect(encoderSource(resnet18, options)).to.include({ from: 'download', location: resnet18.file.url });

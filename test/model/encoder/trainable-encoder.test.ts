@@ -24,7 +24,7 @@ describe('a trainable encoder', () => {
     describe(`on the backend ${backend}`, () => {
       before(() => useBackend(backend));
       for (const [kind, bytes] of Object.entries(trainableNetworks)) {
-        it(`computes what ONNX Runtime does: ${kind}`, async () => {
+        it(`matches ONNX Runtime: ${kind}`, async () => {
           const encoder = open(bytes);
           const photos = photosFor(encoder, 3);
           expectClose(featuresOf(encoder, photos), await expectedFeatures(encoder, photos));
@@ -66,7 +66,7 @@ describe('a trainable encoder', () => {
     });
   }
 
-  it('can be an encoder that was trained here', async () => {
+  it('can be an encoder trained by captioner', async () => {
     await useBackend('onnx');
     const network = new ConvNet(parseConfig(ConvNetConfig, { width: 4, inputSize: 32 }), 5, { random: new Random(1) });
     const bytes = exportConvNet(network, 'student', 32);
@@ -78,7 +78,7 @@ describe('a trainable encoder', () => {
     encoder.dispose();
   });
 
-  it('trains the last layers only, where told', () => {
+  it('trains only the last layers on request', () => {
     const bytes = trainableNetworks['two dense layers'];
     const trained = (layers: number) =>
       Object.entries(open(bytes, layers).variables)
@@ -101,7 +101,7 @@ describe('a trainable encoder', () => {
     ]);
   });
 
-  it('names what it can not train', () => {
+  it('names unsupported operators', () => {
     const bytes = headless([node('Selu', ['map'], 'y')]);
     expect(() => open(bytes))
       .to.throw(CaptionerError, /^net\.onnx can't be trained: the node Selu that gives 'y' is an operator that is not/)
@@ -126,7 +126,7 @@ describe('MobileNetV2 as a trainable encoder', () => {
   });
   after(() => encoder?.dispose());
 
-  it('computes what ONNX Runtime does', async () => {
+  it('matches ONNX Runtime', async () => {
     expect(encoder).to.include({ layers: 52, dimension: 1280, inputSize: 224 });
     const photos = photosFor(encoder, 2);
     const features = tf.tidy(() => encoder.features(tf.tensor4d(photos, [2, 3, 224, 224])).dataSync());

@@ -30,7 +30,7 @@ const captionsIn = (plans: ReturnType<typeof planEpoch>) =>
   plans.flatMap(({ examples }) => examples.map(({ targets }) => targets[0])).sort((a, b) => a - b);
 
 describe('examples', () => {
-  it('end with <end>, but not where they are cut', () => {
+  it('end with <end>, unless they are truncated', () => {
     const [short, exact, long] = examplesOf({ id: 'x', captions: [[7], [7, 8, 9], [7, 8, 9, 10]] }, 3);
     expect(short.targets).to.deep.equal([7, END]);
     expect(exact.targets).to.deep.equal([7, 8, 9, END]);
@@ -42,7 +42,7 @@ describe('bucketLengths', () => {
   const padded = (lengths: number[], chosen: number[]) =>
     lengths.reduce((sum, length) => sum + chosen.find((bucket) => length <= bucket)! - length, 0);
 
-  it('takes the least padding of all choices', () => {
+  it('needs the least padding of all choices', () => {
     const random = new Random(2);
     for (let trial = 0; trial < 20; trial++) {
       const lengths = Array.from({ length: 30 }, () => 1 + random.integer(9));
@@ -72,7 +72,7 @@ describe('bucketLengths', () => {
 });
 
 describe('planEpoch', () => {
-  it('holds every caption once, in full batches of one bucket but for the last', () => {
+  it('holds every caption once, in full batches of one bucket, except the last', () => {
     const plans = planEpoch(photos(), buckets, 0, config);
     expect(captionsIn(plans)).to.deep.equal(Array.from({ length: 45 }, (_, i) => 100 + i));
     expect(plans.length).to.equal(12).and.to.equal(batchesPerEpoch(photos(), config));
@@ -83,7 +83,7 @@ describe('planEpoch', () => {
     }
   });
 
-  it('is the same for the same seed and epoch, another for another', () => {
+  it('is the same for the same seed and epoch, and different for others', () => {
     const plan = (epoch: number, seed = 3) => JSON.stringify(planEpoch(photos(), buckets, epoch, { ...config, seed }));
     expect(plan(1)).to.equal(plan(1));
     expect(plan(1)).not.to.equal(plan(2));
@@ -107,7 +107,7 @@ describe('planEpoch', () => {
 });
 
 describe('planBatches', () => {
-  it('keeps the order where it can', () => {
+  it('keeps the order if possible', () => {
     const examples = [1, 2, 3, 4, 5].map((i) => ({ photo: `${i}`, targets: [7, i] }));
     const plans = planBatches(examples, [2], 2);
     expect(plans.map((plan) => plan.examples.map(({ photo }) => photo))).to.deep.equal([['1', '2'], ['3', '4'], ['5']]);

@@ -20,7 +20,7 @@ const photos: PhotoWithCaptions[] = Array.from({ length: 22 }, (_, i) => ({
 describe('planPhotos', () => {
   const plan = (epoch: number) => planPhotos(photos, [3, 7], epoch, config);
 
-  it('gives each photo once in an epoch, in batches that are full but for the last ones', () => {
+  it('gives each photo once in an epoch, in batches that are full except the last ones', () => {
     const plans = plan(0);
     expect(plans).to.have.length(6);
     const ids = plans.flatMap(({ photos: batch }) => batch.map(({ photo }) => photo.id));
@@ -28,7 +28,7 @@ describe('planPhotos', () => {
     expect(Math.max(...plans.map((batch) => batch.photos.length))).to.equal(4);
   });
 
-  it('takes at most so many captions of each, in each epoch others, none longer than the batch', () => {
+  it('limits the captions of each photo, and selects others in each epoch, none longer than the batch', () => {
     const chosen = new Set<string>();
     for (let epoch = 0; epoch < 20; epoch++) {
       for (const { length, photos: batch } of plan(epoch)) {
@@ -42,7 +42,7 @@ describe('planPhotos', () => {
     expect(chosen.size, 'captions of a photo that has four').to.equal(4);
   });
 
-  it('is the same for the same epoch, another for another', () => {
+  it('is the same for the same epoch, and different for others', () => {
     expect(plan(2)).to.deep.equal(plan(2));
     expect(plan(2)).not.to.deep.equal(plan(3));
   });
@@ -64,7 +64,7 @@ describe('PhotoReader', () => {
   const reader = (change: Partial<typeof config> = {}, skipped: string[] = []) =>
     new PhotoReader(16, normalisation, 8, { ...config, ...change }, (id) => void skipped.push(id));
 
-  it('gives the photos normalised, and their captions in the rows that say whose they are', async () => {
+  it('gives normalised photos, and captions with the rows of their photos', async () => {
     const [plan] = planPhotos(onDisk(), [3, 7], 0, config);
     const batch = await reader().read(plan, 0);
     const B = 8;

@@ -22,7 +22,7 @@ describe('RandomViews', () => {
   const drawn = (epoch: number, augment = 0.75, stored = randomViews) =>
     rows(new RandomViews({ randomViews: stored }, photos, augment).drawAll(plan(epoch), epoch, config));
 
-  it('takes the place of the share of captions that is wanted, each view as often as the others', () => {
+  it('replaces the given share of captions, each view equally often', () => {
     const before = rows(plan(0));
     const after = drawn(0);
     expect(after.map((id) => id.split('#')[0])).to.deep.equal(before);
@@ -41,7 +41,7 @@ describe('RandomViews', () => {
     expect(drawn(1, 0.75, [...randomViews].reverse())).to.deep.equal(drawn(1));
   });
 
-  it('leaves the photos as they are where there are no views, or none are wanted', () => {
+  it('uses the photos themselves without views, or with a share of 0', () => {
     expect(drawn(1, 0)).to.deep.equal(rows(plan(1)));
     expect(drawn(1, 1, [])).to.deep.equal(rows(plan(1)));
     expect(drawn(1, 1).every((id) => id.includes('#') || Number(id) < 100)).to.equal(true);
@@ -85,7 +85,7 @@ describe('trainCaptioner on features with random views', () => {
     trainCaptioner({ ...withViews(3), out: at(out), decoder: smallDecoder, training: smallTraining, ...change });
   const weights = (out: string) => fs.readFileSync(at(out, 'last', 'decoder.safetensors'));
 
-  it('learns from views of the train photos, is judged by whole photos, and says what it had', async () => {
+  it('learns from views of the train photos, is evaluated on whole photos, and records its views', async () => {
     const reads = new Set<string>();
     const { config } = await train('run', withViews(3, reads));
     const seen = [...reads].filter((id) => id.includes('#')).map((id) => Number.parseInt(id));
@@ -101,14 +101,14 @@ describe('trainCaptioner on features with random views', () => {
     );
   });
 
-  it('learns the same as without views where none are wanted', async () => {
+  it('learns the same with a share of 0 as without views', async () => {
     const { config } = await train('none', { training: { ...smallTraining, randomViewShare: 0 } });
     expect(config.dataset).not.to.have.property('randomViews');
     await train('plain', twoScenes());
     expect(weights('none').equals(weights('plain'))).to.equal(true);
   });
 
-  it('ends in the same weights for the same seed, also where it was stopped', async () => {
+  it('ends in the same weights for the same seed, even after a stop', async () => {
     await train('whole');
     await train('again');
     expect(weights('again').equals(weights('whole'))).to.equal(true);

@@ -42,7 +42,7 @@ describe('trainCaptioner', () => {
     expect(averaged.state.bestScores.loss).to.be.below(Math.log(20));
   });
 
-  it('chooses the best epoch by the dev loss, where it is told to', async () => {
+  it('chooses the best epoch by the dev loss, on request', async () => {
     const seen: { epoch: number; loss: number; CIDEr: number }[] = [];
     // Once every caption is right, CIDEr stays as it is, and its first epoch would be kept; the loss still falls.
     const { state, best } = await train({
@@ -95,7 +95,7 @@ describe('trainCaptioner', () => {
     expect(card).to.include('20 photos and 60 captions of two scenes').and.to.include('| CIDEr |');
   });
 
-  it('gives the same weights for the same seed, others for another', async () => {
+  it('gives the same weights for the same seed, and different ones for another', async () => {
     const bytes = async (out: string, seed: number) => {
       await train({ out: at(out), training: { ...short, seed } });
       return fs.readFileSync(at(out, 'last', 'decoder.safetensors'));
@@ -207,7 +207,7 @@ describe('trainCaptioner', () => {
     const warnings: string[] = [];
     const other = await train({ ...from, features, out: at('other'), warn: (line) => warnings.push(line) });
     expect(warnings).to.have.length(1);
-    expect(warnings[0]).to.include('not of another').and.include('it has to learn to read these');
+    expect(warnings[0]).to.include('not of another').and.include('it first has to adapt to them');
     expect(other.config.encoder.name).to.equal('another');
 
     // A registered network has two files, with and without its head: its features are the same.
@@ -231,7 +231,7 @@ describe('trainCaptioner', () => {
     saveCheckpoint(at('frozen'), { ...checkpoint, config: { ...checkpoint.config, decoder } });
     const gone: string[] = [];
     await train({ ...from, from: at('frozen'), out: at('without'), warn: (line) => gone.push(line) });
-    expect(gone.join()).to.include('learned as <unk>').and.include('There are no word vectors at');
+    expect(gone.join()).to.include('learned as <unk>').and.include('There is no file');
     const embedding = (folder: string) => loadCheckpoint(folder).weights.get('embedding')!.data;
     expect(embedding(at('without', 'last'))).to.deep.equal(embedding(at('frozen')));
 
@@ -239,7 +239,7 @@ describe('trainCaptioner', () => {
     expect((await refusal({ ...from, out: at('x'), decoder: { hiddenSize: 7 } })).code).to.equal('mismatch');
   });
 
-  it('keeps the epoch of the least loss where there are no dev photos', async () => {
+  it('keeps the epoch with the lowest loss without dev photos', async () => {
     const warnings: string[] = [];
     const { state, best } = await train({ ...twoScenes(20, 0), warn: (line) => void warnings.push(line) });
     expect(warnings).to.deep.equal([
@@ -249,7 +249,7 @@ describe('trainCaptioner', () => {
     expect(loadCheckpoint(best).config.scores).to.deep.equal({});
   });
 
-  it('leaves photos without features out, and says so', async () => {
+  it('leaves out photos without features, and reports them', async () => {
     const { manifest, features } = twoScenes();
     const warnings: string[] = [];
     const has = (id: string) => id !== '3.jpg';
@@ -263,11 +263,11 @@ describe('trainCaptioner', () => {
     expect(warnings[0]).to.equal('1 photo without features is left out (3.jpg).');
   });
 
-  it('refuses data that can not be learned from', async () => {
+  it('refuses unusable data', async () => {
     const { manifest, features } = twoScenes();
     const strangers = await refusal({ features: { ...features, has: () => false } });
     expect(strangers.code).to.equal('mismatch');
-    expect(strangers.message).to.match(/belong to other photos than the data set two scenes: none of its 26 photos/);
+    expect(strangers.message).to.match(/do not belong to the data set two scenes: none of its 26 photos/);
     const untrained = { ...manifest, photos: manifest.photos.filter(({ split }) => split === 'dev') };
     expect((await refusal({ manifest: untrained })).message).to.match(/two scenes has no train photos with captions/);
     const broken = {
@@ -297,7 +297,7 @@ describe('trainCaptioner', () => {
     };
     const error = await refusal({ features: failing });
     expect(error.code).to.equal('numeric');
-    expect(error.message).to.match(/The last checkpoint was not touched/);
+    expect(error.message).to.match(/The last checkpoint is intact/);
     for (const { data } of loadCheckpoint(at('run', 'last')).weights.values()) {
       expect(data.every(Number.isFinite)).to.equal(true);
     }

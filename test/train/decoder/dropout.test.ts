@@ -23,7 +23,7 @@ describe('fillDropoutMask', () => {
 });
 
 describe('maskShapes', () => {
-  it('names a mask for each place that drops, none where nothing does', () => {
+  it('names a mask for each place with dropout, and none without dropout', () => {
     const rates = { featureDropout: 0.1, inputDropout: 0.2, betweenDropout: 0.3, outputDropout: 0.4 };
     const config = { layers: 3, hiddenSize: 8, embeddingSize: 5, ...rates };
     expect(maskShapes(parseConfig(DecoderConfig, config), 7, 4, 2)).to.deep.equal({

@@ -62,7 +62,7 @@ describe('crossEntropy', () => {
     });
   }
 
-  it('passes on the gradient that comes from above', () => {
+  it('passes on the gradient from above', () => {
     const data = example();
     const z = tf.tensor2d(data.logits, [N, V]);
     const plain = tf.grad(lossOf(data, 0))(z).dataSync();
@@ -72,7 +72,7 @@ describe('crossEntropy', () => {
     tripled.forEach((g, i) => expect(g).to.be.closeTo(3 * plain[i], 1e-6));
   });
 
-  it('stays finite and right where probabilities vanish', () => {
+  it('stays finite and correct for vanishing probabilities', () => {
     const data = example(300);
     const z = tf.tensor2d(data.logits, [N, V]);
     expect(lossOf(data, 0)(z).dataSync()[0]).to.be.closeTo(reference(data, 0), 1e-3);
@@ -81,7 +81,7 @@ describe('crossEntropy', () => {
       .forEach((g) => expect(Math.abs(g)).to.be.below(0.2001));
   });
 
-  it('takes nothing from padding', () => {
+  it('ignores padding', () => {
     const data = example();
     const gradient = tf
       .grad(lossOf(data, 0.1))(tf.tensor2d(data.logits, [N, V]))

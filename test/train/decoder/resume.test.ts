@@ -56,7 +56,7 @@ describe('a run that was stopped', () => {
     ['scheduled sampling, averaged weights', { decoder: {}, training: { scheduledSampling: 0.6, averageDecay: 0.9 } }],
   ];
   for (const [what, change] of variants) {
-    it(`by kill -9 at any moment ends in the weights of one that never was: ${what}`, async () => {
+    it(`by kill -9 at any moment ends in the weights of an uninterrupted run: ${what}`, async () => {
       await train('whole', {
         decoder: { ...smallDecoder, ...change.decoder },
         training: { ...smallTraining, ...change.training, saveEvery: 1e-9 },
@@ -108,7 +108,7 @@ describe('a run that was stopped', () => {
     sameWeights('stopped', 'whole');
   });
 
-  it('is not overwritten by a new one, nor resumed as another one', async () => {
+  it('is not overwritten by a new run, nor resumed with other options', async () => {
     const { manifest, features } = twoScenes();
     await train('run', { training: { ...smallTraining, epochs: 1 } });
     const refused = async (change: Partial<CaptionerTrainingOptions>, code: string, message: RegExp) => {

@@ -34,7 +34,7 @@ describe('ScheduledSampling', () => {
     decoder.dispose();
   });
 
-  it('changes words that are read in the share it is given, never the first, what is to be said, or padding', async () => {
+  it('replaces the given share of input words, but not the first word, targets or padding', async () => {
     let changed = 0;
     for (let seed = 0; seed < 20; seed++) {
       const mixed = await sampling.mix(batch, 0.5, new Random(seed));

@@ -155,7 +155,7 @@ describe('distill', () => {
     expect((await refusal(small({ out: at('other'), from: file }))).code).to.equal('corrupt');
   });
 
-  it('leaves out a photo that can not be decoded, and says so', async () => {
+  it('leaves out a photo that cannot be decoded, and reports it', async () => {
     fs.writeFileSync(stripes.photos[2].file, 'no photo');
     const warnings: string[] = [];
     await distill(small({ warn: (line) => warnings.push(line), training: { ...training, epochs: 1 } }));
@@ -191,7 +191,7 @@ describe('distillationPhotos', () => {
   });
   const ids = (list: readonly { id: string }[]) => list.map(({ id }) => id);
 
-  it('learns from train photos and those without a split, measures by dev photos, and leaves test photos alone', () => {
+  it('learns from train photos and those without a split, measures on dev photos, and does not use test photos', () => {
     const { train, dev } = distillationPhotos([
       photos('a', ['train', 'dev', 'test']),
       photos('b', [undefined, undefined]),
@@ -200,7 +200,7 @@ describe('distillationPhotos', () => {
     expect(ids(dev)).to.deep.equal(['a/1']);
   });
 
-  it('holds a twentieth out where there are no dev photos', () => {
+  it('holds out a twentieth without dev photos', () => {
     const { train, dev } = distillationPhotos([
       photos(
         'b',

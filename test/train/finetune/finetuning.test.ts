@@ -52,7 +52,7 @@ describe('finetuneCaptioner', () => {
     expect(fs.readFileSync(at(one, file)).equals(fs.readFileSync(at(other, file))), file).to.equal(true);
   const files = ['decoder.safetensors', 'optimizer.safetensors', 'encoder.onnx'].map((name) => `last/${name}`);
 
-  it('refuses captions nearly all of whose words it does not know', async () => {
+  it('refuses captions with almost only unknown words', async () => {
     const photos = manifest.photos.map((photo) => ({ ...photo, captions: ['ein brauner hund läuft'] }));
     const error = await refusal('german', { manifest: { ...manifest, photos } });
     expect(error.code).to.equal('bad-input');

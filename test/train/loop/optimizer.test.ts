@@ -60,7 +60,7 @@ describe('Adam', () => {
     await tf.setBackend('cpu');
   });
 
-  it('is tf.train.adam where the learning rate is constant', () => {
+  it('matches tf.train.adam at a constant learning rate', () => {
     const [ours, theirs] = [weights(), weights()];
     const adam = new Adam(ours, { ...plain, epsilon: 1e-7 });
     const oracle = tf.train.adam(0.01, 0.9, 0.999, 1e-7);
@@ -106,7 +106,7 @@ describe('Adam', () => {
     });
   }
 
-  it('lets averages follow the weights, faster at first', () => {
+  it('averages the weights, faster at first', () => {
     const [variables, averages] = [weights(), weights()];
     const adam = new Adam(variables, { ...plain, averages, averageDecay: 0.6 });
     const expected = averages['a/kernel'].dataSync<'float32'>().slice();
@@ -133,7 +133,7 @@ describe('Adam', () => {
     free.dispose();
   });
 
-  it('does nothing where all gradients are zero', () => {
+  it('does nothing if all gradients are zero', () => {
     const variables = weights();
     const adam = new Adam(variables, { ...plain, clipNorm: 1 });
     const before = variables['a/kernel'].dataSync().slice();

@@ -71,7 +71,7 @@ describe('Trainer', () => {
     expect(state.bestScores).to.deep.equal({ CIDEr: 0.6 });
   });
 
-  it('stops when patience ends, and knows then that it has finished', async () => {
+  it('stops when patience ends, and then counts as finished', async () => {
     const diary = new Diary([0.5, 0.5, 0.4, 0.9, 1]);
     const trainer = new Trainer(diary, options({ patience: 2 }));
     const state = await trainer.run();
@@ -147,7 +147,7 @@ describe('Trainer', () => {
     });
   }
 
-  it('tells its progress, and stops telling also when it fails', async () => {
+  it('reports its progress, and ends the report even if it fails', async () => {
     const told: string[] = [];
     const progress = {
       start: (task: string, total: number, unit: string) => void told.push(`${task} ${total} ${unit}`),

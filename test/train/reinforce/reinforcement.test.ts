@@ -39,7 +39,7 @@ describe('reinforceCaptioner', () => {
     return error as CaptionerError;
   };
 
-  it('refuses captions nearly all of whose words it does not know', async () => {
+  it('refuses captions with almost only unknown words', async () => {
     const photos = manifest.photos.map((photo) => ({ ...photo, captions: ['ein brauner hund läuft'] }));
     const error = await refusal(reinforce('german', { manifest: { ...manifest, photos } }));
     expect(error.code).to.equal('bad-input');

@@ -40,7 +40,7 @@ describe('sweep', function () {
     return error as CaptionerError;
   };
 
-  it('trains each combination with each seed as a run of its own, the best first', async () => {
+  it('trains each combination with each seed as a separate run, the best first', async () => {
     const rows = await sweep(base(), space, { seeds: 2 });
     expect(rows.map(({ learningRate, hiddenSize, seed }) => [learningRate, hiddenSize, seed])).to.have.deep.members(
       [0.0001, 0.02].flatMap((rate) => [8, 12].flatMap((size) => [5, 6].map((seed) => [rate, size, seed]))),
@@ -60,7 +60,7 @@ describe('sweep', function () {
     expect(weights(folder).equals(weights(at('alone')))).to.equal(true);
   });
 
-  it('gives plain rows, which a DataFrame takes, and means over seeds', async () => {
+  it('gives plain rows for a DataFrame, and means over seeds', async () => {
     const rows = await sweep(base(), { learningRate: [0.0001, 0.02] }, { seeds: 2 });
     const frame = new DataFrame(rows);
     expect(frame.columns).to.include.members(['run', 'learningRate', 'seed', 'status', 'CIDEr', 'loss', 'seconds']);
@@ -147,7 +147,7 @@ describe('sweep', function () {
     );
   });
 
-  it('keeps the other runs where the loss of one is not finite', async () => {
+  it('keeps the other runs if the loss of one is not finite', async () => {
     const { manifest, features } = twoScenes();
     const huge = {
       ...features,
@@ -188,7 +188,7 @@ describe('sweep', function () {
     expect(more.map(({ run }) => run)).to.include.members(rows.map(({ run }) => run));
   });
 
-  it('refuses what it cannot do before it trains', async () => {
+  it('refuses an impossible sweep before it trains', async () => {
     const message = async (...[change, values, options]: [Partial<SweepBase>, object, SweepOptions?]) =>
       (await refusal(sweep(base(change), values, options))).message;
     expect(await message({}, { learningRat: [1] })).to.match(
