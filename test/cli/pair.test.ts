@@ -126,7 +126,7 @@ describe('captioner pair', function () {
       at('paired.jsonl'),
     );
     expect(code).to.equal(0);
-    expect(stdout).to.match(/^4 of 4 captions found a photo/);
+    expect(stdout).to.match(/^4 of 4 captions were assigned to a photo/);
     for (const { captions, split } of lines('paired.jsonl')) {
       const [own, , ...added] = captions;
       const colour = own.split(' ').at(-1)!;
@@ -134,7 +134,7 @@ describe('captioner pair', function () {
     }
   });
 
-  it('says what --labels needs, and which line is not one', async () => {
+  it('reports missing options of --labels, and unreadable lines', async () => {
     const missing = await byLabels();
     expect(missing.code).to.equal(1);
     expect(missing.stderr).to.contain('--labels needs --checkpoint and --features');
@@ -144,6 +144,6 @@ describe('captioner pair', function () {
     expect(broken.stderr).to.contain('Line 2 of').and.contain('is not {"file": "…", "labels": ["…"]}');
     write('labels.jsonl', [{ file: '0.jpg', labels: ['wall'] }]);
     const captioned = await byLabels('--checkpoint', at('run'), '--features', at('features'));
-    expect(captioned.stderr).to.contain('names no photo to caption: all have captions');
+    expect(captioned.stderr).to.contain('lists no photo to caption: all of them have captions');
   });
 });
