@@ -32,10 +32,14 @@ await build({
 
 const source = path.join(path.dirname(createRequire(import.meta.url).resolve('onnxruntime-web')), '..');
 const runtime = `${target}/onnxruntime-web`;
-mkdirSync(runtime, { recursive: true });
-for (const file of ['ort.node.min.js', 'ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-threaded.wasm']) {
-  copyFileSync(`${source}/dist/${file}`, `${runtime}/${file}`);
-}
+const copyRuntime = (folder, files) => {
+  mkdirSync(`${runtime}/${folder}`, { recursive: true });
+  for (const file of files) copyFileSync(`${source}/dist/${file}`, `${runtime}/${folder}/${file}`);
+};
+copyRuntime('.', ['ort.node.min.js', 'ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-threaded.wasm']);
+// The build with WebGPU, which pages load only where it is wanted. At 27 MB, it is not in the published package.
+const webgpu = 'ort-wasm-simd-threaded.asyncify';
+copyRuntime('webgpu', ['ort.webgpu.min.mjs', `${webgpu}.mjs`, `${webgpu}.wasm`]);
 const { name, version } = JSON.parse(readFileSync(`${source}/package.json`, 'utf8'));
 const terms = readFileSync('LICENSE', 'utf8').replace(/^Copyright .*$/m, 'Copyright (c) Microsoft Corporation');
 writeFileSync(`${runtime}/LICENSE`, `${name} ${version}, https://github.com/microsoft/onnxruntime\n\n${terms}`);

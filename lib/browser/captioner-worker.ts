@@ -48,7 +48,7 @@ async function resultOf(
 ): Promise<unknown> {
   if (call.kind === 'load') {
     engine = await Engine.load(call.model, call.options, onProgress, signal);
-    return undefined;
+    return engine.device;
   }
   return await engine![call.kind](call.photo, call.search, signal);
 }

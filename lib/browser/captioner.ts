@@ -2,7 +2,7 @@ import type { Caption } from '../captioner/caption-model.js';
 import type { Explanation } from '../captioner/explain.js';
 import type { SearchConfig } from '../config.js';
 import { CaptionerError } from '../errors.js';
-import type { Call, DownloadProgress, Reply, Request, SentPhoto } from './messages.js';
+import type { Call, Device, DownloadProgress, Reply, Request, SentPhoto } from './messages.js';
 
 /** A photo in a page: a file, an image with or without an element, or pixels. */
 export type BrowserPhoto =
@@ -16,6 +16,13 @@ export interface LoadOptions {
   readonly signal?: AbortSignal;
   /** Threads that compute. Default: up to four on a page that is isolated (`crossOriginIsolated`), one on others. */
   readonly threads?: number;
+  /**
+   * The device that computes the encoder. `wasm` (default): the processor. `webgpu`: the graphics
+   * card. `auto`: the graphics card if WebGPU works here, else the processor. The decoder's small
+   * steps always run on the processor. WebGPU downloads 13 MB more and needs files that are not in
+   * the npm package: see docs/browser.md.
+   */
+  readonly device?: Device | 'auto';
   /** Folder of ONNX Runtime's files. Default: `onnxruntime-web/` beside this script. */
   readonly runtime?: string | URL;
 }
@@ -38,6 +45,7 @@ export class Captioner {
   private readonly open = new Map<number, OpenCall>();
   private calls = 0;
   private failure: CaptionerError | undefined;
+  private loadedOn: Device = 'wasm';
 
   private constructor(private readonly worker: Worker) {
     worker.onmessage = ({ data }: MessageEvent<Reply>) => {
@@ -57,22 +65,28 @@ export class Captioner {
    * Downloads a model and starts it in a worker.
    *
    * @param model address of a checkpoint's folder, as `captioner export --storage int8` writes it.
-   * @throws CaptionerError `unsupported`: the browser lacks WebAssembly with SIMD, or there is not
-   *   enough memory. `download`: a file is missing, or the connection breaks. `corrupt`, `mismatch`:
+   * @throws CaptionerError `unsupported`: the browser lacks WebAssembly with SIMD, or WebGPU where
+   *   `device` is `webgpu`, or there is not enough memory. `download`: a file is missing, or the connection breaks. `corrupt`, `mismatch`:
    *   the files are damaged, or do not belong together. Anything that `signal` was aborted with.
    */
   static async load(model: string | URL, options: LoadOptions = {}): Promise<Captioner> {
-    const { onProgress, signal, threads, runtime = new URL('onnxruntime-web/', import.meta.url) } = options;
+    const { onProgress, signal, threads, device, runtime = new URL('onnxruntime-web/', import.meta.url) } = options;
     signal?.throwIfAborted();
     const captioner = new Captioner(new Worker(new URL('./captioner-worker.js', import.meta.url), { type: 'module' }));
     try {
-      const call: Call = { kind: 'load', model: folderUrl(model), options: { runtime: folderUrl(runtime), threads } };
-      await captioner.call(call, { signal, onProgress });
+      const engine = { runtime: folderUrl(runtime), threads, device };
+      const call: Call = { kind: 'load', model: folderUrl(model), options: engine };
+      captioner.loadedOn = (await captioner.call(call, { signal, onProgress })) as Device;
       return captioner;
     } catch (error) {
       captioner.release();
       throw error;
     }
+  }
+
+  /** The device that computes the encoder. */
+  get device(): Device {
+    return this.loadedOn;
   }
 
   /**

@@ -17,7 +17,7 @@ export class BrowserEncoder implements PhotoFeatures {
   static async load(
     bytes: Uint8Array,
     file: string,
-    { InferenceSession, Tensor, session }: BrowserRuntime,
+    { InferenceSession, Tensor, encoder }: BrowserRuntime,
   ): Promise<BrowserEncoder> {
     const metadata = readEncoderMetadata(bytes, file);
     if (!metadata) {
@@ -27,7 +27,7 @@ export class BrowserEncoder implements PhotoFeatures {
       );
     }
     try {
-      const options = { ...session, extra: { session: { disable_quant_qdq: '1' } } };
+      const options = { ...encoder, extra: { session: { disable_quant_qdq: '1' } } };
       return new BrowserEncoder(await InferenceSession.create(bytes, options), metadata, Tensor);
     } catch (cause) {
       throw new CaptionerError('corrupt', `${file} can't be loaded (${(cause as Error).message}).`, { cause });

@@ -8,18 +8,22 @@ import { checkpointFiles, readCheckpoint } from '../model/checkpoint/read-checkp
 import { loadNetworks, OnnxStepper } from '../search/onnx-stepper.js';
 import { download } from './download.js';
 import { BrowserEncoder } from './encoder.js';
-import type { DownloadProgress, EngineOptions, SentPhoto } from './messages.js';
+import type { Device, DownloadProgress, EngineOptions, SentPhoto } from './messages.js';
 import { photoPixels } from './pixels.js';
-import { checkSupport, loadRuntime, runtimeFiles } from './runtime.js';
+import { checkSupport, hasWebGpu, loadRuntime, runtimeFiles } from './runtime.js';
 
 /** The captioner in the worker: the same search, vocabulary and explanations as in Node, on the browser's ONNX Runtime. */
 export class Engine {
   private constructor(
     private readonly model: CaptionModel,
     private readonly encoder: BrowserEncoder,
+    /** The device that computes the encoder. */
+    readonly device: Device,
   ) {}
 
   /**
+   * Loads a model for the device that is asked for. `auto` takes WebGPU if it works here, and
+   * WebAssembly if it does not.
    * @param folder address of a checkpoint's folder, which ends with a slash.
    * @throws CaptionerError `unsupported`, `download`, `corrupt`, `mismatch`.
    */
@@ -30,9 +34,36 @@ export class Engine {
     signal: AbortSignal,
   ): Promise<Engine> {
     checkSupport();
+    const load = (device: Device) => Engine.loadOn(device, folder, options, onProgress, signal);
+    const { device = 'wasm' } = options;
+    if (device === 'wasm') return await load('wasm');
+    const available = await hasWebGpu();
+    if (device === 'webgpu') {
+      if (available) return await load('webgpu');
+      throw new CaptionerError(
+        'unsupported',
+        "This browser offers no graphics card through WebGPU. Load the captioner with device: 'auto', which then uses WebAssembly.",
+      );
+    }
+    if (!available) return await load('wasm');
+    try {
+      return await load('webgpu');
+    } catch {
+      signal.throwIfAborted();
+      return await load('wasm'); // a fault of the model itself shows here, too
+    }
+  }
+
+  private static async loadOn(
+    device: Device,
+    folder: string,
+    options: EngineOptions,
+    onProgress: (progress: DownloadProgress) => void,
+    signal: AbortSignal,
+  ): Promise<Engine> {
     const names = [...checkpointFiles, encoderFileName];
     const urls = names.map((name) => [name, folder + name] as const);
-    const { binary } = runtimeFiles;
+    const { binary } = runtimeFiles[device];
     const files = await download(new Map([...urls, [binary, options.runtime + binary]]), onProgress, signal);
     const checkpoint = readCheckpoint(
       (name) => files.get(name)!,
@@ -45,7 +76,7 @@ export class Engine {
         `The model needs several views of a photo ('${views}'), which browsers do not make.`,
       );
     }
-    const runtime = await loadRuntime(files.get(binary)!, options);
+    const runtime = await loadRuntime(device, files.get(binary)!, options);
     const encoder = await BrowserEncoder.load(files.get(encoderFileName)!, folder + encoderFileName, runtime);
     const { graphs, weights, config } = checkpoint;
     if (encoder.dimension !== config.encoder.dimension) {
@@ -54,8 +85,8 @@ export class Engine {
         `The encoder gives ${encoder.dimension} features, but the decoder takes ${config.encoder.dimension}. Copy the whole folder again.`,
       );
     }
-    const decoder = new OnnxStepper(await loadNetworks(runtime, graphs, weights, false, runtime.session));
-    return new Engine(new CaptionModel(checkpoint, decoder, config.confidence), encoder);
+    const decoder = new OnnxStepper(await loadNetworks(runtime, graphs, weights, false, runtime.decoder));
+    return new Engine(new CaptionModel(checkpoint, decoder, config.confidence), encoder, device);
   }
 
   /** The captions of a photo, the likeliest first. */

@@ -11,10 +11,10 @@ export interface EngineOptions {
   /** Folder of the runtime's files, as an absolute URL that ends with a slash. */
   readonly runtime: string;
   readonly threads?: number | undefined;
-  readonly device?: Device | undefined;
+  readonly device?: Device | 'auto' | undefined;
 }
 
-/** The hardware that computes the networks: the processor, through WebAssembly, or the graphics card. */
+/** The device that computes the encoder: the processor, through WebAssembly, or the graphics card. */
 export type Device = 'wasm' | 'webgpu';
 
 /** A call of the worker. */

@@ -44,7 +44,9 @@ async function buildDemo(): Promise<void> {
     plugins: [sharedCaptioner],
   });
   fs.cpSync('dist/browser', at('browser'), { recursive: true });
-  fs.rmSync(at('browser', 'onnxruntime-web', 'ort.node.min.js'));
+  for (const unused of ['ort.node.min.js', 'webgpu']) {
+    fs.rmSync(at('browser', 'onnxruntime-web', unused), { recursive: true });
+  }
   fs.mkdirSync(at('samples'), { recursive: true });
   const samples = fs.readdirSync('data/samples').filter((name) => name.endsWith('.jpg'));
   for (const name of samples) fs.copyFileSync(path.join('data/samples', name), at('samples', name));

@@ -9,8 +9,11 @@ function chromiumPath(): string | undefined {
   return places.find((place) => place !== undefined && fs.existsSync(place));
 }
 
-/** A real browser without a window, with a camera that shows a test picture; undefined where there is none. */
-export async function startBrowser(): Promise<Browser | undefined> {
+/**
+ * A real browser without a window, with a camera that shows a test picture; undefined where there is none.
+ * @param webgpu whether WebGPU has an adapter: Chromium's SwiftShader, which computes on the processor.
+ */
+export async function startBrowser({ webgpu = false } = {}): Promise<Browser | undefined> {
   const executablePath = chromiumPath();
   if (executablePath === undefined) return undefined;
   return chromium.launch({
@@ -18,7 +21,7 @@ export async function startBrowser(): Promise<Browser | undefined> {
     args: [
       '--headless',
       '--no-sandbox',
-      '--disable-gpu',
+      ...(webgpu ? ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'] : ['--disable-gpu']),
       '--disable-quic',
       '--no-first-run',
       '--disable-background-networking',
