@@ -25,13 +25,18 @@ export function withFormerValues(
 /** The former names of a config's hyperparameters, each with the present name. */
 export const formerNames = (schema: ConfigSchema): Readonly<Record<string, string>> => renamed.get(schema) ?? {};
 
+/** A value of a record by a name that may come from anywhere, such as `__proto__`. */
+function ownValue<Value>(record: Readonly<Record<string, Value>> | undefined, name: string): Value | undefined {
+  return record && Object.hasOwn(record, name) ? record[name] : undefined;
+}
+
 /** The same values under present names. A value under the present name wins over one under a former name. */
 export function presentNames<T>(schema: ConfigSchema, values: T): T {
   if (typeof values !== 'object' || values === null) return values;
   const present: [string, unknown][] = [];
   const former: [string, unknown][] = [];
   for (const [name, value] of Object.entries(values) as [string, unknown][]) {
-    const renamed = formerNames(schema)[name] ?? moved.get(schema)?.[name]?.[String(value)];
+    const renamed = ownValue(formerNames(schema), name) ?? ownValue(ownValue(moved.get(schema), name), String(value));
     if (renamed === undefined) present.push([name, value]);
     else former.push([renamed, value]);
   }

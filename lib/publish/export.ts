@@ -56,7 +56,7 @@ export async function exportCheckpoint(from: string, out: string, options: Check
   const checkpoint = options.maxWords === undefined ? whole : pruneVocabulary(whole, options.maxWords);
   const file = options.encoder ?? (await unregisteredEncoder(found, checkpoint.config, options.warn));
   const own = file === undefined ? undefined : await readEncoderFile(file, checkpoint.config, storage);
-  const config = own ? { ...checkpoint.config, encoder: own.identity } : checkpoint.config;
+  const config = own ? withEncoder(checkpoint.config, own.identity) : checkpoint.config;
   // The history of the whole run, if there is one, continues past the best epoch.
   const history = [from, found].map((place) => path.join(place, 'history.jsonl')).find((place) => existsSync(place));
   const int8Encoder = await int8Bytes(found, config, own && { ...own, file: file! }, options);
@@ -72,6 +72,13 @@ export async function exportCheckpoint(from: string, out: string, options: Check
     },
   );
   return found;
+}
+
+/** The config with its encoder stored in another number format. Features of the former file still fit. */
+function withEncoder(config: CheckpointConfig, encoder: CheckpointConfig['encoder']): CheckpointConfig {
+  const { sha256 } = config.encoder;
+  const trainedOn = config.trainedOn ?? (encoder.sha256 === sha256 ? undefined : sha256);
+  return { ...config, encoder, ...(trainedOn !== undefined && { trainedOn }) };
 }
 
 /** The encoder in 8 bits: converted now, or the checkpoint's own where that still fits. */

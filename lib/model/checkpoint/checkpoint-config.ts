@@ -44,6 +44,8 @@ export const CheckpointConfig = z.strictObject({
   captioner: z.string(),
   /** The CNN that the features come from, and which views of a photo they are the mean of. */
   encoder: Encoder,
+  /** Checksum of the encoder's file before its weights were stored in fewer bits, if they were: the decoder was trained on its features. */
+  trainedOn: z.string().optional(),
   decoder: DecoderConfig,
   vocabulary: VocabularyConfig,
   vocabularySize: z.int().min(4),

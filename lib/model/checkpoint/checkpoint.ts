@@ -147,7 +147,7 @@ export function loadResumeState(folder: string): ResumeState<unknown> {
  */
 export function checkEncoder(config: CheckpointConfig, encoder: EncoderIdentity, source: string): void {
   const ours = config.encoder;
-  if (isSameNetwork(encoder, ours)) {
+  if (isSameNetwork(encoder, ours) || encoder.sha256 === config.trainedOn) {
     const other = differingPreparation(encoder, ours);
     if (!other) return;
     throw new CaptionerError(
