@@ -2,10 +2,16 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Marked } from 'marked';
 import { plotlyScript } from '../lib/viz/display.js';
+import { scriptJson, specKey } from '../lib/viz/figure.js';
 import type { Cell, Notebook, Output } from './notebook.js';
 
-/** A notebook as a page of HTML that needs no other file: texts, code, figures that move, pictures. */
-export async function notebookPage(notebook: Notebook, folder: string): Promise<string> {
+/**
+ * A notebook as a page of HTML: text, code, figures and pictures. Figures that just ran need no other
+ * file. A saved notebook holds pictures, which Plotly replaces with live figures as they come into view.
+ *
+ * @param plotly address of Plotly's script. Without it, the figures of a saved notebook remain pictures.
+ */
+export async function notebookPage(notebook: Notebook, folder: string, plotly?: string): Promise<string> {
   const marked = new Marked({ gfm: true });
   const title = /^# (.+)$/m.exec(notebook.cells[0]?.source ?? '')?.[1] ?? 'captioner';
   const cells = await Promise.all(
@@ -20,7 +26,7 @@ export async function notebookPage(notebook: Notebook, folder: string): Promise<
 <title>${escape(title.replaceAll(/[*_`]/g, ''))}</title><style>${style}</style></head>
 <body><main>
 ${cells.join('\n')}
-</main></body></html>
+</main>${plotly === undefined ? '' : liveFigures(plotly)}</body></html>
 `;
 }
 
@@ -38,10 +44,28 @@ function outputHtml(output: Output): string {
   if (data['text/html'] !== undefined) return `<div class="output">${data['text/html']}</div>`;
   if (data['image/svg+xml'] !== undefined) return `<div class="output">${data['image/svg+xml']}</div>`;
   for (const type of ['image/png', 'image/jpeg']) {
-    if (data[type] !== undefined)
-      return `<div class="output"><img src="data:${type};base64,${data[type]}" alt=""></div>`;
+    if (data[type] === undefined) continue;
+    const image = `<img src="data:${type};base64,${data[type]}" alt="${escape(data['text/plain'] ?? '')}">`;
+    const spec = output.metadata[specKey];
+    const figure = typeof spec === 'string' ? ` data-figure="${escape(spec)}"` : '';
+    return `<div class="output"${figure}>${image}</div>`;
   }
   return data['text/plain'] ? `<pre class="output">${escape(data['text/plain'])}</pre>` : '';
+}
+
+/**
+ * A script that loads Plotly when the first figure comes near the view, and draws each figure in
+ * place of its picture.
+ */
+function liveFigures(plotly: string): string {
+  return `<script>(function(){var library;
+function load(){return library||(library=new Promise(function(resolve,reject){var script=document.createElement("script");
+script.src=${scriptJson(plotly)};script.onload=resolve;script.onerror=reject;document.head.append(script)}))}
+function draw(place){load().then(function(){var figure=JSON.parse(place.dataset.figure),drawn=document.createElement("div");
+place.replaceChildren(drawn);return window.Plotly.newPlot(drawn,figure[0],figure[1],figure[2])}).catch(function(){})}
+var watch=new IntersectionObserver(function(entries){entries.forEach(function(entry){
+if(entry.isIntersecting){watch.unobserve(entry.target);draw(entry.target)}})},{rootMargin:"400px"});
+document.querySelectorAll("[data-figure]").forEach(function(place){watch.observe(place)})})()</script>`;
 }
 
 /** Embeds the pictures next to the notebook in the page. */

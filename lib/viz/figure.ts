@@ -5,6 +5,12 @@ import type { FigureSpec, Layout } from './spec.js';
 import { renderSvg } from './static/render.js';
 import { fontFamily, ink, seriesColours } from './theme.js';
 
+/** Key of a figure's Plotly data, layout and config, as JSON, in the metadata of its output. Viewers ignore it. */
+export const specKey = 'captioner.plotly';
+
+/** Most characters of a spec in metadata. Figures with photos are larger: they remain pictures. */
+const largestSpec = 20_000;
+
 /**
  * A figure: a Plotly spec, and a description in words. It is interactive where Plotly runs (`toHtml`), and a
  * picture everywhere else (`toSvg`, `toImage`): the project draws the same spec without a browser.
@@ -64,13 +70,15 @@ export class Figure implements Displayable {
     const image = await this.toImage();
     const { type, bytes } = image;
     const { width, height } = this.spec.layout;
+    const spec = JSON.stringify(this.plotly());
     return {
       data: {
         'text/html': this.htmlAround(image),
         [type]: bytes.toString('base64'),
         'text/plain': `[${this.description}]`,
       },
-      metadata: { [type]: { width, height } },
+      // Saved notebooks keep the picture alone: a small spec beside it lets a page draw the figure live.
+      metadata: { [type]: { width, height }, ...(spec.length <= largestSpec && { [specKey]: spec }) },
       needsPlotly: true,
     };
   }

@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build, type Plugin } from 'esbuild';
@@ -75,9 +76,10 @@ function buildPages(pages: MarkdownPages): void {
 }
 
 async function buildNotebooks(pages: MarkdownPages): Promise<void> {
+  fs.copyFileSync(createRequire(import.meta.url).resolve('plotly.js-dist'), at('plotly.min.js'));
   for (const name of fs.readdirSync('notebooks').filter((file) => file.endsWith('.ipynb'))) {
     const file = `notebooks/${name}`;
-    const html = pages.linked(await notebookPage(readNotebook(file), 'notebooks'), file);
+    const html = pages.linked(await notebookPage(readNotebook(file), 'notebooks', '../plotly.min.js'), file);
     const header = `<style>.sections{display:flex;flex-wrap:wrap;gap:1rem;padding:.8rem 1.25rem}</style>${navigation(1)}`;
     fs.writeFileSync(at('notebooks', name.replace(/\.ipynb$/, '.html')), html.replace('<body>', `<body>${header}`));
   }
