@@ -125,7 +125,7 @@ async function squash(
   try {
     return await resize(open(bytes, { failOn: 'warning' }), size, view);
   } catch (error) {
-    if (!(error as Error).message.includes('VipsJpeg')) throw error;
+    if (/pixel limit|^timeout/.test((error as Error).message)) throw error;
     return await resize(open(await mendJpeg(bytes, open), { failOn: 'none' }), size, view);
   }
 }

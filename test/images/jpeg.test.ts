@@ -97,4 +97,17 @@ describe('a damaged JPEG', () => {
     const hole = Buffer.concat([photo.subarray(0, 20_000), photo.subarray(30_000)]);
     expect(await outcome(hole)).to.match(/damaged or cut short/);
   });
+
+  it('is refused or mended as if it were alone while other photos are decoded, sound and damaged ones', async () => {
+    const small = await sharp('data/samples/cat.jpg').resize(32, 24).jpeg().toBuffer();
+    const kinds = [small, small.subarray(0, 300), withStray(small, Buffer.alloc(64, 7)), small.subarray(0, -2)];
+    const alone: (Buffer | string)[] = [];
+    for (const bytes of kinds) alone.push(await outcome(bytes));
+    expect(alone.map((found) => typeof found)).to.deep.equal(['object', 'string', 'object', 'object']);
+    for (let round = 0; round < 100; round++) {
+      const together = await Promise.all([...kinds, Buffer.from('no photo'), ...kinds].map(outcome));
+      expect(together.slice(0, 4)).to.deep.equal(alone);
+      expect(together.slice(5)).to.deep.equal(alone);
+    }
+  });
 });
