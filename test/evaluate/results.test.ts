@@ -84,7 +84,7 @@ describe('results of two runs', () => {
   it('are refused for different splits, photos or references', async () => {
     const test = await results('test', good);
     const dev = await results('dev', good, 'dev');
-    await refusal(compare(test, dev), 'mismatch', 'is of test photos', 'of dev photos');
+    await refusal(compare(test, dev), 'mismatch', 'covers the test photos', 'the dev photos');
     const fewer = await results('fewer', { 'a.jpg': 'a dog', 'b.jpg': 'two men' });
     await refusal(compare(fewer, test), 'mismatch', 'has 1 photo (c.jpg) that', '2 that both have (--only-common)');
     await refusal(compare(test, fewer), 'mismatch', 'has 1 photo (c.jpg) that');

@@ -201,6 +201,6 @@ describe('Decoder', () => {
 
   it('refuses weights of another size, naming them', () => {
     const weights = new Map([['init/bias', { data: new Float32Array(9) }]]);
-    expect(() => make({}, { weights })).to.throw(CaptionerError, /'init\/bias' has shape \[10\], but 9 numbers/);
+    expect(() => make({}, { weights })).to.throw(CaptionerError, /'init\/bias' has shape \[10\], but got 9 numbers/);
   });
 });

@@ -179,7 +179,7 @@ describe('ConvNet', () => {
       if (tensor.name === 'head/kernel') tensor.dims = [5, 32];
     }
     expect(() => importConvNet({ ...other, bytes: encodeModel({ ...model, graph }) }))
-      .to.throw(CaptionerError, 'old.onnx is of an earlier version')
+      .to.throw(CaptionerError, 'old.onnx was made by an earlier version')
       .with.property('code', 'mismatch');
   });
 

@@ -93,7 +93,7 @@ describe("an encoder's file", () => {
     expect(await failure(saying('{"name": "x"'))).to.include({ code: 'corrupt' });
     const wrong = await failure(saying(JSON.stringify({ ...metadata, mean: [1, 2] })));
     expect(wrong).to.include({ code: 'corrupt' });
-    expect(wrong.message).to.match(/mine\.onnx says of itself .*mean/);
+    expect(wrong.message).to.match(/The metadata of .*mine\.onnx .*mean/);
     model.graph.output = model.graph.output!.filter(({ name }) => name !== 'map');
     const mapless = await failure(writeEncoderMetadata(encodeModel(model), metadata));
     expect(mapless).to.include({ code: 'corrupt' });

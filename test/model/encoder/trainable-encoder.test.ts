@@ -104,7 +104,7 @@ describe('a trainable encoder', () => {
   it('names unsupported operators', () => {
     const bytes = headless([node('Selu', ['map'], 'y')]);
     expect(() => open(bytes))
-      .to.throw(CaptionerError, /^net\.onnx can't be trained: the node Selu that gives 'y' is an operator that is not/)
+      .to.throw(CaptionerError, /^net\.onnx can't be trained: the node Selu that gives 'y' is an unsupported operator/)
       .with.property('code', 'unsupported');
     const dilated = headless([node('MaxPool', ['map'], 'y', ints('kernel_shape', [2, 2]), ints('dilations', [2, 2]))]);
     const encoder = open(dilated);
