@@ -36,7 +36,9 @@ export function presentNames<T>(schema: ConfigSchema, values: T): T {
   const present: [string, unknown][] = [];
   const former: [string, unknown][] = [];
   for (const [name, value] of Object.entries(values) as [string, unknown][]) {
-    const renamed = ownValue(formerNames(schema), name) ?? ownValue(ownValue(moved.get(schema), name), String(value));
+    const renamed =
+      ownValue(formerNames(schema), name) ??
+      (typeof value === 'string' ? ownValue(ownValue(moved.get(schema), name), value) : undefined);
     if (renamed === undefined) present.push([name, value]);
     else former.push([renamed, value]);
   }
