@@ -1,3 +1,4 @@
+import { featureStatistics } from '../data/features/statistics.js';
 import { readRows, type FeatureStore } from '../data/features/store.js';
 import { silent, type ProgressReporter } from '../progress.js';
 import { Random } from '../random.js';
@@ -56,7 +57,7 @@ const genericShare = 0.6;
  * probability for an average photo.
  *
  * @returns captions by photo id; photos for which no caption fits are missing.
- * @throws the reason with which `signal` was aborted.
+ * @throws CaptionerError `numeric`: features that are not finite. Also the reason with which `signal` was aborted.
  */
 export async function captionsByLabels<State>(
   photos: readonly LabelledPhoto[],
@@ -66,7 +67,7 @@ export async function captionsByLabels<State>(
   const { decoder, vocabulary, features, mostPerPhoto = 3, seed = 1, progress = silent, signal } = options;
   const except = new Set([...(options.except ?? [])].map(plain));
   const candidates = new LabelIndex(images, new Random(seed));
-  const average = meanRow(features, photos);
+  const { mean: average } = featureStatistics(features, photos);
   const generic = new Map<string, number>();
   const found = new Map<string, string[]>();
 
@@ -151,17 +152,6 @@ function append<K>(map: Map<K, number[]>, key: K, value: number): void {
   const list = map.get(key);
   if (list) list.push(value);
   else map.set(key, [value]);
-}
-
-/** The mean feature vector, [D]. */
-function meanRow(features: FeatureStore, photos: readonly LabelledPhoto[]): Float32Array {
-  const sum = new Float64Array(features.dimension);
-  const row = new Float32Array(features.dimension);
-  for (const { id } of photos) {
-    features.read(id, row);
-    row.forEach((x, i) => (sum[i] += x));
-  }
-  return Float32Array.from(sum, (x) => x / photos.length);
 }
 
 /**

@@ -1,6 +1,6 @@
-/** A matrix of 8-bit integers with a scale for each column: w_rc ≈ bytes_rc scales_c. */
+/** An array of 8-bit integers with a scale for each channel, which is a column of a matrix: w_rc ≈ bytes_rc scales_c. */
 export interface QuantizedMatrix {
-  /** [R, C], from -127 to 127. */
+  /** In the shape of the array, from -127 to 127. */
   readonly bytes: Int8Array;
   /** [C] */
   readonly scales: Float32Array;
@@ -12,14 +12,26 @@ export interface QuantizedMatrix {
  * @param values [R, C] row-major.
  */
 export function quantizeColumns(values: Float32Array, columns: number): QuantizedMatrix {
-  const scales = new Float32Array(columns).fill(127e-30); // avoids a scale of 0 for a column of zeros
-  for (let i = 0, c = 0; i < values.length; i++, c = c + 1 === columns ? 0 : c + 1) {
-    scales[c] = Math.max(scales[c], Math.abs(values[i]));
+  return quantizeChannels(values, columns, 1);
+}
+
+/**
+ * Rounds an array to 8 bits, with a scale for each index of one axis.
+ * @param values [outer, channels, inner] row-major.
+ */
+export function quantizeChannels(values: Float32Array, channels: number, inner: number): QuantizedMatrix {
+  const scales = new Float32Array(channels).fill(127e-30); // avoids a scale of 0 for a channel of zeros
+  for (let i = 0; i < values.length;) {
+    for (let c = 0; c < channels; c++) {
+      for (const end = i + inner; i < end; i++) scales[c] = Math.max(scales[c], Math.abs(values[i]));
+    }
   }
   scales.forEach((greatest, c) => (scales[c] = greatest / 127));
   const bytes = new Int8Array(values.length);
-  for (let i = 0, c = 0; i < values.length; i++, c = c + 1 === columns ? 0 : c + 1) {
-    bytes[i] = Math.round(values[i] / scales[c]);
+  for (let i = 0; i < values.length;) {
+    for (let c = 0; c < channels; c++) {
+      for (const end = i + inner; i < end; i++) bytes[i] = Math.round(values[i] / scales[c]);
+    }
   }
   return { bytes, scales };
 }

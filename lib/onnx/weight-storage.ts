@@ -1,3 +1,4 @@
+import { quantizeChannels } from '../files/int8.js';
 import { floatConstant, storeFloats, type Constant } from './constants.js';
 import { GraphReader } from './graph-reader.js';
 import { DataType, decodeModel, encodeModel, numbers, type Graph, type Node, type Tensor } from './protobuf.js';
@@ -61,22 +62,11 @@ function asFloat16(name: string, weight: Constant): Stored {
 /** w ≈ q s, with a scale for each index of the first axis, which is that of the output channels. */
 function asInt8(name: string, { shape, data }: Constant): Stored {
   const [integers, scale, floats] = ['int8', 'scale', 'integers'].map((part) => `${name}/${part}`);
-  const each = data.length / shape[0];
-  const scales = new Float32Array(shape[0]);
-  const rounded = new Int8Array(data.length);
-  for (let channel = 0; channel < shape[0]; channel++) {
-    const weights = data.subarray(channel * each, (channel + 1) * each);
-    const greatest = weights.reduce((most, weight) => Math.max(most, Math.abs(weight)), 1e-30);
-    scales[channel] = greatest / 127;
-    rounded.set(
-      Array.from(weights, (weight) => Math.round(weight / scales[channel])),
-      channel * each,
-    );
-  }
+  const { bytes, scales } = quantizeChannels(data, shape[0], data.length / shape[0]);
   const perChannel = shape.map((size, axis) => (axis === 0 ? size : 1));
   return {
     tensors: [
-      { name: integers, dims: [...shape], dataType: DataType.int8, rawData: new Uint8Array(rounded.buffer) },
+      { name: integers, dims: [...shape], dataType: DataType.int8, rawData: new Uint8Array(bytes.buffer) },
       { ...storeFloats({ shape: perChannel, data: scales }), name: scale },
     ],
     nodes: [

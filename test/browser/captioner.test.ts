@@ -7,7 +7,7 @@ import type { Browser, Page } from 'playwright-core';
 import type { Captioner as BrowserCaptioner } from '../../lib/browser.js';
 import { Captioner, explainPhoto } from '../../lib/index.js';
 import { colouredPhoto, saveTinyCaptioner } from '../fixtures/tiny-captioner.js';
-import { startBrowser } from '../serve/browser.js';
+import { startBrowser } from '../fixtures/chromium.js';
 import { serveFiles, type StaticServer } from './static-server.js';
 
 /** Names that the test's page gives to what the bundle exports. */

@@ -6,7 +6,8 @@ import { expect } from 'chai';
 import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import { Captioner, exportCheckpoint } from '../../lib/index.js';
-import { startBrowser } from '../serve/browser.js';
+import { cosine } from '../../lib/viz.js';
+import { startBrowser } from '../fixtures/chromium.js';
 import { serveFiles, type StaticServer } from './static-server.js';
 
 /** Photos of everyday life, if they are on this machine, and the samples, which are larger. */
@@ -22,18 +23,6 @@ function photosToCompare(): string[] {
   const step = Math.floor(all.length / (100 - files.length));
   const chosen = Array.from({ length: 100 - files.length }, (_, i) => path.join(everyday, all[i * step]));
   return [...files, ...chosen];
-}
-
-/** The cosine of two rows of features, each dimension standardised. */
-function cosine(a: Float32Array, b: Float32Array, mean: Float32Array, std: Float32Array): number {
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < mean.length; i++) {
-    const [x, y] = [(a[i] - mean[i]) / std[i], (b[i] - mean[i]) / std[i]];
-    ab += x * y;
-    aa += x * x;
-    bb += y * y;
-  }
-  return ab / Math.sqrt(aa * bb);
 }
 
 describe('captions in Chromium and in Node', function () {
@@ -103,7 +92,8 @@ describe('captions in Chromium and in Node', function () {
       const there = new Uint8Array(Buffer.from(base64, 'base64'));
       const features = await encoder.features([there, await node.decode(at('photos', `${i}.jpg`))]);
       const middle = features.length / 2;
-      cosines.push(cosine(features.subarray(0, middle), features.subarray(middle), mean, std));
+      const standardised = features.map((x, k) => (x - mean[k % middle]) / std[k % middle]);
+      cosines.push(cosine(standardised.subarray(0, middle), standardised.subarray(middle)));
     }
     const average = cosines.reduce((sum, x) => sum + x, 0) / cosines.length;
     console.log(

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { expect } from 'chai';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { Captioner, exportCheckpoint } from '../../lib/index.js';
-import { startBrowser, violations } from '../serve/browser.js';
+import { startBrowser, violations, Visitors } from '../fixtures/chromium.js';
 import { serveFiles, type StaticServer } from './static-server.js';
 
 describe('the site, in Chromium, from a plain file server', function () {
@@ -14,8 +14,7 @@ describe('the site, in Chromium, from a plain file server', function () {
   let server: StaticServer;
   let node: Captioner;
   let folder: string;
-  let faults: string[];
-  const pages: Page[] = [];
+  const visitors = new Visitors();
   const samples = fs.readdirSync('data/samples').filter((name) => name.endsWith('.jpg'));
 
   before(async function () {
@@ -37,24 +36,11 @@ describe('the site, in Chromium, from a plain file server', function () {
     await node?.release();
     if (folder) fs.rmSync(folder, { recursive: true });
   });
-  beforeEach(() => (faults = []));
-  afterEach(async () => {
-    await Promise.all(pages.splice(0).map((page) => page.context().close()));
-    expect(faults).to.deep.equal([]);
-  });
+  afterEach(() => visitors.leave());
 
   /** A new visitor. An error, a missing file and a request to another server are faults. */
   const visit = async (place = '', options: BrowserContextOptions = {}): Promise<Page> => {
-    const context = await browser!.newContext({ viewport: { width: 1100, height: 800 }, ...options });
-    const page = await context.newPage();
-    page.on('pageerror', (error) => faults.push(error.message));
-    page.on('console', (message) => {
-      if (message.type() === 'error') faults.push(message.text());
-    });
-    context.on('request', (request) => {
-      if (!request.url().startsWith(server.url) && !/^(blob|data):/.test(request.url())) faults.push(request.url());
-    });
-    pages.push(page);
+    const page = await visitors.arrive(browser!, server.url, options);
     await page.goto(server.url + place);
     return page;
   };

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import type { Captioner as BrowserCaptioner, LoadOptions } from '../../lib/browser.js';
 import { exportCheckpoint } from '../../lib/index.js';
-import { startBrowser } from '../serve/browser.js';
+import { startBrowser } from '../fixtures/chromium.js';
 import { serveFiles, type StaticServer } from './static-server.js';
 
 const page = `<!doctype html><meta charset="utf-8" /><title>test</title><link rel="icon" href="data:," />

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
-import { startBrowser } from '../serve/browser.js';
+import { startBrowser } from '../fixtures/chromium.js';
 import { captioner } from './captioner.js';
 
 describe('captioner judge', function () {

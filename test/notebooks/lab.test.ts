@@ -1,14 +1,12 @@
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'chai';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { readNotebook, writeNotebook } from '../../jupyter/notebook.js';
+import { startBrowser } from '../fixtures/chromium.js';
 import { findLab, LabServer } from './lab-server.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
-const browserPath = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
-  (file) => file && existsSync(file),
-);
 const lab = findLab();
 /** Which notebooks, by the beginnings of their names. All of them take minutes. */
 const chosen = (process.env.CAPTIONER_TEST_LAB_NOTEBOOKS ?? '01,06').split(',');
@@ -41,17 +39,18 @@ describe('JupyterLab in a browser', function () {
   let folder: string;
 
   before(async function () {
-    if (!lab || !browserPath) {
+    const started = lab === undefined ? undefined : await startBrowser();
+    if (!lab || !started) {
       console.log(
         `      left out: ${lab ? 'no Chromium (CHROMIUM may name one)' : 'no JupyterLab (CAPTIONER_TEST_LAB may name one)'}`,
       );
-      this.skip();
+      return this.skip();
     }
+    browser = started;
     // Copies: JupyterLab saves what it runs.
     mkdirSync(path.join(root, 'runs'), { recursive: true }); // not a hidden folder: Jupyter doesn't open those
     folder = mkdtempSync(path.join(root, 'runs', 'lab-'));
     server = await LabServer.start(lab, 8700 + (process.pid % 200));
-    browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
   });
   after(async () => {
     await browser?.close();

@@ -9,7 +9,7 @@ import { notebookText, readNotebook, withoutScripts, type Output } from '../../j
 import { display } from '../../lib/viz/display.js';
 import { lineChart } from '../../lib/viz.js';
 import { serveFiles, type StaticServer } from '../browser/static-server.js';
-import { startBrowser } from '../serve/browser.js';
+import { startBrowser } from '../fixtures/chromium.js';
 
 describe('the page of a saved notebook', function () {
   this.timeout(120_000).slow(20_000);

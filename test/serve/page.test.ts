@@ -13,7 +13,7 @@ import { Captioner, confidenceWord, describeOptions, resolveSearch, SearchConfig
 import type { AnsweredPhoto } from '../../serve/answers.js';
 import { confidenceWord as pageWord } from '../../serve/page/confidence.js';
 import { colouredPhoto } from '../fixtures/tiny-captioner.js';
-import { requireFreshBuild, startBrowser, violations } from './browser.js';
+import { requireFreshBuild, startBrowser, violations, Visitors } from '../fixtures/chromium.js';
 import { tinyService, type TinyService } from './tiny-service.js';
 
 describe('the page, in Chromium', function () {
@@ -25,8 +25,7 @@ describe('the page, in Chromium', function () {
   let folder: string;
   let red: string;
   let blue: string;
-  const pages: Page[] = [];
-  let faults: string[];
+  const visitors = new Visitors(/Failed to load resource/);
 
   before(async function () {
     browser = await startBrowser();
@@ -51,30 +50,17 @@ describe('the page, in Chromium', function () {
     await service?.close();
     if (folder) fs.rmSync(folder, { recursive: true });
   });
-  beforeEach(() => (faults = []));
-  afterEach(async () => {
-    await Promise.all(pages.splice(0).map((page) => page.context().close()));
-    expect(faults).to.deep.equal([]);
-  });
+  afterEach(() => visitors.leave());
 
-  /** A new visitor. Whatever the page complains about, or asks of another server, is a fault. */
+  /** A new visitor. An error and a request to another server are faults. */
   const visit = async (
     options: BrowserContextOptions = {},
     prepare: (page: Page) => Promise<unknown> = () => Promise.resolve(),
+    home = url,
   ): Promise<Page> => {
-    const context = await browser!.newContext({ viewport: { width: 1100, height: 800 }, ...options });
-    const page = await context.newPage();
-    page.on('pageerror', (error) => faults.push(error.message));
-    page.on('console', (message) => {
-      if (message.type() === 'error' && !message.text().includes('Failed to load resource'))
-        faults.push(message.text());
-    });
-    page.on('request', (request) => {
-      if (!request.url().startsWith(url) && !/^(blob|data):/.test(request.url())) faults.push(request.url());
-    });
-    pages.push(page);
+    const page = await visitors.arrive(browser!, home, options);
     await prepare(page);
-    await page.goto(url);
+    await page.goto(home);
     if (options.javaScriptEnabled !== false) await page.waitForSelector('#samples button');
     return page;
   };
@@ -410,9 +396,8 @@ describe('the page, in Chromium', function () {
     try {
       await keyed.ready();
       await keyed.server.listen({ host: '127.0.0.1', port: 0 });
-      const page = await visit();
-      url = `http://127.0.0.1:${(keyed.server.server.address() as AddressInfo).port}/`;
-      await page.goto(url);
+      const home = `http://127.0.0.1:${(keyed.server.server.address() as AddressInfo).port}/`;
+      const page = await visit({}, undefined, home);
       await page.setInputFiles('#files', red);
       await page.waitForSelector('#key-dialog[open]');
       await page.fill('#key', 'wrong');
@@ -422,7 +407,6 @@ describe('the page, in Chromium', function () {
       await page.keyboard.press('Enter');
       expect(await captions(page, 1)).to.deep.equal(await expected(red));
     } finally {
-      url = `http://127.0.0.1:${(service.server.server.address() as AddressInfo).port}/`;
       await keyed.close();
     }
   });

@@ -12,7 +12,7 @@ import type { RunsView } from '../../serve/runs/answers.js';
 import { buildRunsServer } from '../../serve/runs/server.js';
 import { colouredPhoto } from '../fixtures/tiny-captioner.js';
 import { smallDecoder, smallTraining, twoScenes } from '../fixtures/two-scenes.js';
-import { requireFreshBuild, startBrowser, violations } from './browser.js';
+import { requireFreshBuild, startBrowser, violations, Visitors } from '../fixtures/chromium.js';
 
 describe('captioner runs', function () {
   this.timeout(120_000).slow(20_000);
@@ -120,7 +120,7 @@ describe('captioner runs', function () {
   describe('the page, in Chromium', () => {
     let browser: Browser | undefined;
     let page: Page;
-    const faults: string[] = [];
+    const visitors = new Visitors();
     before(async function () {
       browser = await startBrowser();
       if (!browser) {
@@ -133,19 +133,11 @@ describe('captioner runs', function () {
     });
     after(() => browser?.close());
     const visit = async (colorScheme: 'light' | 'dark' = 'light') => {
-      const context = await browser!.newContext({ viewport: { width: 1150, height: 900 }, colorScheme });
-      page = await context.newPage();
-      page.on('pageerror', ({ message }) => faults.push(message));
-      page.on('console', (message) => {
-        if (message.type() === 'error') faults.push(message.text());
-      });
+      page = await visitors.arrive(browser!, url, { viewport: { width: 1150, height: 900 }, colorScheme });
       await page.goto(url);
       await page.waitForSelector('#runs tbody tr');
     };
-    afterEach(async () => {
-      await page.context().close();
-      expect(faults.splice(0)).to.deep.equal([]);
-    });
+    afterEach(() => visitors.leave());
     const cells = (selector: string) => page.locator(selector).allInnerTexts();
 
     it('draws what is chosen, and keeps the choice when it is reloaded', async () => {

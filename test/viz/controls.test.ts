@@ -3,7 +3,7 @@ import { CaptionerError } from '../../lib/errors.js';
 import { thinnedControls, valuesAt } from '../../lib/viz/controls.js';
 import type { NotebookHost, WidgetComm } from '../../lib/viz/display.js';
 import * as viz from '../../lib/viz.js';
-import { startBrowser } from '../serve/browser.js';
+import { startBrowser } from '../fixtures/chromium.js';
 
 describe('controls', () => {
   it('have the values of a range, a list, or photos, without errors of rounding', () => {

@@ -1,14 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
-import { chromium } from 'playwright-core';
 import * as viz from '../../lib/viz.js';
-
-const browserPath = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
-  (file) => file && existsSync(file),
-);
+import { startBrowser } from '../fixtures/chromium.js';
 
 /** Output of a cell, as `display` receives it. */
 async function shownBy(item: viz.Displayable): Promise<string[]> {
@@ -48,11 +44,11 @@ describe('Plotly in JupyterLab', function () {
   });
 
   it('is loaded from the server of the page, and draws the figure', async function () {
-    if (!browserPath) {
+    const browser = await startBrowser();
+    if (!browser) {
       console.log('      left out: no Chromium (CHROMIUM may name one)');
-      this.skip();
+      return this.skip();
     }
-    const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
     try {
       const page = await browser.newPage();
       await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/user/me/lab`);

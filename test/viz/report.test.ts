@@ -11,7 +11,7 @@ import { loadCheckpoint } from '../../lib/model/checkpoint/checkpoint.js';
 import { choosePhotos } from '../../lib/viz/report/cards.js';
 import { calibrationCurve, lengthHistogram, scoreCurve, trainingCurves } from '../../lib/viz/report/figures.js';
 import { evaluationReport } from '../../lib/viz/report/page.js';
-import { startBrowser } from '../serve/browser.js';
+import { startBrowser } from '../fixtures/chromium.js';
 
 /** The sample photos, captioned by the shipped captioner. */
 describe('report of an evaluation', function () {
