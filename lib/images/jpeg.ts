@@ -116,28 +116,14 @@ function endOfScan(bytes: Uint8Array, at: number): number {
   return bytes[at] === 0xff ? at : bytes.length;
 }
 
-/** Warnings that decide what becomes of a JPEG. */
-const known = /premature end|extraneous bytes|Huffman|instead of RST|resync/gi;
-/** Attempts to read a warning. */
-const attempts = 5;
-
-/**
- * libjpeg's first warning about a JPEG, or undefined if there is none. libvips collects the messages
- * of all threads in one place, so while other photos are decoded, a message may be lost or mixed
- * with theirs: then it is asked for again.
- */
+/** libjpeg's first warning about a JPEG, or undefined if there is none. */
 async function warningOf(bytes: Uint8Array, open: OpenJpeg): Promise<string | undefined> {
-  for (let attempt = 0; attempt < attempts; attempt++) {
-    try {
-      await open(bytes, { failOn: 'warning' }).raw().toBuffer();
-      return undefined;
-    } catch (error) {
-      const { message } = error as Error;
-      if (message.match(known)?.length === 1) return message;
-    }
+  try {
+    await open(bytes, { failOn: 'warning' }).raw().toBuffer();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
   }
-  // Another warning, or never a clear one: how much of the photo is there decides.
-  return 'premature end';
 }
 
 /** Whether the last `count` bytes before the end marker are all the same, as some cameras pad their files. */

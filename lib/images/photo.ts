@@ -6,6 +6,7 @@ import { photoFormat, photoFormats, unreadFormat, unreadFormatOfName, type Photo
 import { toSrgb } from './colour-profile.js';
 import { decodeHeic } from './heic.js';
 import { heifProfile } from './heif-profile.js';
+import { Gate } from './gate.js';
 import { mendJpeg } from './jpeg.js';
 import { countedPixels, defaultMaxPixels, type Budget, type PhotoHeader, type PhotoLimits } from './photo-limits.js';
 import type { RawPhoto } from './raw-photo.js';
@@ -71,10 +72,17 @@ export async function decodePhoto(
   const refuse = (error: unknown): never => {
     throw explain(error as Error, name, format, most);
   };
-  const header = isRaw(format) ? undefined : await headerOf(bytes, format).catch(refuse);
+  const header = isRaw(format) ? undefined : await decoders.together(() => headerOf(bytes, format)).catch(refuse);
   // The size of a HEIC or BMP is known only after decoding.
   const pixels = header ? countedPixels(header, name, options) : maxBufferedPixels;
-  const square = () => squash(bytes, format, size, { ...options, maxPixels: most });
+  const limits = { ...options, maxPixels: most };
+  const square = () =>
+    decoders
+      .together(() => squash(bytes, format, size, limits))
+      .catch((error: unknown) => {
+        if (format !== 'jpeg' || /pixel limit|^timeout/.test((error as Error).message)) throw error;
+        return decoders.alone(() => squashDamagedJpeg(bytes, size, limits));
+      });
   return await (budget ? budget.run(pixels, square) : square()).catch(refuse);
 }
 
@@ -89,6 +97,29 @@ async function headerOf(bytes: Uint8Array, format: PhotoFormat): Promise<PhotoHe
   return { ...header, inMemory: format === 'png' && ownGamma(bytes) !== undefined };
 }
 
+/**
+ * libvips collects the error messages of all threads in one place, where each decoding clears them.
+ * The messages about a damaged JPEG decide what becomes of it, so it is examined by itself.
+ */
+const decoders = new Gate();
+
+/** Opens bytes with sharp, within the limits of pixels and time. */
+async function openerFor({ maxPixels = defaultMaxPixels, deadline = Infinity }: PhotoOptions) {
+  const sharp = await loadSharp();
+  const seconds = Math.ceil((deadline - performance.now()) / 1000);
+  if (seconds <= 0) throw new Error('timeout');
+  return (data: Uint8Array, options: SharpOptions = {}): Sharp => {
+    const photo = sharp(data, { failOn: 'error', limitInputPixels: maxPixels, autoOrient: true, ...options });
+    return seconds <= 3600 ? photo.timeout({ seconds }) : photo;
+  };
+}
+
+/** Decodes a JPEG that libjpeg warns about, if enough of it is there. */
+async function squashDamagedJpeg(bytes: Uint8Array, size: number, options: PhotoOptions): Promise<Uint8Array> {
+  const open = await openerFor(options);
+  return await resize(open(await mendJpeg(bytes, open), { failOn: 'none' }), size, options.view);
+}
+
 /** Decodes a file of a known format. */
 async function squash(
   bytes: Uint8Array,
@@ -97,12 +128,7 @@ async function squash(
   { maxPixels = defaultMaxPixels, deadline = Infinity, view }: PhotoOptions,
 ): Promise<Uint8Array> {
   const sharp = await loadSharp();
-  const seconds = Math.ceil((deadline - performance.now()) / 1000);
-  if (seconds <= 0) throw new Error('timeout');
-  const open = (data: Uint8Array, options: SharpOptions = {}) => {
-    const photo = sharp(data, { failOn: 'error', limitInputPixels: maxPixels, autoOrient: true, ...options });
-    return seconds <= 3600 ? photo.timeout({ seconds }) : photo;
-  };
+  const open = await openerFor({ maxPixels, deadline });
   const openRaw = ({ data, width, height, channels }: RawPhoto) => sharp(data, { raw: { width, height, channels } });
   if (format === 'heic') {
     const profile = heifProfile(bytes);
@@ -121,13 +147,7 @@ async function squash(
     const photo = await applyGamma(open(bytes), await open(bytes).metadata(), gamma);
     return await resize(openRaw(photo), size, view);
   }
-  if (format !== 'jpeg') return await resize(open(bytes), size, view);
-  try {
-    return await resize(open(bytes, { failOn: 'warning' }), size, view);
-  } catch (error) {
-    if (/pixel limit|^timeout/.test((error as Error).message)) throw error;
-    return await resize(open(await mendJpeg(bytes, open), { failOn: 'none' }), size, view);
-  }
+  return await resize(open(bytes, { failOn: format === 'jpeg' ? 'warning' : 'error' }), size, view);
 }
 
 /**
@@ -180,10 +200,8 @@ function explain(error: Error, name: string, format: PhotoFormat, maxPixels: num
  */
 export async function resizeSquare(rgb: Uint8Array, from: number, to: number): Promise<Uint8Array> {
   const sharp = await loadSharp();
-  const data = await sharp(rgb, { raw: { width: from, height: from, channels: 3 } })
-    .resize(to, to, { fit: 'fill' })
-    .raw({ depth: 'uchar' })
-    .toBuffer();
+  const square = sharp(rgb, { raw: { width: from, height: from, channels: 3 } }).resize(to, to, { fit: 'fill' });
+  const data = await decoders.together(() => square.raw({ depth: 'uchar' }).toBuffer());
   return new Uint8Array(data.buffer, data.byteOffset, data.length);
 }
 
