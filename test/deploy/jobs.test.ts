@@ -106,11 +106,13 @@ describe('the jobs for Kubernetes', function () {
   });
 
   it('extract features, with a pod that is lost and started again, as one run does', async () => {
+    // An encoder that needs no download.
+    const encoder = at('tiny/encoder.onnx');
     const extract = ['extract', '--data', at('data/coco2014'), '--features', at('whole'), '--threads', '1'];
-    expect((await captioner(...extract, '--batch-size', '4')).code).to.equal(2);
+    expect((await captioner(...extract, '--encoder', encoder, '--batch-size', '4')).code).to.equal(2);
     const shards = await runJob(
       'extract.yaml',
-      '--batch-size 4',
+      `--encoder '${encoder}' --batch-size 4`,
       (index, of) => `features/coco.${index}-of-${of}/index.jsonl`,
     );
     const merged = await captioner(
