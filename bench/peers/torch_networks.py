@@ -60,7 +60,7 @@ class Residual(nn.Module):
 
 
 class ConvNet(nn.Module):
-    """The network of `lib/model/convnet.ts`."""
+    """The network of `lib/model/encoder/convnet.ts`."""
 
     def __init__(self, width, blocks, outputs):
         super().__init__()
@@ -71,8 +71,8 @@ class ConvNet(nn.Module):
             layers += [nn.Conv2d(channels, 2 * channels, 3, 2, 1), nn.ReLU(inplace=True)]
             channels *= 2
             layers += [Residual(channels) for _ in range(blocks)]
+        layers += [nn.Conv2d(channels, outputs, 1), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers)
-        self.output = nn.Linear(channels, outputs)
 
     def forward(self, photos):
-        return self.output(self.layers(photos).mean(dim=(2, 3)))
+        return self.layers(photos).mean(dim=(2, 3))

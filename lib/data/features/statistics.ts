@@ -9,8 +9,16 @@ export interface FeatureStatistics {
 }
 
 /**
- * Computes mean, standard deviation and minimum of each feature over photos. The variance is increased by
- * 1e-5, as in batch normalisation, so that an almost constant feature is not amplified.
+ * The standard deviation by which a feature is divided. Its variance is increased by 1e-5, as in batch normalisation, so that an almost
+ * constant feature is not amplified.
+ * @param meanSquare the mean of the feature's squares.
+ */
+export function featureDeviation(mean: number, meanSquare: number): number {
+  return Math.sqrt(Math.max(0, meanSquare - mean ** 2) + 1e-5);
+}
+
+/**
+ * Computes mean, standard deviation (see {@link featureDeviation}) and minimum of each feature over photos.
  * @throws CaptionerError `numeric`: features that are not finite, naming the photo.
  */
 export function featureStatistics(
@@ -36,6 +44,6 @@ export function featureStatistics(
     }
   }
   const mean = sum.map((x) => x / photos.length);
-  const std = squares.map((x, i) => Math.sqrt(Math.max(0, x / photos.length - mean[i] ** 2) + 1e-5));
+  const std = squares.map((x, i) => featureDeviation(mean[i], x / photos.length));
   return { mean: Float32Array.from(mean), std: Float32Array.from(std), minimum };
 }

@@ -1,5 +1,8 @@
+import { featureDeviation } from '../../data/features/statistics.js';
+
 /**
- * The mean cosine of the rows of two matrices of features, each feature less its mean and over its standard deviation in the first.
+ * The mean cosine of the rows of two matrices of features. Each feature is standardised by its mean and its standard deviation in the
+ * first matrix, as captioners standardise features.
  * @param expected [N, D]
  * @param found [N, D]
  */
@@ -10,7 +13,7 @@ export function featureSimilarity(expected: Float32Array, found: Float32Array, N
     mean[i % D] += x / N;
     square[i % D] += (x * x) / N;
   });
-  const std = mean.map((m, d) => Math.sqrt(Math.max(0, square[d] - m * m)) || 1);
+  const std = mean.map((m, d) => featureDeviation(m, square[d]));
   let sum = 0;
   for (let row = 0; row < N; row++) {
     let [ab, aa, bb] = [0, 0, 0];
