@@ -17,6 +17,11 @@ export interface CompiledStep<I extends Tensors, O extends Tensors> {
   dispose(): void;
 }
 
+export interface CompileOptions extends SessionOptions {
+  /** Memory that outputs are written to, by their names. Others get memory of their own. */
+  readonly memory?: ReadonlyMap<string, Float32Array>;
+}
+
 /**
  * Compiles a step of plain TensorFlow.js operations into one ONNX graph per set of input shapes.
  * The first call with new shapes traces the step; ONNX Runtime runs the graph from then on.
@@ -31,7 +36,7 @@ export interface CompiledStep<I extends Tensors, O extends Tensors> {
  */
 export function compile<I extends Tensors, O extends Tensors>(
   step: (inputs: I) => O,
-  options: SessionOptions = {},
+  options: CompileOptions = {},
 ): CompiledStep<I, O> {
   const graphs = new Map<string, CompiledGraph>();
   const runNow = async (inputs: I): Promise<O> => {
@@ -78,7 +83,7 @@ class CompiledGraph {
   constructor(
     private readonly backend: OnnxBackend,
     private readonly traced: Trace,
-    options: SessionOptions,
+    private readonly options: CompileOptions,
   ) {
     const { graph } = traced;
     optimize(graph);
@@ -104,8 +109,9 @@ class CompiledGraph {
       targets.set(variable, target);
       into[name] = bufferOf(variable, target);
     }
-    for (const { name, shape, dtype } of Object.values(traced.outputs)) {
-      into[name] = bufferOf({ shape, dtype }, blank(dtype, util.sizeFromShape(shape)));
+    for (const [given, { name, shape, dtype }] of Object.entries(traced.outputs)) {
+      const memory = this.options.memory?.get(given) ?? blank(dtype, util.sizeFromShape(shape));
+      into[name] = bufferOf({ shape, dtype }, memory);
     }
     await this.session.run(feeds, into);
     for (const [variable, target] of targets) replaceValues(backend, variable, target);

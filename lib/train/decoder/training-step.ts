@@ -6,6 +6,7 @@ import { Random } from '../../random.js';
 import type { Batch, CaptionBatch } from '../batches/batches.js';
 import { fillDropoutMask, maskShapes } from './dropout.js';
 import { crossEntropy } from './loss.js';
+import { LearningStep, type Learned } from '../loop/learning-step.js';
 import type { Adam } from '../loop/optimizer.js';
 import { readScalars, type Tensors } from '../loop/scalar-step.js';
 
@@ -28,18 +29,18 @@ export const storedFeatures: PhotoPath<Batch> = {
 
 /** One step of training: forward pass, loss, gradients and optimiser in one function, compiled to one graph per batch length. */
 export class TrainingStep<B extends CaptionBatch> {
-  private readonly run: CompiledStep<Tensors, { loss: tf.Tensor; gradientNorm: tf.Tensor }>;
+  private readonly steps: LearningStep;
   private readonly masks = new Map<string, Float32Array>();
 
   /** @param optimiser of all variables that are trained. */
   constructor(
     private readonly decoder: Decoder,
     private readonly path: PhotoPath<B>,
-    private readonly optimizer: Adam,
+    optimizer: Adam,
     private readonly config: Pick<TrainingConfig, 'batchSize' | 'labelSmoothing' | 'seed'>,
   ) {
-    this.run = compile((inputs: Tensors) =>
-      optimizer.minimize(() => lossOf(decoder, path.features(inputs), inputs, config.labelSmoothing), inputs),
+    this.steps = new LearningStep(optimizer, (inputs) =>
+      lossOf(decoder, path.features(inputs), inputs, config.labelSmoothing),
     );
   }
 
@@ -47,19 +48,18 @@ export class TrainingStep<B extends CaptionBatch> {
    * Learns from a batch.
    * @param step counted from 0; with the seed, it decides which units are dropped.
    */
-  async learn(batch: B, step: number, learningRate: number): Promise<{ loss: number; gradientNorm: number }> {
+  async learn(batch: B, step: number, learningRate: number): Promise<Learned> {
     const inputs = {
       ...this.path.inputs(batch),
       ...captionTensors(batch),
       ...this.drawMasks(batch.length, new Random(this.config.seed, step, 1)),
-      ...this.optimizer.inputs(step + 1, learningRate),
     };
-    return readScalars(this.run, inputs);
+    return this.steps.learn(inputs, step + 1, learningRate);
   }
 
   /** Frees its memory. */
   dispose(): void {
-    this.run.dispose();
+    this.steps.dispose();
   }
 
   /** Fills the dropout masks of a batch of length T; the next batch of this length reuses their arrays. */
@@ -79,7 +79,7 @@ export class TrainingStep<B extends CaptionBatch> {
 
 /** The loss of batches, without dropout and without learning. */
 export class ValidationStep {
-  private readonly run: CompiledStep<Tensors, { loss: tf.Tensor }>;
+  private readonly run: CompiledStep<Tensors, { loss: tf.Scalar }>;
 
   constructor(decoder: Decoder) {
     this.run = compile((inputs: Tensors) => ({ loss: lossOf(decoder, storedFeatures.features(inputs), inputs, 0) }));

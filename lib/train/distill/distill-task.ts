@@ -1,5 +1,4 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { compile, type CompiledStep } from '../../backend/index.js';
 import type { PhotoFile } from '../../data/features/photo-file.js';
 import type { FeatureStatistics } from '../../data/features/statistics.js';
 import { readRows, type FeatureStore } from '../../data/features/store.js';
@@ -12,8 +11,9 @@ import { imagenet } from '../../config.js';
 import { weightsOf } from '../../model/variables.js';
 import { Random } from '../../random.js';
 import { Prefetcher } from '../batches/prefetcher.js';
+import { LearningStep } from '../loop/learning-step.js';
 import { Adam } from '../loop/optimizer.js';
-import { readScalars, trainableVariables, type Tensors } from '../loop/scalar-step.js';
+import { trainableVariables } from '../loop/scalar-step.js';
 import { learningRateAt } from '../loop/schedule.js';
 import type { StepResult, TrainerState, TrainingTask } from '../loop/trainer.js';
 import type { TrainingRun } from '../loop/training-run.js';
@@ -49,7 +49,7 @@ export class DistillTask implements TrainingTask<Batch> {
   readonly epochs: number;
   readonly batchesPerEpoch: number;
   private readonly optimizer: Adam;
-  private readonly run: CompiledStep<Tensors, { loss: tf.Tensor; gradientNorm: tf.Tensor }>;
+  private readonly steps: LearningStep;
   private readonly ahead = new Prefetcher<Batch, Uint8Array[]>();
   private readonly pixels: Float32Array;
   /** Batches of the current epoch. */
@@ -66,9 +66,7 @@ export class DistillTask implements TrainingTask<Batch> {
     const variables = trainableVariables(network.variables);
     this.optimizer = new Adam(variables, { ...training, optimizer: 'adam' }, run.past?.slots);
     this.pixels = new Float32Array(B * 3 * inputSize ** 2);
-    this.run = compile((inputs: Tensors) =>
-      this.optimizer.minimize(() => distillationLoss(network, inputs, training.cosineWeight), inputs),
-    );
+    this.steps = new LearningStep(this.optimizer, (inputs) => distillationLoss(network, inputs, training.cosineWeight));
   }
 
   async plan(epoch: number): Promise<readonly Batch[]> {
@@ -94,11 +92,11 @@ export class DistillTask implements TrainingTask<Batch> {
     const ids = batch.map(({ id }) => id);
     const targets = readRows(this.features!, ids); // [B, D]
     const learningRate = learningRateAt(step, this.epochs * this.batchesPerEpoch, config.training);
-    const result = await readScalars(this.run, {
+    const inputs = {
       photos: tf.tensor4d(this.pixels, [B, 3, S, S]),
       targets: tf.tensor2d(targets, [B, network.dimension]),
-      ...this.optimizer.inputs(step + 1, learningRate),
-    });
+    };
+    const result = await this.steps.learn(inputs, step + 1, learningRate);
     return { ...result, learningRate, count: B };
   }
 
@@ -145,7 +143,7 @@ export class DistillTask implements TrainingTask<Batch> {
   }
 
   dispose(): void {
-    this.run.dispose();
+    this.steps.dispose();
     this.optimizer.dispose();
     this.parts.network.dispose();
   }

@@ -46,8 +46,8 @@ export interface OptimizerScalars {
 export class Adam {
   /** The optimiser's memory: `m/<weight>`, `v/<weight>`, and for AMSGrad `u/<weight>`. */
   readonly slots: Variables;
-  private readonly beta1: number;
-  private readonly beta2: number;
+  readonly beta1: number;
+  readonly beta2: number;
 
   /**
    * @param variables to be trained, by name.
@@ -56,7 +56,7 @@ export class Adam {
    */
   constructor(
     readonly variables: Variables,
-    private readonly config: OptimizerConfig,
+    readonly config: OptimizerConfig,
     slots?: Weights,
   ) {
     ({ beta1: this.beta1 = 0.9, beta2: this.beta2 = 0.999 } = config);
@@ -76,8 +76,10 @@ export class Adam {
     this.slots = made;
   }
 
-  /** @param step counted from 1. */
-  /** The numbers of a step, from its number and its learning rate. */
+  /**
+   * The numbers of a step, from its number and its learning rate.
+   * @param step counted from 1.
+   */
   scalars(step: number, learningRate: number): OptimizerScalars {
     const { beta1, beta2 } = this;
     const { epsilon = 1e-8, weightDecay, averageDecay = 0 } = this.config;
@@ -111,14 +113,19 @@ export class Adam {
     lossOf: () => tf.Scalar,
     { stepSize, epsilon, keep, follow }: Readonly<Record<string, tf.Tensor>>,
   ): { loss: tf.Scalar; gradientNorm: tf.Scalar } {
+    const { loss, gradients } = this.gradients(lossOf);
+    const scalars = { stepSize, epsilon, keep, follow } as Record<keyof OptimizerScalars, tf.Scalar>;
+    return { loss, gradientNorm: this.apply(gradients, scalars) };
+  }
+
+  /** Computes a loss and its gradients, by the variables' names here. */
+  gradients(lossOf: () => tf.Scalar): { loss: tf.Scalar; gradients: Record<string, tf.Tensor> } {
     const trained = Object.entries(this.variables);
     const { value: loss, grads } = tf.variableGrads(
       lossOf,
       trained.map(([, variable]) => variable),
     );
-    const gradients = Object.fromEntries(trained.map(([name, variable]) => [name, grads[variable.name]]));
-    const scalars = { stepSize, epsilon, keep, follow } as Record<keyof OptimizerScalars, tf.Scalar>;
-    return { loss, gradientNorm: this.apply(gradients, scalars) };
+    return { loss, gradients: Object.fromEntries(trained.map(([name, { name: of }]) => [name, grads[of]])) };
   }
 
   /**
@@ -140,8 +147,8 @@ export class Adam {
     },
   ): tf.Scalar {
     const { variables, slots, beta1, beta2 } = this;
-    const { optimizer, clipNorm, weightDecay, share = () => 1, averages } = this.config;
-    const norm = tf.sqrt(tf.addN(Object.values(gradients).map((g) => tf.sum(tf.square(g))))); // []
+    const { optimizer, clipNorm, share = () => 1, averages } = this.config;
+    const norm = globalNorm(gradients); // []
     const scale = clipNorm > 0 ? tf.minimum(tf.div(clipNorm, norm), 1) : undefined; // []
     for (const [name, w] of Object.entries(variables)) {
       const g = scale ? tf.mul(gradients[name], scale) : gradients[name];
@@ -157,18 +164,35 @@ export class Adam {
       const part = share(name);
       const rate = part === 1 ? stepSize : tf.mul(stepSize, part);
       const step = tf.div(tf.mul(m, rate), tf.add(tf.sqrt(u), epsilon));
-      if (weightDecay > 0 && w.rank > 1) {
+      if (this.decays(w)) {
         const left = part === 1 ? keep : tf.add(tf.mul(keep, part), 1 - part);
         w.assign(tf.sub(tf.mul(w, left), step));
       } else w.assign(tf.sub(w, step));
       const average = averages?.[name];
       average?.assign(tf.add(average, tf.mul(tf.sub(w, average), follow!)));
     }
-    return norm as tf.Scalar;
+    return norm;
+  }
+
+  /** A weight with its slots and, if there are averages, its average: w, m, v(, u)(, average). */
+  arraysOf(name: string): tf.Variable[] {
+    const kinds = this.config.optimizer === 'amsgrad' ? ['m', 'v', 'u'] : ['m', 'v'];
+    const average = this.config.averages?.[name];
+    return [this.variables[name], ...kinds.map((kind) => this.slots[`${kind}/${name}`]), ...(average ? [average] : [])];
+  }
+
+  /** Whether weight decay applies: to matrices, not to biases. */
+  decays({ rank }: tf.Variable): boolean {
+    return this.config.weightDecay > 0 && rank > 1;
   }
 
   /** Frees the slots. */
   dispose(): void {
     disposeVariables(this.slots);
   }
+}
+
+/** The norm of all gradients as one vector. */
+export function globalNorm(gradients: Readonly<Record<string, tf.Tensor>>): tf.Scalar {
+  return tf.sqrt(tf.addN(Object.values(gradients).map((g) => tf.sum(tf.square(g))))) as tf.Scalar; // []
 }

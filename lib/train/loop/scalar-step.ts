@@ -10,18 +10,17 @@ export function trainableVariables(variables: Variables): Variables {
   return Object.fromEntries(Object.entries(variables).filter(([, variable]) => variable.trainable));
 }
 
-/** Runs a step whose outputs are single numbers, and frees its inputs and outputs. */
-export async function readScalars<O extends Tensors>(
-  run: CompiledStep<Tensors, O>,
+/** Runs a step, reads its outputs that are single numbers, and frees its inputs and outputs. */
+export async function readScalars<K extends string>(
+  run: CompiledStep<Tensors, Record<K, tf.Scalar>>,
   inputs: Tensors,
-): Promise<{ [K in keyof O]: number }> {
+): Promise<Record<K, number>> {
   try {
     const outputs = await run(inputs);
-    const numbers = await Promise.all(
-      Object.entries(outputs).map(async ([name, tensor]) => [name, (await tensor.data())[0]] as const),
-    );
+    const scalars = Object.entries<tf.Tensor>(outputs).filter(([, { rank }]) => rank === 0);
+    const numbers = await Promise.all(scalars.map(async ([name, tensor]) => [name, (await tensor.data())[0]] as const));
     tf.dispose(outputs);
-    return Object.fromEntries(numbers) as { [K in keyof O]: number };
+    return Object.fromEntries(numbers) as Record<K, number>;
   } finally {
     tf.dispose(inputs);
   }
