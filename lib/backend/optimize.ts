@@ -8,14 +8,41 @@ import { uses } from './consumers.js';
  * @param portable for a file with constant weights, not for immediate use.
  */
 export function optimize(graph: GraphBuilder, { portable = false } = {}): void {
+  dropIdentities(graph);
   dropTransposePairs(graph);
   joinProductSums(graph);
   fuseBiases(graph);
   joinSquares(graph);
   joinLogSoftmax(graph);
   transposeAhead(graph);
+  shareEqualNodes(graph);
   if (!portable) fuse(graph);
   dropUnused(graph);
+}
+
+/** Drops nodes that only copy, so that their inputs take their places. */
+function dropIdentities(graph: GraphBuilder): void {
+  const { producers } = uses(graph);
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const same = new Map<string, string>();
+  const find = (name: string): string => (same.has(name) ? find(same.get(name)!) : name);
+  for (const { opType, input, output } of graph.nodes) {
+    if (opType !== 'Identity') continue;
+    const [source, copy] = [find(input![0]), output![0]];
+    if (!outputs.has(copy)) same.set(copy, source);
+    else if (producers.has(source) && !outputs.has(source)) same.set(source, copy);
+  }
+  graph.nodes = graph.nodes.filter(({ opType, input, output }) => {
+    return opType !== 'Identity' || find(input![0]) !== find(output![0]);
+  });
+  for (const node of graph.nodes) {
+    node.input = node.input!.map(find);
+    node.output = node.output!.map(find);
+  }
+  for (const [from, to] of same) {
+    const shape = graph.shapes.get(from);
+    if (shape && !graph.shapes.has(find(to))) graph.shapes.set(find(to), shape);
+  }
 }
 
 /** Drops pairs of transposes that cancel out, which operations for channels last leave behind. */
@@ -39,8 +66,8 @@ function dropTransposePairs(graph: GraphBuilder): void {
 }
 
 /**
- * The gradient of a weight that every time step uses is a sum over steps of A_t^T B_t. Stacking all
- * A_t and all B_t gives one product, many times faster than T small products and T - 1 sums of
+ * The gradient of a weight that every time step uses is a sum over steps of A_t^T B_t, or of
+ * A_t B_t^T. Stacking all A_t and all B_t gives one product, many times faster than T small products and T - 1 sums of
  * matrices as large as the weight.
  */
 function joinProductSums(graph: GraphBuilder): void {
@@ -57,10 +84,13 @@ function joinProductSums(graph: GraphBuilder): void {
     if (!isSum(node) || node.input!.some((input) => shapeOf(input)?.join() !== shape)) return [name];
     return node.input!.flatMap((input) => (usedOnce(input) ? terms(input, shape) : [input]));
   };
-  const isTransposedProduct = (name: string) => {
+  const places = new Map(graph.nodes.flatMap(({ output }, i) => output!.map((name) => [name, i])));
+  const place = (name: string) => places.get(name) ?? -1;
+  /** 'transA' for A^T B, 'transB' for A B^T, of which nothing but the sum depends. */
+  const formOf = (name: string) => {
     const node = producers.get(name);
-    if (node?.opType !== 'Gemm' || node.input!.length !== 2 || !usedOnce(name)) return false;
-    return node.attribute?.length === 1 && node.attribute[0].name === 'transA';
+    if (node?.opType !== 'Gemm' || node.input!.length !== 2 || !usedOnce(name)) return undefined;
+    return node.attribute?.length === 1 ? node.attribute[0].name : undefined;
   };
 
   const rewritten: Node[] = [];
@@ -69,7 +99,11 @@ function joinProductSums(graph: GraphBuilder): void {
     const isRoot = isSum(node) && !(usedOnce(output) && isSum(consumers.get(output)![0]));
     const shape = shapeOf(output)?.join();
     const parts = isRoot && shape !== undefined ? terms(output, shape) : [];
-    const products = parts.filter(isTransposedProduct).map((name) => producers.get(name)!);
+    const form = parts.map(formOf).find((found) => found !== undefined);
+    const isProduct = (name: string) => form !== undefined && formOf(name) === form;
+    const products = parts.filter(isProduct).map((name) => producers.get(name)!);
+    // In the order of the time steps, in which other nodes stack the same matrices.
+    products.sort((p, q) => place(p.input![0]) - place(q.input![0]));
     if (products.length < 2) {
       rewritten.push(node);
       continue;
@@ -77,11 +111,11 @@ function joinProductSums(graph: GraphBuilder): void {
     const stacked = [0, 1].map((side) => {
       const name = graph.fresh();
       const input = products.map((product) => product.input![side]);
-      const attribute = [{ name: 'axis', type: 2, i: 0 }];
+      const attribute = [{ name: 'axis', type: AttributeType.int, i: form === 'transA' ? 0 : 1 }];
       rewritten.push({ opType: 'Concat', input, output: [name], attribute });
       return name;
     });
-    const rest = parts.filter((name) => !isTransposedProduct(name));
+    const rest = parts.filter((name) => !isProduct(name));
     const joined = rest.length === 0 ? output : graph.fresh();
     rewritten.push({ opType: 'Gemm', input: stacked, output: [joined], attribute: products[0].attribute });
     if (rest.length > 0) rewritten.push({ opType: 'Sum', input: [joined, ...rest], output: [output] });
@@ -89,38 +123,71 @@ function joinProductSums(graph: GraphBuilder): void {
   graph.nodes = rewritten;
 }
 
-/** A Gemm adds a bias while it writes its product, which saves another pass over the result. */
+/**
+ * A Gemm adds a matrix, or a bias in a row or a column, while it writes its product, which saves
+ * another pass over the result.
+ */
 function fuseBiases(graph: GraphBuilder): void {
   const { producers, usedOnce } = uses(graph);
   const joined = new Set<Node>();
   for (const node of graph.nodes) {
     if (node.opType !== 'Add') continue;
-    const [product, bias] = node.input!;
-    const gemm = producers.get(product);
-    const width = graph.shapes.get(product)?.at(-1);
-    if (gemm?.opType !== 'Gemm' || gemm.input!.length !== 2 || !usedOnce(product)) continue;
-    if (graph.shapes.get(bias)?.join() !== String(width)) continue;
+    const product = node.input!.find((name) => isFreeProduct(name));
+    if (product === undefined) continue;
+    const [rows, columns] = graph.shapes.get(product) ?? [];
+    const term = node.input!.find((name) => name !== product);
+    const shape = term === undefined ? undefined : graph.shapes.get(term)?.join();
+    if (![`${columns}`, `${rows},1`, `${rows},${columns}`].includes(shape!)) continue;
+    const gemm = producers.get(product)!;
     joined.add(gemm);
-    Object.assign(node, { opType: 'Gemm', input: [...gemm.input!, bias], attribute: gemm.attribute });
+    Object.assign(node, { opType: 'Gemm', input: [...gemm.input!, term], attribute: gemm.attribute });
   }
   graph.nodes = graph.nodes.filter((node) => !joined.has(node));
+
+  function isFreeProduct(name: string): boolean {
+    const gemm = producers.get(name);
+    return gemm?.opType === 'Gemm' && gemm.input!.length === 2 && usedOnce(name) && !joined.has(gemm);
+  }
 }
 
 /**
  * ONNX Runtime multiplies A^T B some 15 % faster if a separate node transposes A. (GraphSession
- * keeps ONNX Runtime from fusing the two again.)
+ * keeps ONNX Runtime from fusing the two again.) A^T B^T is (B A)^T: of the three matrices, the
+ * result is transposed if it is smaller than A.
  */
 function transposeAhead(graph: GraphBuilder): void {
+  const sizeOf = (name: string) => graph.shapes.get(name)?.reduce((size, d) => size * d, 1) ?? 0;
+  const transpose = (input: string, output: string): Node => {
+    const attribute = [{ name: 'perm', type: AttributeType.ints, ints: [1, 0] }];
+    return { opType: 'Transpose', input: [input], output: [output], attribute };
+  };
   graph.nodes = graph.nodes.flatMap((node) => {
     const rest = node.attribute?.filter(({ name }) => name !== 'transA');
     if (node.opType !== 'Gemm' || rest?.length === node.attribute?.length) return [node];
     const [a, ...others] = node.input!;
+    const [output] = node.output!;
     const transposed = graph.fresh();
-    const attribute = [{ name: 'perm', type: AttributeType.ints, ints: [1, 0] }];
-    return [
-      { opType: 'Transpose', input: [a], output: [transposed], attribute },
-      { ...node, input: [transposed, ...others], attribute: rest },
-    ];
+    if (rest?.length === 1 && others.length === 1 && sizeOf(output) < sizeOf(a))
+      return [{ ...node, input: [others[0], a], output: [transposed], attribute: [] }, transpose(transposed, output)];
+    return [transpose(a, transposed), { ...node, input: [transposed, ...others], attribute: rest }];
+  });
+}
+
+/** Computes once what several nodes compute from the same values. */
+function shareEqualNodes(graph: GraphBuilder): void {
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const known = new Map<string, Node>();
+  const same = new Map<string, string>();
+  graph.nodes = graph.nodes.filter((node) => {
+    node.input = node.input!.map((name) => same.get(name) ?? name);
+    if (node.output!.some((name) => outputs.has(name))) return true;
+    const key = JSON.stringify([node.opType, node.input, node.attribute], (_, value: unknown) =>
+      value instanceof Uint8Array ? [...value] : typeof value === 'bigint' ? `${value}n` : value,
+    );
+    const first = known.get(key);
+    if (first) node.output!.forEach((name, i) => same.set(name, first.output![i]));
+    else known.set(key, node);
+    return !first;
   });
 }
 

@@ -8,12 +8,16 @@ import { onnxRuntime } from '../../lib/onnx/runtime.js';
 
 const { Tensor } = onnxRuntime();
 
-/** A_0^T B_0 + A_1^T B_1 + … as a tape of gradients adds it up, plus a term that is not a product. */
-function sumOfProducts(count: number, bias: boolean): GraphBuilder {
+/**
+ * A_0^T B_0 + A_1^T B_1 + …, or A_0 B_0^T + A_1 B_1^T + …, as a tape of gradients adds it up, plus a term that is not
+ * a product.
+ */
+function sumOfProducts(count: number, bias: boolean, form: 'transA' | 'transB' = 'transA'): GraphBuilder {
   const graph = new GraphBuilder();
   const product = (i: number) => {
-    const [a, b] = [graph.input(`a${i}`, 'float32', [4, 3]), graph.input(`b${i}`, 'float32', [4, 2])];
-    const name = graph.node('Gemm', [a, b], { transA: 1 });
+    const dims = (width: number) => (form === 'transA' ? [4, width] : [width, 4]);
+    const [a, b] = [graph.input(`a${i}`, 'float32', dims(3)), graph.input(`b${i}`, 'float32', dims(2))];
+    const name = graph.node('Gemm', [a, b], { [form]: 1 });
     graph.shapes.set(name, [3, 2]);
     return name;
   };
@@ -53,9 +57,14 @@ function run(graph: GraphBuilder): number[] {
 const operators = ({ nodes }: GraphBuilder) => nodes.map(({ opType }) => opType);
 
 describe('optimize', () => {
-  for (const bias of [false, true]) {
-    it(`joins a sum of products A^T B into one product${bias ? ', and keeps the other terms' : ''}`, () => {
-      const graph = sumOfProducts(5, bias);
+  for (const [form, bias] of [
+    ['transA', false],
+    ['transA', true],
+    ['transB', false],
+    ['transB', true],
+  ] as const) {
+    it(`joins a sum of products (${form}) into one${bias ? ', and keeps the other terms' : ''}`, () => {
+      const graph = sumOfProducts(5, bias, form);
       const expected = run(graph);
       optimize(graph);
       expect(operators(graph).filter((op) => op === 'Gemm')).to.have.length(1);
@@ -177,7 +186,96 @@ describe('optimize', () => {
     const graph = sumOfProducts(1, false);
     graph.node('Exp', [graph.scalar(3)]);
     optimize(graph);
-    expect(operators(graph)).to.deep.equal(['Transpose', 'Gemm', 'Identity']);
+    expect(operators(graph)).to.deep.equal(['Transpose', 'Gemm']);
     expect(graph.constants.size).to.equal(0);
+  });
+
+  /** A graph of the inputs, whose values get the shapes that a trace would note. */
+  function traced(dims: Record<string, number[]>): {
+    graph: GraphBuilder;
+    node: (shape: number[], ...parameters: Parameters<GraphBuilder['node']>) => string;
+  } {
+    const graph = new GraphBuilder();
+    for (const [name, shape] of Object.entries(dims)) {
+      graph.input(name, 'float32', shape);
+      graph.shapes.set(name, shape);
+    }
+    const node = (shape: number[], ...parameters: Parameters<GraphBuilder['node']>) => {
+      const name = graph.node(...parameters);
+      graph.shapes.set(name, shape);
+      return name;
+    };
+    return { graph, node };
+  }
+
+  for (const [what, shape] of [
+    ['a row', [2]],
+    ['a column', [3, 1]],
+    ['a matrix', [3, 2]],
+  ] as const) {
+    it(`adds ${what} while it multiplies, on either side of the sum`, () => {
+      for (const order of [0, 1]) {
+        const { graph, node } = traced({ a: [3, 4], b: [4, 2], c: [...shape] });
+        const terms = [node([3, 2], 'Gemm', ['a', 'b']), 'c'];
+        graph.output(graph.node('Add', order ? terms.reverse() : terms), 'float32', [3, 2]);
+        const expected = run(graph);
+        optimize(graph);
+        expect(operators(graph)).to.deep.equal(['Gemm']);
+        run(graph).forEach((x, i) => expect(x).to.be.closeTo(expected[i], 1e-6));
+      }
+    });
+  }
+
+  it('does not add a vector of another length, or a product that has another use', () => {
+    const { graph, node } = traced({ a: [3, 4], b: [4, 2], c: [3, 2] });
+    const product = node([3, 2], 'Gemm', ['a', 'b']);
+    graph.output(graph.node('Add', [product, graph.scalar(1)]), 'float32', [3, 2]);
+    graph.output(graph.node('Mul', [node([3, 2], 'Add', [product, 'c']), 'c']), 'float32', [3, 2]);
+    const expected = run(graph);
+    optimize(graph);
+    expect(operators(graph).filter((op) => op === 'Add')).to.have.length(2);
+    expect(run(graph)).to.deep.equal(expected);
+  });
+
+  for (const [what, a, b, order] of [
+    ['the result if it is smaller', [5, 3], [2, 5], ['Gemm', 'Transpose']],
+    ['the left matrix if that is smaller', [5, 3], [20, 5], ['Transpose', 'Gemm']],
+  ] as const) {
+    it(`of a product of two transposed matrices, transposes ${what}`, () => {
+      const { graph, node } = traced({ a: [...a], b: [...b] });
+      graph.output(node([3, b[0]], 'Gemm', ['a', 'b'], { transA: 1, transB: 1 }), 'float32', [3, b[0]]);
+      const expected = run(graph);
+      optimize(graph);
+      expect(operators(graph)).to.deep.equal(order);
+      run(graph).forEach((x, i) => expect(x).to.be.closeTo(expected[i], 1e-6));
+    });
+  }
+
+  it('computes once what is asked for twice, but not under other attributes', () => {
+    const { graph, node } = traced({ x: [3, 4] });
+    const turned = [0, 1].map(() => node([4, 3], 'Transpose', ['x'], { perm: [1, 0] }));
+    const soft = [0, 1].map((axis) => node([4, 3], 'Softmax', [turned[axis]], { axis }));
+    const same = turned.map((name) => node([4, 3], 'Tanh', [name]));
+    graph.output(graph.node('Sum', [...soft, ...same]), 'float32', [4, 3]);
+    const expected = run(graph);
+    optimize(graph);
+    expect(operators(graph)).to.deep.equal(['Transpose', 'Softmax', 'Softmax', 'Tanh', 'Sum']);
+    expect(run(graph)).to.deep.equal(expected);
+  });
+
+  it('keeps all outputs where nodes only copy, also inputs and the same value twice', () => {
+    const { graph, node } = traced({ x: [3] });
+    const value = node([3], 'Neg', [node([3], 'Identity', ['x'])]);
+    const copy = node([3], 'Identity', [value]);
+    graph.output(graph.node('Identity', [copy]), 'float32', [3]);
+    graph.output(graph.node('Identity', [value]), 'float32', [3]);
+    graph.output(graph.node('Identity', ['x']), 'float32', [3]);
+    graph.output(graph.node('Exp', [copy]), 'float32', [3]);
+    const names = graph.outputs.map(({ name }) => name);
+    const expected = run(graph);
+    optimize(graph);
+    expect(operators(graph)).to.deep.equal(['Neg', 'Identity', 'Identity', 'Exp']);
+    expect(graph.outputs.map(({ name }) => name)).to.deep.equal(names);
+    expect(run(graph)).to.deep.equal(expected);
   });
 });

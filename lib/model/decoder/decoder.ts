@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { DecoderConfig } from '../../config.js';
 import { Random } from '../../random.js';
-import { cells, type LayerState } from './cells.js';
+import { cells, recurrence, type LayerState, type Recurrence } from './cells.js';
 import { decoderParameters, stateNames, type DecoderSizes } from '../parameters.js';
 import { createVariables, disposeVariables, fillEmptyRows, type Variables } from '../variables.js';
 
@@ -70,14 +70,16 @@ export class Decoder {
     if (masks.input) x = tf.mul(x, masks.input); // [T * B, E]
     for (let layer = 0; layer < this.config.layers; layer++) {
       if (layer > 0 && masks.between) x = tf.mul(x, masks.between[layer - 1]); // [T * B, H]
-      const inputs = split(this.contribution(layer, x), T, 0); // T times [B, G * H]
-      const outputs: tf.Tensor2D[] = []; // T times [B, H]
-      let state: LayerState = { h: initial[`h${layer}`], c: initial[`c${layer}`] }; // each [B, H]
+      const inputs = split(this.contributionColumns(layer, x), T, 1); // T times [G * H, B]
+      const recurrence = this.recurrence(layer, 0);
+      const outputs: tf.Tensor2D[] = []; // T times [H, B]
+      const [h, c] = ['h', 'c'].map((name) => initial[`${name}${layer}`] as tf.Tensor2D | undefined); // each [B, H]
+      let state: LayerState = { h: tf.transpose(h!), c: c && tf.transpose(c) }; // each [H, B]
       for (const input of inputs) {
-        state = this.recur(layer, input, state); // each [B, H]
+        state = cells[this.config.cell](input, state, recurrence); // each [H, B]
         outputs.push(state.h);
       }
-      x = tf.concat(outputs, 0); // [T * B, H]
+      x = tf.transpose(tf.concat(outputs, 1)); // [T * B, H]
     }
     if (masks.output) x = tf.mul(x, masks.output); // [T * B, H]
     return this.score(x); // [T * B, V]
@@ -116,7 +118,8 @@ export class Decoder {
     const next: DecoderState = {};
     for (let layer = 0; layer < this.config.layers; layer++) {
       const before: LayerState = { h: state[`h${layer}`], c: state[`c${layer}`] }; // each [B, H]
-      const { h, c } = this.recur(layer, this.contribution(layer, x), before); // each [B, H]
+      const input = this.contribution(layer, x); // [B, G * H]
+      const { h, c } = cells[this.config.cell](input, before, this.recurrence(layer, 1)); // each [B, H]
       next[`h${layer}`] = h;
       if (c) next[`c${layer}`] = c;
       x = h; // [B, H]
@@ -136,11 +139,18 @@ export class Decoder {
     return tf.add(tf.matMul(x, W), this.variables[`${name}/bias`]); // [N, G * H]
   }
 
-  /** One layer by one time step, given its input's contribution [B, G * H]. */
-  private recur(layer: number, x: tf.Tensor2D, state: LayerState): LayerState {
+  /** The same in columns, W^T x^T + b: x [N, E or H] -> [G * H, N]. */
+  private contributionColumns(layer: number, x: tf.Tensor2D): tf.Tensor2D {
+    const name = `${this.config.cell}${layer}`;
+    const W = this.variables[`${name}/kernel`] as tf.Tensor2D; // [E or H, G * H]
+    const b = tf.reshape(this.variables[`${name}/bias`], [-1, 1]); // [G * H, 1]
+    return tf.add(tf.matMul(W, x, true, true), b); // [G * H, N]
+  }
+
+  private recurrence(layer: number, axis: 0 | 1): Recurrence {
     const name = `${this.config.cell}${layer}`;
     const U = this.variables[`${name}/recurrent`] as tf.Tensor2D; // [H, G * H]
-    return cells[this.config.cell](x, state, U, this.variables[`${name}/recurrentBias`] as tf.Tensor1D); // each [B, H]
+    return recurrence(axis, U, this.variables[`${name}/recurrentBias`] as tf.Tensor | undefined);
   }
 
   /** Logits of all words: h [N, H] -> [N, V]. */
