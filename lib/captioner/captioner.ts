@@ -2,6 +2,7 @@ import type { InferenceConfig, SearchConfig } from '../config.js';
 import { loadDecoder } from '../search/ensemble.js';
 import type { CaptionDecoder } from '../search/stepper.js';
 import { CaptionerError } from '../errors.js';
+import { decodeAhead } from '../images/decode-ahead.js';
 import { decodePhoto } from '../images/photo.js';
 import { Budget, defaultMaxPixels, type PhotoLimits } from '../images/photo-limits.js';
 import {
@@ -19,11 +20,19 @@ import { readRows, type FeatureStore } from '../data/features/store.js';
 import { findInt8Encoder, int8FormOf, locateEncoder } from '../model/checkpoint/find-encoder.js';
 import { Encoder } from '../model/encoder/encoder.js';
 import { CaptionModel, type Caption } from './caption-model.js';
+import {
+  batchSizes,
+  encodeNext,
+  type CaptioningStage,
+  type DecodedPhoto,
+  type EncodedPhotos,
+} from './photo-batches.js';
 import { defaultCheckpoint } from './shipped-models.js';
 import { silent, type ProgressReporter } from '../progress.js';
 import { namePhoto, type PhotoSource } from './photo-source.js';
 
 export type { Caption } from './caption-model.js';
+export type { CaptioningStage } from './photo-batches.js';
 export type { PhotoBytes, PhotoSource } from './photo-source.js';
 
 /** The result for one photo: its captions, the likeliest first, or none and the error that kept it from having any. */
@@ -49,9 +58,6 @@ export interface CaptionerOptions extends Partial<InferenceConfig> {
   readonly threads?: number;
 }
 
-/** A part of captioning: reading files into pixels, the encoder, the search with the decoder. */
-export type CaptioningStage = 'decode' | 'encode' | 'search';
-
 /** Options for captioning many photos. */
 export interface CaptioningOptions {
   /** Receives the number of photos done. */
@@ -60,12 +66,9 @@ export interface CaptioningOptions {
   readonly signal?: AbortSignal;
   /** Deadline for photos and searches, on the clock of `performance.now()`. Default: none. */
   readonly deadline?: number;
-  /** Receives the duration of each stage of a batch. */
+  /** Receives, for each batch, the time spent in each stage; that of decoding is the time waited for photos. */
   readonly onStage?: (stage: CaptioningStage, seconds: number) => void;
 }
-
-/** Photos that go through the encoder and the search together. */
-const BATCH = 16;
 
 /**
  * A trained captioner: photo -> encoder -> decoder -> search -> captions. Runs on ONNX Runtime alone.
@@ -177,20 +180,19 @@ export class Captioner extends CaptionModel {
     const resolved = this.resolve(search);
     this.check(resolved);
     const encoder = await this.ready();
-    const decode = (first: number) => this.decodeAll(photos, first, options);
+    const decoded = decodeAhead(photos.length, (i) => this.decodeOrExplain(photos[i], i + 1, options.deadline));
     progress.start('Captioning', photos.length, 'photos');
     try {
-      let next = decode(0);
-      for (let first = 0; first < photos.length; first += BATCH) {
-        const decoded = await next;
-        // The following photos are decoded while these are captioned.
-        next = decode(first + BATCH);
+      let done = 0;
+      for (const size of batchSizes(photos.length)) {
+        const encoded = await encodeNext(decoded, size, encoder, options.onStage);
         signal?.throwIfAborted();
-        for (const photo of await this.captionDecoded(encoder, decoded, resolved, options)) yield photo;
-        progress.update(Math.min(photos.length, first + BATCH));
+        for (const photo of await this.captionEncoded(encoded, resolved, options)) yield photo;
+        progress.update((done += size));
       }
     } finally {
       progress.stop();
+      await decoded.return();
     }
   }
 
@@ -209,12 +211,13 @@ export class Captioner extends CaptionModel {
     const { ids } = features;
     progress.start('Captioning', ids.length, 'photos');
     try {
-      for (let first = 0; first < ids.length; first += BATCH) {
+      let done = 0;
+      for (const size of batchSizes(ids.length)) {
         signal?.throwIfAborted();
-        const batch = ids.slice(first, first + BATCH);
-        const captions = await this.captionFeatures(readRows(features, batch), batch.length, resolved);
+        const batch = ids.slice(done, done + size);
+        const captions = await this.captionFeatures(readRows(features, batch), size, resolved);
         for (const [i, file] of batch.entries()) yield { file, captions: captions[i] };
-        progress.update(Math.min(ids.length, first + BATCH));
+        progress.update((done += size));
       }
     } finally {
       progress.stop();
@@ -236,44 +239,25 @@ export class Captioner extends CaptionModel {
     return decodePhoto(photo, inputSize, { ...this.limits, budget: this.budget, deadline });
   }
 
-  /** Decodes the photos of a batch. */
-  private async decodeAll(
-    photos: readonly unknown[],
-    first: number,
-    { deadline, onStage }: CaptioningOptions,
-  ): Promise<DecodedPhoto[]> {
-    // Lists may have holes.
-    const batch = Array.from(photos.slice(first, first + BATCH));
-    if (batch.length === 0) return [];
-    const start = performance.now();
-    const decoded = await Promise.all(
-      batch.map(async (photo, i) => {
-        const { file, read } = namePhoto(photo, first + i + 1);
-        try {
-          return { file, pixels: await this.decode(await read(), deadline) };
-        } catch (error) {
-          if (error instanceof CaptionerError) return { file, error };
-          throw error;
-        }
-      }),
-    );
-    onStage?.('decode', (performance.now() - start) / 1000);
-    return decoded;
+  /** @param position of the photo in its list, which names a photo without a name. */
+  private async decodeOrExplain(photo: unknown, position: number, deadline?: number): Promise<DecodedPhoto> {
+    const { file, read } = namePhoto(photo, position);
+    try {
+      return { file, pixels: await this.decode(await read(), deadline) };
+    } catch (error) {
+      if (error instanceof CaptionerError) return { file, error };
+      throw error;
+    }
   }
 
-  private async captionDecoded(
-    encoder: Encoder,
-    photos: readonly DecodedPhoto[],
+  private async captionEncoded(
+    { photos, features, rows }: EncodedPhotos,
     search: Partial<SearchConfig>,
     options: CaptioningOptions,
   ): Promise<CaptionedPhoto[]> {
-    const pixels = photos.flatMap((photo) => (photo.pixels ? [photo.pixels] : []));
     const start = performance.now();
-    const features = await encoder.features(pixels);
-    const encoded = performance.now();
-    const captions = await this.captionFeatures(features, pixels.length, search, options);
-    options.onStage?.('encode', (encoded - start) / 1000);
-    options.onStage?.('search', (performance.now() - encoded) / 1000);
+    const captions = await this.captionFeatures(features, rows, search, options);
+    options.onStage?.('search', (performance.now() - start) / 1000);
     return photos.map(({ file, error }) =>
       error ? { file, captions: [], error } : { file, captions: captions.shift()! },
     );
@@ -289,7 +273,3 @@ function refuseDamaged(source: string, folder: string, config: CheckpointConfig,
     `${source} is damaged, or belongs to another checkpoint. Copy the whole folder again, or export it again.`,
   );
 }
-
-type DecodedPhoto =
-  | { readonly file: string; readonly pixels: Uint8Array; readonly error?: undefined }
-  | { readonly file: string; readonly pixels?: undefined; readonly error: CaptionerError };

@@ -58,6 +58,41 @@ interface Jpeg {
   readonly finest: boolean;
 }
 
+/** A JPEG's frame header. */
+export interface JpegFrame {
+  readonly width: number;
+  readonly height: number;
+  /** Colour components: 1, 3 or 4. */
+  readonly channels: number;
+  readonly isProgressive: boolean;
+}
+
+/**
+ * The frame header of a JPEG with 8 bits per sample, without decoding anything. Undefined if there is something unusual about it.
+ */
+export function jpegFrame(bytes: Uint8Array): JpegFrame | undefined {
+  const word = (at: number) => (bytes[at] << 8) | bytes[at + 1];
+  for (let at = 2; at + 10 < bytes.length && bytes[at] === 0xff; at += 2 + word(at + 2)) {
+    const marker = bytes[at + 1];
+    if (marker < 0xc0 || (marker >= 0xd0 && marker <= 0xda)) return undefined;
+    if (!isFrameHeader(marker)) continue;
+    const frame = {
+      height: word(at + 5),
+      width: word(at + 7),
+      channels: bytes[at + 9],
+      isProgressive: marker === 0xc2,
+    };
+    const usual = marker <= 0xc2 && bytes[at + 4] === 8 && frame.width > 0 && frame.height > 0;
+    return usual ? frame : undefined;
+  }
+  return undefined;
+}
+
+/** Whether a marker begins a frame: those from SOF0 to SOF15 that are not tables. */
+function isFrameHeader(marker: number): boolean {
+  return marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+}
+
 /** Walks through the markers of ITU-T T.81, annex B. */
 function readJpeg(bytes: Uint8Array): Jpeg | undefined {
   const parts: Uint8Array[] = [bytes.subarray(0, 2)];
@@ -73,8 +108,7 @@ function readJpeg(bytes: Uint8Array): Jpeg | undefined {
     }
     const end = at + 2 + ((bytes[at + 2] << 8) | bytes[at + 3]);
     if (marker < 0xc0 || end > bytes.length) break;
-    const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
-    if (isFrame) {
+    if (isFrameHeader(marker)) {
       found.progressive = (marker & 3) === 2;
       found.components = bytes[at + 9];
       for (let i = 0; i < found.components; i++) {

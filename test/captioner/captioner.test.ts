@@ -39,6 +39,19 @@ describe('the default model', () => {
     expect(raccoon.captions.map(({ caption }) => caption)).to.have.length(2);
     expect(raccoon.captions[0].caption).to.equal(expected['raccoon.jpg']);
   });
+
+  it('captions many photos in searches of several sizes, in order, around those that are unreadable', async () => {
+    const photos = Array.from({ length: 60 }, (_, i) =>
+      i % 20 === 15 ? `${samples}/none-${i}.jpg` : files[i % files.length],
+    );
+    const found = await captioner.caption(photos);
+    expect(found.map(({ file }) => file)).to.deep.equal(photos);
+    for (const { file, captions, error } of found) {
+      const name = file.slice(samples.length + 1);
+      if (name.startsWith('none')) expect(error?.code, file).to.equal('not-found');
+      else expect(captions[0].caption, file).to.equal(expected[name]);
+    }
+  });
 });
 
 /** Captions of the same photos by the model with MobileNetV2. */

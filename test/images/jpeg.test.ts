@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import sharp from 'sharp';
+import { jpegFrame } from '../../lib/images/jpeg.js';
 import { decodePhoto } from '../../lib/images/photo.js';
 
 const endMarker = Buffer.from([0xff, 0xd9]);
@@ -21,6 +22,39 @@ const withStray = (jpeg: Buffer, stray: Buffer) => {
   const first = 4 + jpeg.readUInt16BE(4);
   return Buffer.concat([jpeg.subarray(0, first), stray, jpeg.subarray(first)]);
 };
+
+describe('the frame header of a JPEG', () => {
+  const photo = () => sharp('data/samples/cat.jpg').resize(61, 43, { fit: 'fill' });
+
+  it('has the size, components and kind that sharp finds', async () => {
+    const files = await Promise.all([
+      photo().jpeg().toBuffer(),
+      photo().jpeg({ progressive: true }).toBuffer(),
+      photo().greyscale().jpeg().toBuffer(),
+      photo().toColourspace('cmyk').jpeg().toBuffer(),
+      photo()
+        .withExif({ IFD0: { Copyright: 'x'.repeat(1000) } })
+        .withIccProfile('p3')
+        .jpeg()
+        .toBuffer(),
+    ]);
+    for (const file of files) {
+      const { width, height, channels, isProgressive } = await sharp(file).metadata();
+      expect(jpegFrame(file)).to.deep.equal({ width, height, channels, isProgressive });
+    }
+  });
+
+  it('is undefined where a file is cut short or unusual', async () => {
+    const file = await photo().jpeg().toBuffer();
+    for (const length of [0, 2, 4, 20, 100])
+      expect(jpegFrame(file.subarray(0, length)), `${length}`).to.equal(undefined);
+    expect(jpegFrame(withStray(file, Buffer.from('stray')))).to.equal(undefined);
+    const frame = file.indexOf(Buffer.from([0xff, 0xc0]));
+    const twelveBits = Buffer.from(file);
+    twelveBits[frame + 4] = 12;
+    expect(jpegFrame(twelveBits)).to.equal(undefined);
+  });
+});
 
 describe('a damaged JPEG', () => {
   const kinds: Record<string, Buffer> = {};

@@ -1,5 +1,6 @@
 import { CaptionerError } from '../../errors.js';
 import { ExtractionConfig, parseConfig } from '../../config.js';
+import { decodeAhead } from '../../images/decode-ahead.js';
 import { decodePhoto } from '../../images/photo.js';
 import { silent, type ProgressReporter } from '../../progress.js';
 import { FeatureWriter } from './writer.js';
@@ -94,7 +95,8 @@ export async function extractFeatures(request: ExtractionRequest): Promise<Extra
     progress.start('Extracting', wanted.length, unit);
     progress.update(done);
 
-    const pixels = decodeAhead(waiting, encoder.inputSize, request.lookahead ?? Math.max(32, 2 * batchSize));
+    const lookahead = request.lookahead ?? Math.max(32, 2 * batchSize);
+    const pixels = decodeAhead(waiting.length, (i) => decodeOrExplain(waiting[i], encoder.inputSize), lookahead);
     let batch: { id: string; rgb: Uint8Array }[] = [];
     const report = (count: number) => {
       done += count;
@@ -166,26 +168,6 @@ function refuseDuplicates(photos: readonly { id: string }[]): void {
       'bad-input',
       `The photo id ${randomViews[0]} is reserved for a random view of another photo. Rename the photo.`,
     );
-  }
-}
-
-/** Decodes photos in order, several of them ahead of need. */
-async function* decodeAhead(photos: readonly PhotoFile[], size: number, lookahead: number): AsyncGenerator<Decoded> {
-  const queue: Promise<Decoded>[] = [];
-  let next = 0;
-  try {
-    while (next < photos.length || queue.length) {
-      while (next < photos.length && queue.length < lookahead) {
-        const decoding = decodeOrExplain(photos[next++], size);
-        // An error is reported when this photo's turn comes, not before.
-        decoding.catch(() => undefined);
-        queue.push(decoding);
-      }
-      yield await queue.shift()!;
-    }
-  } finally {
-    // A caller that stops early must not leave decoding running.
-    await Promise.allSettled(queue);
   }
 }
 

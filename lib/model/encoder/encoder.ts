@@ -48,7 +48,8 @@ export class Encoder {
     private readonly size: number,
     private readonly network: LoadedNetwork['network'],
     private readonly input: PhotoInput,
-    private readonly batchSize: number,
+    /** Maximum number of photos, or views of them, per run of the network. */
+    readonly batchSize: number,
     private readonly session: InferenceSession,
   ) {}
 
