@@ -80,6 +80,8 @@ export class BeamSearch implements CaptionSearch {
   live: Prefix[] = [emptyPrefix()];
   /** The best captions that reached `<end>`, at most `n`, best first. */
   private finished: Hypothesis[] = [];
+  /** 0 for each word, or -Infinity for one that may not follow the prefix at hand, [V]. Reused. */
+  private allowed?: Float32Array;
 
   /**
    * @param ids counter that numbers the candidates. Searches that share it never use a number
@@ -93,7 +95,8 @@ export class BeamSearch implements CaptionSearch {
   ) {}
 
   get topK(): number | undefined {
-    return this.rules.processors.length === 0 ? this.options.beam : undefined;
+    const forbidden = this.rules.mostForbidden?.(this.live[0].tokens.length);
+    return forbidden === undefined ? undefined : this.options.beam + forbidden;
   }
 
   advance(next: NextWords): boolean {
@@ -151,6 +154,12 @@ export class BeamSearch implements CaptionSearch {
     const { processors, unknown, requirements } = this.rules;
     const { logProbabilities, vocabularySize } = next;
     if (processors.length === 0) return next.top(prefix.row, beam, unknown);
+    if (this.topK !== undefined) {
+      const words = next.top(prefix.row, this.topK, unknown);
+      const allowed = (this.allowed ??= new Float32Array(vocabularySize)).fill(0);
+      for (const process of processors) process(allowed, prefix);
+      return words.filter(({ token }) => allowed[token] === 0).slice(0, beam);
+    }
     const scores = scoresOf(next, prefix, processors);
     const tokens = topWords(scores, 0, vocabularySize, beam, unknown).map(({ token }) => token);
     const wanted = requirements?.nextWords(prefix.tokens).filter((token) => scores[token] > -Infinity) ?? [];

@@ -34,7 +34,7 @@ export interface NextWords {
  */
 export interface CaptionSearch {
   /**
-   * Words per prefix that the search reads, through {@link NextWords.top} only. Undefined if it
+   * Words per prefix that the search reads in its next step, through {@link NextWords.top} only. Undefined if it
    * reads the whole distribution.
    */
   readonly topK?: number;
@@ -72,7 +72,6 @@ export async function runBatch<State>(
   deadline = Infinity,
 ): Promise<Hypothesis[][]> {
   if (searches.length === 0) return [];
-  const topK = searches.reduce((most, search) => Math.max(most, search.topK ?? Infinity), 0);
   let state: State = await stepper.start(features, searches.length);
   let rows = searches.length; // rows of `state`
   try {
@@ -99,6 +98,7 @@ export async function runBatch<State>(
         live.forEach((prefix, i) => (prefix.row = i));
       }
       const tokens = Int32Array.from(live, ({ tokens }) => tokens.at(-1) ?? Vocabulary.START);
+      const topK = unfinished.reduce((most, search) => Math.max(most, search.topK ?? Infinity), 0);
       const next = await nextWords(stepper, state, tokens, topK);
       stepper.dispose?.(state);
       state = next.state;

@@ -71,7 +71,7 @@ export class DiverseBeamSearch implements CaptionSearch {
     const avoid: ScoreProcessor = (scores) => {
       for (const [token, times] of this.chosen) scores[token] -= diversity * times;
     };
-    const avoiding = { ...rules, processors: [...rules.processors, avoid] };
+    const avoiding = { ...rules, processors: [...rules.processors, avoid], mostForbidden: undefined };
     const ids = { next: 1 };
     const listen = (candidates: readonly TracedCandidate[]) => {
       for (const { token, kept } of candidates) if (kept) this.chosen.set(token, (this.chosen.get(token) ?? 0) + 1);

@@ -16,6 +16,11 @@ export type ScoreProcessor = (scores: Float32Array, prefix: Written) => void;
 export interface SearchRules {
   /** Applied in order to the predictions after each prefix. */
   readonly processors: readonly ScoreProcessor[];
+  /**
+   * The most words that the processors forbid after a prefix of `length` words, if they change no other score. A beam then needs a few
+   * of the decoder's likeliest words, not its whole distribution. Undefined if there is no such bound.
+   */
+  readonly mostForbidden?: ((length: number) => number) | undefined;
   /** Whether `<unk>` may be written. Default false. */
   readonly unknown?: boolean;
   /** Phrases that each caption must contain. {@link endsAfterAll} must be among the processors. */
@@ -23,7 +28,7 @@ export interface SearchRules {
 }
 
 /** No constraints. */
-export const noRules: SearchRules = { processors: [] };
+export const noRules: SearchRules = { processors: [], mostForbidden: () => 0 };
 
 /** Forbids captions of fewer than `words` words. */
 export function minLength(words: number): ScoreProcessor {

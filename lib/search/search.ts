@@ -109,7 +109,11 @@ export function searchRules(config: SearchConfig, vocabulary: Vocabulary): Searc
   if (config.repeatWords === false) processors.push(noRepeatWords(functionWords(vocabulary), requiredNext));
   if (forbidden.length > 0) processors.push(forbiddenWords(forbidden));
   if (requirements) processors.push(endsAfterAll(requirements));
-  return { processors, unknown: config.unknown, requirements };
+  const refusesRepetition = config.noRepeatNgram > 0 || config.repeatWords === false;
+  // A repetition is one of the words so far.
+  const repeated = (length: number) => (refusesRepetition ? length : 0);
+  const mostForbidden = requirements ? undefined : (length: number) => 1 + repeated(length) + forbidden.length;
+  return { processors, mostForbidden, unknown: config.unknown, requirements };
 }
 
 function photoSearch(

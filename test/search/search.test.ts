@@ -3,7 +3,7 @@ import { parseConfig, SearchConfig } from '../../lib/config.js';
 import { beamSearch } from '../../lib/search/beam.js';
 import { greedySearch } from '../../lib/search/greedy.js';
 import { searchCaptions, tracedSearch } from '../../lib/search/search.js';
-import { lengthNormalized, type Hypothesis } from '../../lib/search/stepper.js';
+import { lengthNormalized, type Hypothesis, type Stepper } from '../../lib/search/stepper.js';
 import type { TracedCandidate } from '../../lib/search/observer.js';
 import { CaptionerError } from '../../lib/errors.js';
 import { Random } from '../../lib/random.js';
@@ -29,6 +29,48 @@ function photos(count: number): Float32Array {
   return Float32Array.from({ length: count * 6 }, (_, i) => (i % 6 === 0 ? i / 6 : 20 * random.uniform()));
 }
 
+/** A stepper that gives the likeliest words only. */
+class LikeliestStepper<State> implements Stepper<State> {
+  readonly vocabularySize: number;
+  /** The most words of a row that were asked for. */
+  most = 0;
+
+  constructor(private readonly stepper: Stepper<State>) {
+    this.vocabularySize = stepper.vocabularySize;
+  }
+
+  start(features: Float32Array, rows: number) {
+    return this.stepper.start(features, rows);
+  }
+
+  gather(state: State, rows: Int32Array) {
+    return this.stepper.gather(state, rows);
+  }
+
+  step(): never {
+    throw new Error('the whole distribution is not needed');
+  }
+
+  async stepLikeliest(from: State, tokens: Int32Array, count: number) {
+    const V = this.vocabularySize;
+    this.most = Math.max(this.most, count);
+    const { logProbabilities: all, state } = await this.stepper.step(from, tokens);
+    const best = Array.from(tokens, (_, row) =>
+      Array.from({ length: V }, (_, token) => token)
+        .sort((a, b) => all[row * V + b] - all[row * V + a] || a - b)
+        .slice(0, count),
+    );
+    return {
+      likeliest: {
+        count,
+        tokens: Int32Array.from(best.flat()),
+        logProbabilities: Float32Array.from(best.flatMap((words, row) => words.map((token) => all[row * V + token]))),
+      },
+      state,
+    };
+  }
+}
+
 const nameOf = (values: Partial<SearchConfig>) => JSON.stringify(values);
 
 describe('searchCaptions', () => {
@@ -45,6 +87,25 @@ describe('searchCaptions', () => {
       expect(stepper.alive.size).to.equal(0);
     }
   });
+
+  for (const rules of [
+    { minLength: 3 },
+    { noRepeatNgram: 1 },
+    { noRepeatNgram: 2, minLength: 4 },
+    { repeatWords: false },
+    { forbid: ['b', 'c a'], repeatWords: false, minLength: 5 },
+  ]) {
+    it(`finds the same from the likeliest words as from all: ${nameOf(rules)}`, async () => {
+      for (let seed = 1; seed <= 10; seed++) {
+        const stepper = randomStepper(seed, 26, 3);
+        const config = configOf({ beam: 3, n: 2, ...rules });
+        const expected = await searchCaptions(stepper, vocabularyOf(26), photos(5), 5, config);
+        const likeliest = new LikeliestStepper(stepper);
+        expect(await searchCaptions(likeliest, vocabularyOf(26), photos(5), 5, config)).to.deep.equal(expected);
+        expect(likeliest.most).to.be.within(1, 20);
+      }
+    });
+  }
 
   for (const values of each) {
     it(`is the same for many photos at once as for one by one, and again: ${nameOf(values)}`, async () => {
