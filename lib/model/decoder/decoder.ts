@@ -64,6 +64,11 @@ export class Decoder {
 
   /** Teacher forcing: the logits [T * B, V] of every next word, given features [B, D] and the words [T, B] int32. */
   forward(features: tf.Tensor2D, tokens: tf.Tensor2D, masks: DropoutMasks = {}): tf.Tensor2D {
+    return this.score(this.outputs(features, tokens, masks)); // [T * B, V]
+  }
+
+  /** The outputs [T * B, H] of the last layer, after dropout: what {@link forward} scores. */
+  outputs(features: tf.Tensor2D, tokens: tf.Tensor2D, masks: DropoutMasks = {}): tf.Tensor2D {
     const T = tokens.shape[0];
     const initial = this.initialState(features, masks.features); // each [B, H]
     let x = this.embed(tf.reshape(tokens, [-1])); // [T * B, E]
@@ -81,8 +86,7 @@ export class Decoder {
       }
       x = tf.transpose(tf.concat(outputs, 1)); // [T * B, H]
     }
-    if (masks.output) x = tf.mul(x, masks.output); // [T * B, H]
-    return this.score(x); // [T * B, V]
+    return masks.output ? tf.mul(x, masks.output) : x; // [T * B, H]
   }
 
   /** The state of the network before the first word: features [B, D] -> each [B, H]. */
@@ -106,6 +110,12 @@ export class Decoder {
   step(tokens: tf.Tensor1D, state: DecoderState): { logits: tf.Tensor2D; state: DecoderState } {
     const next = this.advance(this.embed(tokens), state); // each [B, H]
     return { logits: this.score(next[`h${this.config.layers - 1}`]), state: next }; // [B, V], each [B, H]
+  }
+
+  /** Logits of all words: h [N, H] -> [N, V]. */
+  score(h: tf.Tensor2D): tf.Tensor2D {
+    const { 'output/kernel': W, 'output/bias': b } = this.variables; // [H, V], [V]
+    return tf.add(tf.matMul(h, W as tf.Tensor2D), b); // [N, V]
   }
 
   /** Frees the variables. */
@@ -151,12 +161,6 @@ export class Decoder {
     const name = `${this.config.cell}${layer}`;
     const U = this.variables[`${name}/recurrent`] as tf.Tensor2D; // [H, G * H]
     return recurrence(axis, U, this.variables[`${name}/recurrentBias`] as tf.Tensor | undefined);
-  }
-
-  /** Logits of all words: h [N, H] -> [N, V]. */
-  private score(h: tf.Tensor2D): tf.Tensor2D {
-    const { 'output/kernel': W, 'output/bias': b } = this.variables; // [H, V], [V]
-    return tf.add(tf.matMul(h, W as tf.Tensor2D), b); // [N, V]
   }
 }
 

@@ -1,14 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { compile, type CompiledStep } from '../../backend/index.js';
-import { sampleWord } from '../../search/distribution.js';
+import { isWritable } from '../../search/stepper.js';
 import type { Decoder } from '../../model/decoder/decoder.js';
 import type { Random } from '../../random.js';
+import { Vocabulary } from '../../text/vocabulary.js';
 import type { Batch } from '../batches/batches.js';
 import type { Tensors } from '../loop/scalar-step.js';
 import { captionTensors, storedFeatures } from './training-step.js';
-
-/** Words are sampled from the decoder's own probabilities. */
-const unshaped = { temperature: 1, topK: 0, topP: 1 };
 
 /**
  * Scheduled sampling (Bengio et al. 2015, https://arxiv.org/abs/1506.03099): some of the reference words that a decoder reads are
@@ -16,11 +14,11 @@ const unshaped = { temperature: 1, topK: 0, topP: 1 };
  * reference words before it (Mihaylova and Martins 2019, https://arxiv.org/abs/1906.07651), which costs one additional pass instead of one for each word.
  */
 export class ScheduledSampling {
-  private readonly run: CompiledStep<Tensors, { logits: tf.Tensor }>;
+  private readonly run: CompiledStep<Tensors, { outputs: tf.Tensor2D }>;
 
   constructor(private readonly decoder: Decoder) {
     this.run = compile((inputs: Tensors) => ({
-      logits: decoder.forward(storedFeatures.features(inputs), inputs.tokens as tf.Tensor2D), // [T * B, V]
+      outputs: decoder.outputs(storedFeatures.features(inputs), inputs.tokens as tf.Tensor2D), // [T * B, H]
     }));
   }
 
@@ -38,16 +36,20 @@ export class ScheduledSampling {
     if (replaced.length === 0) return batch;
     const inputs = { ...storedFeatures.inputs(batch), ...captionTensors(batch) };
     try {
-      const { logits } = await this.run(inputs);
-      const values = (await logits.data()) as Float32Array;
-      logits.dispose();
-      const V = this.decoder.sizes.vocabularySize;
+      const { outputs } = await this.run(inputs);
+      // The probabilities of word t come from the row of word t - 1. Only the rows that are sampled from are scored.
+      const rows = Int32Array.from(replaced, (i) => i - B);
+      const scored = tf.tidy(() => {
+        const asked = tf.gather(outputs, tf.tensor1d(rows, 'int32')); // [R, H]
+        return tf.softmax(this.decoder.score(asked)); // [R, V]
+      });
+      const probabilities = scored.dataSync<'float32'>(); // [R, V]
+      tf.dispose([outputs, scored]);
       const tokens = batch.tokens.slice();
-      for (const i of replaced) {
-        // The logits of word t are in the row of word t - 1.
-        const drawn = sampleWord(values.subarray((i - B) * V, (i - B + 1) * V), unshaped, random.uniform(), true);
-        tokens[i] = drawn ?? tokens[i];
-      }
+      const V = this.decoder.sizes.vocabularySize;
+      replaced.forEach((i, row) => {
+        tokens[i] = sampleWord(probabilities.subarray(row * V, (row + 1) * V), random.uniform()) ?? tokens[i];
+      });
       return { ...batch, tokens };
     } finally {
       tf.dispose(inputs);
@@ -57,4 +59,23 @@ export class ScheduledSampling {
   dispose(): void {
     this.run.dispose();
   }
+}
+
+/**
+ * The word at which the sum of the probabilities of all words up to it exceeds a share of the whole. Words that are never written are
+ * left out.
+ * @param uniform the share, in [0, 1).
+ * @returns undefined if the probabilities are not numbers.
+ */
+function sampleWord(probabilities: Float32Array, uniform: number): number | undefined {
+  for (let word = 0; word < Vocabulary.SPECIALS; word++) if (!isWritable(word, true)) probabilities[word] = 0;
+  let total = 0;
+  for (const probability of probabilities) total += probability;
+  let left = uniform * total;
+  let sampled: number | undefined;
+  for (let word = 0; word < probabilities.length && left >= 0; word++) {
+    if (probabilities[word] > 0) sampled = word;
+    left -= probabilities[word];
+  }
+  return sampled;
 }
