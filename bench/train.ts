@@ -1,7 +1,7 @@
 import { useBackend } from '../lib/backend/index.js';
 import { Peer } from './peer.js';
 import { alternate, median, medianRatio } from './rounds.js';
-import { baseSizes as sizes, captionBatches, sizeFlags, trainingStep } from './training-step.js';
+import { baseSizes as sizes, captionBatches, sizeFlags, trainingStep, type PaddedBatches } from './training-step.js';
 
 interface PeerAnswer {
   readonly seconds: number;
@@ -18,17 +18,17 @@ export async function benchTrain(): Promise<object> {
   const peers = await Peer.startPyTorch('torch_train.py', sizeFlags(sizes));
   const memory: Record<string, number> = {};
 
-  /** Steps over batches of the given lengths; both sides learn the same words. */
-  const measure = async (words: number, ours: readonly number[], theirs: Record<string, readonly number[]>) => {
+  /** Words per second of steps over our batches, and over those of each peer. */
+  const measure = async (ours: PaddedBatches, theirs: Record<string, PaddedBatches>) => {
     const contestants: Record<string, () => Promise<number>> = {
       captioner: async () => {
         const start = performance.now();
-        for (const length of ours) await learn(length);
-        return words / ((performance.now() - start) / 1000);
+        for (const length of ours.lengths) await learn(length);
+        return ours.words / ((performance.now() - start) / 1000);
       },
     };
     for (const [name, peer] of Object.entries(peers)) {
-      for (const [how, lengths] of Object.entries(theirs)) {
+      for (const [how, { words, lengths }] of Object.entries(theirs)) {
         contestants[name + how] = async () => {
           const { seconds, maxRssMb } = await peer.ask<PeerAnswer>({ lengths });
           memory[name] = Math.round(maxRssMb);
@@ -47,10 +47,11 @@ export async function benchTrain(): Promise<object> {
     };
   };
 
-  const equal = new Array<number>(10).fill(sizes.length);
-  const full = await measure(equal.length * sizes.batch * sizes.length, equal, { '': equal });
-  const { words, bucketed, shuffled } = captionBatches(20, sizes.batch);
-  const real = await measure(words, bucketed, {
+  const lengths = new Array<number>(10).fill(sizes.length);
+  const equal = { words: lengths.length * sizes.batch * sizes.length, lengths };
+  const full = await measure(equal, { '': equal });
+  const { bucketed, shuffled } = captionBatches(20, sizes.batch);
+  const real = await measure(bucketed, {
     ', shuffled and padded to the longest of a batch': shuffled,
     ', in our batches': bucketed,
   });

@@ -1,7 +1,7 @@
 import { DecoderConfig, parseConfig, TrainingConfig } from '../lib/config.js';
 import { Decoder } from '../lib/model/decoder/decoder.js';
 import { Random } from '../lib/random.js';
-import { bucketLengths, planEpoch, type Batch } from '../lib/train/batches/batches.js';
+import { batchesPerEpoch, bucketCount, bucketLengths, planEpoch, type Batch } from '../lib/train/batches/batches.js';
 import { Adam } from '../lib/train/loop/optimizer.js';
 import { storedFeatures, TrainingStep } from '../lib/train/decoder/training-step.js';
 import { trainableVariables } from '../lib/train/loop/scalar-step.js';
@@ -78,25 +78,35 @@ const captionLengths = [
   105, 80, 51, 36, 19, 10, 9, 8, 5, 3, 2, 2, 0, 0, 0, 1,
 ];
 
-/** Batches of captions with the lengths of Flickr8k: the number of words, and the padded lengths. */
-export interface CaptionBatches {
+/** Batches of captions: the number of words, and the lengths that the batches are padded to. */
+export interface PaddedBatches {
   readonly words: number;
+  readonly lengths: readonly number[];
+}
+
+/** The first batches of an epoch over captions with the lengths of Flickr8k. */
+export interface CaptionBatches {
   /** In batches of similar length, as `captioner train` makes them. */
-  readonly bucketed: readonly number[];
+  readonly bucketed: PaddedBatches;
   /** In shuffled batches, each padded to its longest caption, as usual. */
-  readonly shuffled: readonly number[];
+  readonly shuffled: PaddedBatches;
 }
 
 export function captionBatches(batches: number, batchSize: number): CaptionBatches {
   const random = new Random(2);
-  const all = captionLengths.flatMap((count, length) => new Array<number>(count).fill(length));
-  const lengths = random.shuffle(all).slice(0, batches * batchSize);
-  const photos = lengths.map((length, i) => ({ id: String(i), captions: [new Array<number>(length - 1).fill(0)] }));
+  const all = random.shuffle(captionLengths.flatMap((count, length) => new Array<number>(count).fill(length)));
+  const photos = all.map((length, i) => ({ id: String(i), captions: [new Array<number>(length - 1).fill(0)] }));
   const config = parseConfig(TrainingConfig, { batchSize, maxLength: captionLengths.length });
-  const plans = planEpoch(photos, bucketLengths(all), 0, config);
+  const buckets = bucketLengths(all, bucketCount(batchesPerEpoch(photos, config)));
+  const plans = planEpoch(photos, buckets, 0, config).slice(0, batches);
+  const usual = Array.from({ length: batches }, (_, i) => all.slice(i * batchSize, (i + 1) * batchSize));
   return {
-    words: lengths.reduce((sum, length) => sum + length, 0),
-    bucketed: plans.map(({ length }) => length),
-    shuffled: Array.from({ length: batches }, (_, i) => Math.max(...lengths.slice(i * batchSize, (i + 1) * batchSize))),
+    bucketed: {
+      words: sum(plans.flatMap(({ examples }) => examples.map(({ targets }) => targets.length))),
+      lengths: plans.map(({ length }) => length),
+    },
+    shuffled: { words: sum(usual.flat()), lengths: usual.map((batch) => Math.max(...batch)) },
   };
 }
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);

@@ -1,6 +1,7 @@
 import { Random } from '../../random.js';
 import {
   batchesPerEpoch,
+  bucketCount,
   bucketLengths,
   examplesOf,
   planEpoch,
@@ -36,7 +37,8 @@ export class CaptionerTask extends DecoderTask<BatchPlan> {
     this.rows = rows;
     this.epochs = training.epochs;
     this.batchesPerEpoch = batchesPerEpoch(data.photos, training);
-    this.buckets = bucketLengths(examples.map(({ targets }) => targets.length));
+    const lengths = examples.map(({ targets }) => targets.length);
+    this.buckets = bucketLengths(lengths, bucketCount(this.batchesPerEpoch));
     this.training = new TrainingStep(network.decoder, storedFeatures, this.optimizer, { ...training, batchSize: rows });
     this.sampling = new ScheduledSampling(network.decoder);
   }

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { Random } from '../../../lib/random.js';
 import {
   batchesPerEpoch,
+  bucketCount,
   bucketLengths,
   examplesOf,
   planBatches,
@@ -68,6 +69,12 @@ describe('bucketLengths', () => {
   it('needs no more buckets than there are lengths', () => {
     expect(bucketLengths([5, 5, 8], 6)).to.deep.equal([5, 8]);
     expect(bucketLengths([], 6)).to.deep.equal([]);
+  });
+});
+
+describe('bucketCount', () => {
+  it('leaves large data sets little padding, and small ones few graphs to compile', () => {
+    expect([1, 30, 90, 469, 10000].map(bucketCount)).to.deep.equal([6, 6, 9, 12, 12]);
   });
 });
 
