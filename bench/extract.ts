@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
-import { decodeModel } from '../lib/onnx/protobuf.js';
 import { openFeatures } from '../lib/data/features/store.js';
 import { extractFeatures } from '../lib/data/features/extraction.js';
 import { Encoder } from '../lib/model/encoder/encoder.js';
@@ -9,30 +8,10 @@ import { describeEncoder, readEncoder } from '../lib/model/encoder/encoder-sourc
 import { quantizeEncoder } from '../lib/model/encoder/quantize-encoder.js';
 import { int8FormOf } from '../lib/model/checkpoint/find-encoder.js';
 import { decodePhoto } from '../lib/images/photo.js';
-import { encoderSource, registeredEncoder } from '../lib/model/encoder/registry.js';
-import { floatConstant } from '../lib/onnx/constants.js';
-import { GraphReader } from '../lib/onnx/graph-reader.js';
-import { encodeSafetensors, type Weight, type Weights } from '../lib/files/safetensors.js';
 import { Peer } from './peer.js';
+import { loaders, peerNetworks, writeEncoderWeights, type Network } from './peer-networks.js';
 import { benchPhotos } from './photos.js';
-import { root } from './program.js';
 import { alternate, median, ratioToBest } from './rounds.js';
-
-/** A network that exists in PyTorch too. */
-interface Network {
-  /** Its name for `peers/torch_extract.py`. */
-  readonly kind: 'convnet' | 'mobilenetv2';
-  /** For `Encoder.load`. */
-  readonly encoder: string;
-  readonly photosPerRound: number;
-}
-
-/** Settings of PyTorch's data loader. The fastest depends on the network and the photos. */
-const loaders = [
-  { workers: 0, draft: false },
-  { workers: availableParallelism(), draft: false },
-  { workers: availableParallelism(), draft: true },
-];
 
 /**
  * Feature extraction from JPEG files to features on disk, in photos per second, as in
@@ -40,19 +19,10 @@ const loaders = [
  * same CPU.
  */
 export async function benchExtract(): Promise<object> {
-  const networks: Network[] = [
-    {
-      kind: 'convnet',
-      encoder: path.join(root, 'checkpoints', 'default', 'encoder.onnx'),
-      photosPerRound: 512,
-    },
-  ];
-  if (await hasMobileNet()) networks.push({ kind: 'mobilenetv2', encoder: 'mobilenetv2', photosPerRound: 128 });
-  else console.log('MobileNetV2 is not measured: CAPTIONER_MIRROR has no models/mobilenetv2-features.onnx.');
   const folder = mkdtempSync(path.join(tmpdir(), 'captioner-bench-'));
   try {
     const results: Record<string, object> = {};
-    for (const network of networks) results[network.kind] = await measure(network, folder);
+    for (const network of await peerNetworks()) results[network.kind] = await measure(network, folder);
     return {
       what: `photos per second, from ${benchPhotos().length} JPEG files, repeated, to features on disk`,
       ...results,
@@ -62,7 +32,8 @@ export async function benchExtract(): Promise<object> {
   }
 }
 
-async function measure({ kind, encoder: name, photosPerRound }: Network, folder: string): Promise<object> {
+async function measure({ kind, encoder: name }: Network, folder: string): Promise<object> {
+  const photosPerRound = kind === 'convnet' ? 512 : 256;
   const files = benchPhotos();
   const encoder = await Encoder.load(name);
   const manifest = {
@@ -84,24 +55,21 @@ async function measure({ kind, encoder: name, photosPerRound }: Network, folder:
     ...(await roofline(files, { fp32: encoder, int8 })),
   };
 
-  const weights = path.join(folder, `${kind}.safetensors`);
+  const weights = await writeEncoderWeights(name, folder);
   const list = path.join(folder, 'photos.txt');
-  writeFileSync(weights, encodeSafetensors(encoderWeights((await readEncoder(name)).bytes)));
   writeFileSync(list, files.join('\n'));
   const given = ['--network', kind, '--weights', weights, '--photos', list, '--size', String(encoder.inputSize)];
   const threads = ['--threads', String(availableParallelism())];
   const peers: Peer[] = [];
   const memory: Record<string, number> = {};
   const out = path.join(folder, `${kind}.bin`);
-  for (const { workers, draft } of loaders) {
-    const flags = [...given, ...threads, '--workers', String(workers), ...(draft ? ['--draft'] : [])];
-    const peer = await Peer.start('torch_extract.py', flags);
+  for (const loader of loaders) {
+    const peer = await Peer.start('torch_extract.py', [...given, ...threads, ...loader.flags]);
     if (typeof peer === 'string') {
       console.log(`PyTorch is not compared: ${peer}`);
       break;
     }
-    const where = workers > 0 ? `${workers} worker${workers > 1 ? 's' : ''}` : 'the same process';
-    const called = `PyTorch ${peer.greeting.torch}, Pillow in ${where}${draft ? ', with draft' : ''}`;
+    const called = `PyTorch ${peer.greeting.torch}, ${loader.name}`;
     peers.push(peer);
     contestants[called] = async () => {
       const { seconds, maxRssMb } = await peer.ask<PeerAnswer>({ photos: photosPerRound, out });
@@ -168,27 +136,6 @@ async function roofline(
 interface PeerAnswer {
   readonly seconds: number;
   readonly maxRssMb: number;
-}
-
-/** Whether the MobileNetV2 without head and with folded batch normalisation is available. */
-async function hasMobileNet(): Promise<boolean> {
-  if (!encoderSource(registeredEncoder('mobilenetv2')).isHere) return false;
-  return (await readEncoder('mobilenetv2')).headless;
-}
-
-/** The weights and biases of convolutions and matrices, in the order of their use. */
-function encoderWeights(bytes: Uint8Array): Weights {
-  const { graph } = decodeModel(bytes);
-  const values = new GraphReader(graph);
-  const weights = new Map<string, Weight>();
-  for (const { opType, input = [] } of graph.node ?? []) {
-    if (!['Conv', 'Gemm', 'Add'].includes(opType ?? '')) continue;
-    for (const name of input) {
-      const constant = floatConstant(values, name);
-      if (constant) weights.set(name, constant);
-    }
-  }
-  return weights;
 }
 
 /**

@@ -1,111 +1,152 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { FeatureWriter } from '../lib/data/features/writer.js';
 import { Encoder } from '../lib/model/encoder/encoder.js';
-import { Peer } from './peer.js';
-import { benchPhotos, photoFeatures } from './photos.js';
+import { Random } from '../lib/random.js';
+import { measureTraining } from './growth-training.js';
+import { linkedPhotos, photoFeatures } from './photos.js';
 import { root, runProgram } from './program.js';
-import { alternate, median, ratioToBest } from './rounds.js';
-import { baseSizes, sizeFlags, type StepSizes } from './training-step.js';
 
-/** Sizes that grow one at a time from those of the `train` benchmark. */
-const trainingSizes: readonly Partial<StepSizes>[] = [
-  {},
-  { vocabulary: 10_000 },
-  { vocabulary: 30_000 },
-  { hidden: 256 },
-  { hidden: 1024 },
-  { batch: 256 },
-];
-const photoCounts = { extract: [50, 200, 800], caption: [100, 1_000, 10_000] };
+const checkpoint = path.join(root, 'checkpoints', 'default');
+const encoderFile = path.join(checkpoint, 'encoder.onnx');
+const precision = ['--precision', 'int8'];
 
-const encoderFile = path.join(root, 'checkpoints', 'default', 'encoder.onnx');
+/** Decoding 100,000 photo files would take an hour on slow machines. */
+const fileCounts = [1_000, 10_000, 30_000];
+const rowCounts = [1_000, 10_000, 100_000];
 
-/** Approximate duration of one round's training steps on each side. */
-const secondsPerRound = 0.5;
+/** A command whose cost may grow with the number of photos. */
+interface Growth {
+  readonly what: string;
+  readonly counts: readonly number[];
+  /** Prepares `count` photos in a folder. @returns the command line. */
+  readonly prepare: (count: number, folder: string) => Promise<string[]>;
+}
+
+/** The parts: `npm run bench -- growth:extract` runs one of them. */
+const growths: Readonly<Record<string, Growth>> = {
+  extract: {
+    what: 'captioner extract, photo files',
+    counts: fileCounts,
+    prepare: (count, folder) => {
+      const photos = path.join(folder, 'photos');
+      linkedPhotos(count, photos);
+      const features = path.join(folder, 'features');
+      return Promise.resolve(['extract', '--data', photos, '--features', features, '--encoder', encoderFile]);
+    },
+  },
+  'caption-files': {
+    what: 'captioner caption, photo files',
+    counts: fileCounts,
+    prepare: (count, folder) => {
+      const photos = path.join(folder, 'photos');
+      linkedPhotos(count, photos);
+      return Promise.resolve([
+        'caption',
+        photos,
+        '--checkpoint',
+        checkpoint,
+        '--out',
+        path.join(folder, 'captions.jsonl'),
+      ]);
+    },
+  },
+  'caption-features': {
+    what: 'captioner caption, features',
+    counts: rowCounts,
+    prepare: async (count, folder) => {
+      const features = path.join(folder, 'features');
+      const ids = Array.from({ length: count }, (_, i) => String(i));
+      await writeFeatures(features, ids);
+      return [
+        'caption',
+        '--checkpoint',
+        checkpoint,
+        '--features',
+        features,
+        '--out',
+        path.join(folder, 'captions.jsonl'),
+      ];
+    },
+  },
+  evaluate: {
+    what: 'captioner evaluate, features, five references for each photo',
+    counts: rowCounts,
+    prepare: async (count, folder) => {
+      linkedPhotos(count, path.join(folder, 'photos'));
+      const random = new Random(1);
+      const ids = Array.from({ length: count }, (_, i) => `${i}.jpg`);
+      const lines = ids.map((file) => {
+        const captions = Array.from({ length: 5 }, () => drawSentence(random));
+        return JSON.stringify({ file, captions, split: 'test' });
+      });
+      const list = path.join(folder, 'photos', 'list.jsonl');
+      writeFileSync(list, lines.join('\n'));
+      const features = path.join(folder, 'features');
+      await writeFeatures(features, ids);
+      return ['evaluate', '--checkpoint', checkpoint, '--data', list, '--features', features];
+    },
+  },
+};
 
 /**
- * Growth of costs: a training step with vocabulary, hidden units and batch, compared with PyTorch
- * on the same CPU; `captioner extract` and `captioner caption` with the number of photos.
+ * Growth of costs: seconds and peak memory of commands with the number of photos, from call to exit, with the default model in 8 bits; and a
+ * training step with more words, hidden units and captions. CAPTIONER_BENCH_MOST limits the number of photos.
  */
-export async function benchGrowth(): Promise<object> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'captioner-bench-'));
-  try {
-    const extraction = [];
-    for (const count of photoCounts.extract) extraction.push(await measureExtraction(count, folder));
-    const captioning = [];
-    for (const count of photoCounts.caption) captioning.push(await measureCaptioning(count, folder));
-    const training = [];
-    for (const grown of trainingSizes) training.push(await measureTraining({ ...baseSizes, ...grown }));
-    return {
-      what: 'growth of a training step in words per second; of captioner extract (default encoder) and captioner caption --features in seconds from call to exit',
-      training,
-      extraction,
-      captioning,
-    };
-  } finally {
-    rmSync(folder, { recursive: true });
+export const growthBenchmarks: Readonly<Record<string, () => Promise<object>>> = {
+  ...Object.fromEntries(Object.entries(growths).map(([name, growth]) => [`growth:${name}`, () => measure(growth)])),
+  'growth:training': async () => ({
+    what: 'words per second of a training step',
+    training: await measureTraining(),
+  }),
+};
+
+async function measure({ what, counts, prepare }: Growth): Promise<object> {
+  const most = Number(process.env.CAPTIONER_BENCH_MOST ?? Infinity);
+  const runs = [];
+  for (const count of counts.filter((count) => count <= most)) {
+    const folder = mkdtempSync(path.join(tmpdir(), 'captioner-bench-'));
+    try {
+      const { seconds, megabytes } = await runProgram([...(await prepare(count, folder)), ...precision]);
+      runs.push({
+        photos: count,
+        seconds: Number(seconds.toFixed(2)),
+        millisecondsPerPhoto: Number(((1000 * seconds) / count).toFixed(2)),
+        peakMemoryMB: Math.round(megabytes),
+      });
+      console.log(JSON.stringify(runs.at(-1)));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   }
+  return { what: `${what}: seconds from call to exit, default model in 8 bits`, runs };
 }
 
-/** A training step of these sizes, each side in its own process. */
-async function measureTraining(sizes: StepSizes): Promise<object> {
-  const flags = sizeFlags(sizes);
-  const ours = await Peer.start('train-step.ts', flags);
-  if (typeof ours === 'string') throw new Error(ours);
-  const peers = { captioner: ours, ...(await Peer.startPyTorch('torch_train.py', flags)) };
-  const memory: Record<string, number> = {};
-  const contestants: Record<string, () => Promise<number>> = {};
-  for (const [name, peer] of Object.entries(peers)) {
-    let steps = 1;
-    contestants[name] = async () => {
-      const { seconds, maxRssMb } = await peer.ask<{ seconds: number; maxRssMb: number }>({ steps });
-      memory[name] = Math.round(maxRssMb);
-      const rate = (steps * sizes.batch * sizes.length) / seconds;
-      steps = Math.min(50, Math.max(1, Math.ceil((secondsPerRound * steps) / seconds)));
-      return rate;
-    };
-  }
-  const { captioner, ...others } = await alternate(contestants, { rounds: 5, warmup: 2 });
-  for (const peer of Object.values(peers)) peer.stop();
-  const { vocabulary, hidden, batch } = sizes;
-  return {
-    ...{ vocabulary, hidden, batch },
-    wordsPerSecond: Object.fromEntries(
-      Object.entries({ captioner, ...others }).map(([name, rates]) => [name, Math.round(median(rates))]),
-    ),
-    ratio: ratioToBest(captioner, others),
-    peakMemoryMB: memory,
-  };
-}
-
-/** `captioner extract` on `count` photos. */
-async function measureExtraction(count: number, folder: string): Promise<object> {
-  const photos = path.join(folder, `photos-${count}`);
-  mkdirSync(photos);
-  const files = benchPhotos();
-  for (let i = 0; i < count; i++) copyFileSync(files[i % files.length], path.join(photos, `${i}.jpg`));
-  const features = path.join(folder, `extracted-${count}`);
-  const run = await runProgram(['extract', '--data', photos, '--features', features, '--encoder', encoderFile]);
-  rmSync(photos, { recursive: true });
-  return { photos: count, seconds: Number(run.seconds.toFixed(2)), peakMemoryMB: Math.round(run.megabytes) };
-}
-
-/** `captioner caption --features` on `count` rows, which repeat those of 64 photos. */
-async function measureCaptioning(count: number, folder: string): Promise<object> {
+/** Writes a feature store whose rows repeat the features of 64 photos. */
+async function writeFeatures(folder: string, ids: readonly string[]): Promise<void> {
   const different = 64;
   const encoder = await Encoder.load(encoderFile);
   const rows = await photoFeatures(encoder, different);
   await encoder.release();
-  const features = path.join(folder, `features-${count}`);
-  const writer = FeatureWriter.open(features, encoder.identity, 'fp32');
-  for (let first = 0; first < count; first += different) {
-    const ids = Array.from({ length: Math.min(different, count - first) }, (_, i) => String(first + i));
-    writer.append(ids, rows.subarray(0, ids.length * encoder.dimension));
+  const writer = FeatureWriter.open(folder, encoder.identity, 'fp16');
+  for (let first = 0; first < ids.length; first += different) {
+    const some = ids.slice(first, first + different);
+    writer.append(some, rows.subarray(0, some.length * encoder.dimension));
   }
   writer.close(true);
-  const out = path.join(folder, `captions-${count}.jsonl`);
-  const run = await runProgram(['caption', '--features', features, '--out', out]);
-  return { photos: count, seconds: Number(run.seconds.toFixed(2)), peakMemoryMB: Math.round(run.megabytes) };
+}
+
+const parts = [
+  ['a', 'the', 'one', 'some', 'another'],
+  ['brown', 'small', 'young', 'happy', 'wet', 'old', 'large', 'white', 'black', 'quiet'],
+  ['dog', 'man', 'woman', 'child', 'cat', 'horse', 'bird', 'boy', 'girl', 'player'],
+  ['runs', 'sits', 'stands', 'jumps', 'plays', 'sleeps', 'waits', 'walks', 'looks', 'turns'],
+  ['in', 'on', 'near', 'behind', 'under', 'over', 'beside', 'across'],
+  ['grass', 'water', 'street', 'beach', 'table', 'snow', 'field', 'tree', 'wall', 'car'],
+];
+
+/** A sentence like a caption. */
+function drawSentence(random: Random): string {
+  return parts.map((words) => words[random.integer(words.length)]).join(' ');
 }

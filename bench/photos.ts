@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { decodePhoto } from '../lib/images/photo.js';
 import { drawView } from '../lib/images/view.js';
@@ -16,6 +16,17 @@ export function benchPhotos(): string[] {
     .map((name) => path.resolve(folder, name));
   if (photos.length === 0) throw new Error(`There are no photos in ${folder}.`);
   return photos;
+}
+
+/** A new folder of `count` links to {@link benchPhotos}, each of them linked several times if need be. @returns the links. */
+export function linkedPhotos(count: number, folder: string): string[] {
+  mkdirSync(folder);
+  const files = benchPhotos();
+  return Array.from({ length: count }, (_, i) => {
+    const link = path.join(folder, `${i}.jpg`);
+    symlinkSync(files[i % files.length], link);
+    return link;
+  });
 }
 
 /**
