@@ -1,4 +1,4 @@
-import { countNgrams, longestNgram, type NgramCounts } from './ngrams.js';
+import { countNgrams, countOf, longestNgram, NgramIndex, type IndexedCounts, type NgramCounts } from './ngrams.js';
 
 /** BLEU-1 to BLEU-4, each in [0, 1]. */
 export type Bleu = readonly [bleu1: number, bleu2: number, bleu3: number, bleu4: number];
@@ -26,13 +26,19 @@ const small = 1e-9;
  * is not the mean of their scores.
  */
 export class BleuScorer {
-  private readonly references: readonly { lengths: number[]; most: NgramCounts[] }[];
+  private readonly references: readonly { lengths: number[]; most: IndexedCounts[] }[];
 
-  /** @param references references of each photo, as words. */
-  constructor(references: readonly (readonly (readonly string[])[])[]) {
+  /**
+   * @param references references of each photo, as words.
+   * @param index receives their n-grams.
+   */
+  constructor(
+    references: readonly (readonly (readonly string[])[])[],
+    private readonly index = new NgramIndex(),
+  ) {
     this.references = references.map((captions) => ({
       lengths: captions.map((caption) => caption.length),
-      most: mostOfEach(captions.map((caption) => countNgrams(caption, longestNgram))),
+      most: mostOfEach(captions.map((caption) => countNgrams(caption, longestNgram))).map((most) => index.add(most)),
     }));
   }
 
@@ -44,12 +50,18 @@ export class BleuScorer {
     return candidates.map((candidate, i) => {
       const { lengths, most } = this.references[i];
       return {
-        correct: countNgrams(candidate, longestNgram).map((counts, n) => clippedSum(counts, most[n])),
+        correct: countNgrams(candidate, longestNgram).map((counts, n) => this.clippedSum(counts, most[n])),
         guessed: [0, 1, 2, 3].map((n) => Math.max(0, candidate.length - n)),
         length: candidate.length,
         referenceLength: closest(lengths, candidate.length),
       };
     });
+  }
+
+  private clippedSum(counts: NgramCounts, most: IndexedCounts): number {
+    let sum = 0;
+    for (const [ngram, count] of counts) sum += Math.min(count, countOf(most, this.index.numberOf(ngram)));
+    return sum;
   }
 }
 
@@ -72,12 +84,6 @@ function mostOfEach(references: readonly NgramCounts[][]): NgramCounts[] {
     }
     return most;
   });
-}
-
-function clippedSum(counts: NgramCounts, most: NgramCounts): number {
-  let sum = 0;
-  for (const [ngram, count] of counts) sum += Math.min(count, most.get(ngram) ?? 0);
-  return sum;
 }
 
 function closest(lengths: readonly number[], length: number): number {

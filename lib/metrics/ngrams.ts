@@ -20,3 +20,44 @@ export function countNgrams(tokens: readonly string[], longest: number): NgramCo
 
 /** The longest n-grams of BLEU-4 and CIDEr-D. */
 export const longestNgram = 4;
+
+/**
+ * Numbers of n-grams. The references of many photos are kept as numbers, which take a tenth of the memory of maps with text.
+ */
+export class NgramIndex {
+  private readonly numbers = new Map<string, number>();
+
+  /** Number of different n-grams. */
+  get size(): number {
+    return this.numbers.size;
+  }
+
+  /** The number of an n-gram; undefined if no reference has it. */
+  numberOf(ngram: string): number | undefined {
+    return this.numbers.get(ngram);
+  }
+
+  /** Numbers the n-grams that are new, and gives the counts by number. */
+  add(counts: NgramCounts): IndexedCounts {
+    const numbers = Int32Array.from(counts.keys(), (ngram) => {
+      const known = this.numbers.get(ngram) ?? this.numbers.size;
+      if (known === this.numbers.size) this.numbers.set(ngram, known);
+      return known;
+    });
+    return { numbers: Array.from(numbers), counts: Array.from(Int32Array.from(counts.values())) };
+  }
+}
+
+/** Counts of n-grams by their numbers in an {@link NgramIndex}. */
+export interface IndexedCounts {
+  readonly numbers: readonly number[];
+  /** counts[i] is that of the n-gram numbers[i]. */
+  readonly counts: readonly number[];
+}
+
+/** The count of an n-gram; 0 if it does not occur. */
+export function countOf({ numbers, counts }: IndexedCounts, ngram: number | undefined): number {
+  // A caption has too few n-grams for a map to be faster.
+  const place = ngram === undefined ? -1 : numbers.indexOf(ngram);
+  return place < 0 ? 0 : counts[place];
+}

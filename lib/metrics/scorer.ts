@@ -1,6 +1,7 @@
 import { CaptionerError } from '../errors.js';
 import { BleuScorer } from './bleu.js';
 import { CiderScorer } from './cider.js';
+import { NgramIndex } from './ngrams.js';
 import { rougeL } from './rouge.js';
 import { CaptionStatistics, type CaptionScores } from './statistics.js';
 
@@ -29,8 +30,9 @@ export class CaptionScorer {
     const without = references.findIndex((captions) => !captions.length);
     if (without >= 0) throw new CaptionerError('bad-input', `Photo ${without + 1} has no reference to score against.`);
     if (!references.length) throw new CaptionerError('bad-input', 'There are no references to score against.');
-    this.bleu = new BleuScorer(references);
-    this.cider = new CiderScorer(references);
+    const index = new NgramIndex();
+    this.bleu = new BleuScorer(references, index);
+    this.cider = new CiderScorer(references, index);
   }
 
   /**
