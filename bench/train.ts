@@ -56,10 +56,24 @@ export async function benchTrain(): Promise<object> {
     ', in our batches': bucketed,
   });
   for (const peer of Object.values(peers)) peer.stop();
+  const share = 0.25;
+  const sampling = await timeRatio(trainingStep(sizes, share), learn);
   return {
     what: `words per second of complete training steps, ${JSON.stringify(sizes)}`,
     captionsOfThatLength: full,
     captionsOfFlickr8kLengths: real,
+    scheduledSampling: { share, timeOfPlainStep: Number(sampling.toFixed(2)) },
     peakMemoryMB: { captioner: Math.round(process.resourceUsage().maxRSS / 1024), ...memory },
   };
+}
+
+/** The time of one step as a multiple of that of another. */
+async function timeRatio(step: () => Promise<unknown>, other: () => Promise<unknown>): Promise<number> {
+  const timed = (run: () => Promise<unknown>) => async () => {
+    const start = performance.now();
+    for (let i = 0; i < 5; i++) await run();
+    return performance.now() - start;
+  };
+  const times = await alternate({ step: timed(step), other: timed(other) }, { rounds: 9, warmup: 2 });
+  return medianRatio(times.step, times.other);
 }

@@ -2,6 +2,7 @@ import { DecoderConfig, parseConfig, TrainingConfig } from '../lib/config.js';
 import { Decoder } from '../lib/model/decoder/decoder.js';
 import { Random } from '../lib/random.js';
 import { batchesPerEpoch, bucketCount, bucketLengths, planEpoch, type Batch } from '../lib/train/batches/batches.js';
+import { ScheduledSampling } from '../lib/train/decoder/scheduled-sampling.js';
 import { Adam } from '../lib/train/loop/optimizer.js';
 import { storedFeatures, TrainingStep } from '../lib/train/decoder/training-step.js';
 import { trainableVariables } from '../lib/train/loop/scalar-step.js';
@@ -34,8 +35,9 @@ export function sizeFlags(sizes: StepSizes): string[] {
 /**
  * Our training step (forward, cross-entropy, backward, Adam) on random words and features. Captions
  * have `sizes.length` words, unless a call gives another length.
+ * @param scheduledSampling share of words to replace by sampled ones.
  */
-export function trainingStep(sizes: StepSizes): (length?: number) => Promise<unknown> {
+export function trainingStep(sizes: StepSizes, scheduledSampling = 0): (length?: number) => Promise<unknown> {
   const { features: D, batch: B, vocabulary: V } = sizes;
   const random = new Random(1);
   const decoderConfig = parseConfig(DecoderConfig, {
@@ -54,6 +56,7 @@ export function trainingStep(sizes: StepSizes): (length?: number) => Promise<unk
     new Adam(trainableVariables(decoder.variables), training),
     training,
   );
+  const sampling = new ScheduledSampling(decoder);
   const features = Float32Array.from({ length: B * D }, () => random.uniform());
   const batchOf = (T: number): Batch => ({
     length: T,
@@ -65,10 +68,10 @@ export function trainingStep(sizes: StepSizes): (length?: number) => Promise<unk
   });
   const batches = new Map<number, Batch>();
   let count = 0;
-  return (T = sizes.length) => {
+  return async (T = sizes.length) => {
     const batch = batches.get(T) ?? batchOf(T);
     batches.set(T, batch);
-    return step.learn(batch, count++, 1e-3);
+    return step.learn(await sampling.mix(batch, scheduledSampling, random), count++, 1e-3);
   };
 }
 
