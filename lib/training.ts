@@ -6,6 +6,7 @@ export {
   type BackendName,
   type CompiledStep,
   type ExportedGraph,
+  type StepHooks,
 } from './backend/index.js';
 export { Decoder, type DecoderOptions, type DecoderState, type DropoutMasks } from './model/decoder/decoder.js';
 export { weightsOf } from './model/variables.js';

@@ -8,9 +8,15 @@ import { internals } from './engine-internals.js';
 import { tracePure, type Tensors, type Trace } from './trace.js';
 import { CaptionerError } from '../errors.js';
 
+/** Work next to a step, in its turn: no other compiled step runs between it and the step. */
+export interface StepHooks<O extends Tensors> {
+  before?(): void;
+  after?(outputs: O): void;
+}
+
 /** A step that runs as one graph. The caller disposes of the tensors it returns. */
 export interface CompiledStep<I extends Tensors, O extends Tensors> {
-  (inputs: I): Promise<O>;
+  (inputs: I, hooks?: StepHooks<O>): Promise<O>;
   /** Number of graphs so far, one per set of input shapes. */
   readonly graphs: number;
   /** Frees the graphs. */
@@ -52,7 +58,13 @@ export function compile<I extends Tensors, O extends Tensors>(
     }
     return (await graph.run(inputs)) as O;
   };
-  const run = (inputs: I): Promise<O> => inTurn(() => runNow(inputs));
+  const run = (inputs: I, hooks: StepHooks<O> = {}): Promise<O> =>
+    inTurn(async () => {
+      hooks.before?.();
+      const outputs = await runNow(inputs);
+      hooks.after?.(outputs);
+      return outputs;
+    });
   return Object.defineProperties(run, {
     graphs: { get: () => graphs.size },
     dispose: {

@@ -5,7 +5,7 @@ import '@tensorflow/tfjs-layers';
 import { registerOnnxBackend } from './backend.js';
 import { CaptionerError } from '../errors.js';
 
-export { compile, type CompiledStep } from './compile.js';
+export { compile, type CompiledStep, type StepHooks } from './compile.js';
 export { exportGraph, type ExportedGraph } from './export.js';
 
 /**

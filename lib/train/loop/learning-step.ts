@@ -44,10 +44,14 @@ export class LearningStep {
   async learn(inputs: Tensors, step: number, learningRate: number): Promise<Learned> {
     const { optimizer, resident, run } = this;
     if (!resident) return readScalars(run, { ...inputs, ...optimizer.inputs(step, learningRate) });
-    resident.house();
-    const { loss, gradientNorm } = await readScalars(run, inputs);
-    resident.apply(gradientNorm, step, learningRate);
-    return { loss, gradientNorm };
+    return readScalars(run, inputs, {
+      before: () => {
+        resident.house();
+      },
+      after: ({ gradientNorm }) => {
+        resident.apply(gradientNorm.dataSync()[0], step, learningRate);
+      },
+    });
   }
 
   /** Frees its memory. */

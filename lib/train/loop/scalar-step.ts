@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { CompiledStep } from '../../backend/index.js';
+import type { CompiledStep, StepHooks } from '../../backend/index.js';
 import type { Variables } from '../../model/variables.js';
 
 /** Tensors by name. */
@@ -14,9 +14,10 @@ export function trainableVariables(variables: Variables): Variables {
 export async function readScalars<K extends string>(
   run: CompiledStep<Tensors, Record<K, tf.Scalar>>,
   inputs: Tensors,
+  hooks?: StepHooks<Record<K, tf.Scalar>>,
 ): Promise<Record<K, number>> {
   try {
-    const outputs = await run(inputs);
+    const outputs = await run(inputs, hooks);
     const scalars = Object.entries<tf.Tensor>(outputs).filter(([, { rank }]) => rank === 0);
     const numbers = await Promise.all(scalars.map(async ([name, tensor]) => [name, (await tensor.data())[0]] as const));
     tf.dispose(outputs);

@@ -88,6 +88,30 @@ describe('a learning step on the onnx backend', () => {
     tf.dispose([...Object.values(variables), clone]);
   });
 
+  it('takes turns with other compiled steps, even if none is awaited', async () => {
+    // Large enough for a step that does not wait its turn to read weights while they change.
+    const size = 2_000_000;
+    const run = async (awaited: boolean) => {
+      const variables = { x: createVariable(new Float32Array(size).fill(1), [size], true, 'x') };
+      const adam = new Adam(variables, plain);
+      const step = new LearningStep(adam, ({ y }) => tf.sum(tf.mul(variables.x, y)));
+      const read = compile(() => ({ least: tf.min(variables.x), most: tf.max(variables.x) }));
+      const results: Promise<unknown>[] = [];
+      for (let t = 1; t <= 6; t++) {
+        results.push(step.learn({ y: tf.scalar(1) }, t, 0.1));
+        results.push(read({}).then(({ least, most }) => [least.dataSync()[0], most.dataSync()[0]]));
+        if (awaited) await Promise.all(results);
+      }
+      const all = await Promise.all(results);
+      step.dispose();
+      read.dispose();
+      adam.dispose();
+      variables.x.dispose();
+      return all;
+    };
+    expect(await run(false)).to.deep.equal(await run(true));
+  });
+
   it('keeps no tensors', async () => {
     const variables = weights();
     const adam = new Adam(variables, plain);
