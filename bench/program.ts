@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 /** The project's root folder. */
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-const program = path.join(root, 'dist', 'cli', 'main.js');
+const program = path.join(root, 'dist', 'cli', 'start.js');
 
 /** A run of `captioner`: seconds from call to exit, and peak memory. */
 export interface ProgramRun {

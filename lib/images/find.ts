@@ -18,16 +18,22 @@ export async function findPhotos(sources: readonly string[]): Promise<string[]> 
   const found = new Set<string>();
   for (const source of sources) {
     const kind = statOf(source);
+    if (kind && !kind.isDirectory()) {
+      found.add(source);
+      continue;
+    }
     const { glob, isDynamicPattern, convertPathToPattern } = await import('tinyglobby');
-    if (kind?.isDirectory() || (!kind && isDynamicPattern(source))) {
+    if (kind || isDynamicPattern(source)) {
       const files = await glob(kind ? `${convertPathToPattern(path.resolve(source))}/**` : globPattern(source), {
         absolute: path.isAbsolute(source),
         expandDirectories: false,
       });
       const photos = files
         .map((file) => (path.isAbsolute(source) ? path.normalize(file) : path.relative('', file)))
-        .filter(looksLikePhoto)
-        .sort((a, b) => byNumbers.compare(a, b) || (a < b ? -1 : 1));
+        .filter(looksLikePhoto);
+      // Numbers in names count by value: 9.jpg comes before 10.jpg.
+      const byNumbers = new Intl.Collator('en', { numeric: true });
+      photos.sort((a, b) => byNumbers.compare(a, b) || (a < b ? -1 : 1));
       if (!photos.length) {
         throw new CaptionerError('not-found', kind ? `There is no photo in ${source}.` : `No photo matches ${source}.`);
       }
@@ -50,9 +56,6 @@ function statOf(source: string): Stats | undefined {
     return undefined;
   }
 }
-
-/** Compares file names with numbers by value: 9.jpg comes before 10.jpg. */
-const byNumbers = new Intl.Collator('en', { numeric: true });
 
 /** Replaces the backslashes of Windows paths, which are escapes in a glob. */
 function globPattern(source: string): string {

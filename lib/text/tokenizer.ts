@@ -36,15 +36,16 @@ export function tokenize(caption: string): string[] {
     .toLowerCase()
     .replace(/[‘’ʼ´`]/g, "'")
     .replace(/[‐‑]/g, '-');
-  const parts = hasEmoji.test(text) ? text.split(emoji) : [text];
+  const parts = hasEmoji.test(text) ? text.split((emoji ??= anyEmoji())) : [text];
   return parts.flatMap((part, i) => (i % 2 ? [part] : wordsOf(part)));
 }
 
 /**
  * Emoji as people see them, including flags and families. (The flag v is newer than the language
- * level of the build.)
+ * level of the build.) Made when it is needed: it has thousands of alternatives.
  */
-const emoji = new RegExp(String.raw`(\p{RGI_Emoji})`, 'v');
+const anyEmoji = () => new RegExp(String.raw`(\p{RGI_Emoji})`, 'v');
+let emoji: RegExp | undefined;
 const hasEmoji = /\p{Extended_Pictographic}|\p{Regional_Indicator}/u;
 
 function wordsOf(text: string): string[] {
