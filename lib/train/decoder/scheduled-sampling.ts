@@ -6,7 +6,7 @@ import type { Random } from '../../random.js';
 import { Vocabulary } from '../../text/vocabulary.js';
 import type { Batch } from '../batches/batches.js';
 import type { Tensors } from '../loop/scalar-step.js';
-import { captionTensors, storedFeatures } from './training-step.js';
+import { storedFeatures } from './training-step.js';
 
 /**
  * Scheduled sampling (Bengio et al. 2015, https://arxiv.org/abs/1506.03099): some of the reference words that a decoder reads are
@@ -18,7 +18,7 @@ export class ScheduledSampling {
 
   constructor(private readonly decoder: Decoder) {
     this.run = compile((inputs: Tensors) => ({
-      outputs: decoder.outputs(storedFeatures.features(inputs), inputs.tokens as tf.Tensor2D), // [T * B, H]
+      outputs: decoder.outputs(storedFeatures.features(inputs), inputs.tokens as tf.Tensor2D), // [(T - 1) * B, H]
     }));
   }
 
@@ -34,7 +34,12 @@ export class ScheduledSampling {
     for (let i = B; i < batch.tokens.length; i++)
       if (random.uniform() < share && batch.weights[i] > 0) replaced.push(i);
     if (replaced.length === 0) return batch;
-    const inputs = { ...storedFeatures.inputs(batch), ...captionTensors(batch) };
+    // The last words of the batch have no word after them to sample.
+    const before = batch.tokens.subarray(0, batch.tokens.length - B);
+    const inputs = {
+      ...storedFeatures.inputs(batch),
+      tokens: tf.tensor2d(before, [batch.length - 1, B], 'int32'), // [T - 1, B]
+    };
     try {
       const { outputs } = await this.run(inputs);
       // The probabilities of word t come from the row of word t - 1. Only the rows that are sampled from are scored.

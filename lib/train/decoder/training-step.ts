@@ -110,7 +110,7 @@ function lossOf(decoder: Decoder, features: tf.Tensor2D, inputs: Tensors, labelS
 }
 
 /** A batch's captions as tensors: words read [T, B], words to write [T * B], their weights [T * B]. */
-export function captionTensors({ length: T, tokens, targets, weights }: CaptionBatch): Tensors {
+function captionTensors({ length: T, tokens, targets, weights }: CaptionBatch): Tensors {
   return {
     tokens: tf.tensor2d(tokens, [T, tokens.length / T], 'int32'),
     targets: tf.tensor1d(targets, 'int32'),
