@@ -9,6 +9,7 @@ COPY lib lib
 COPY cli cli
 COPY serve serve
 COPY jupyter jupyter
+COPY scripts scripts
 RUN npm run build
 RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
   && rm -rf node_modules/onnxruntime-node/bin/napi-v6/darwin node_modules/onnxruntime-node/bin/napi-v6/win32
