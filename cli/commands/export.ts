@@ -20,6 +20,7 @@ interface ExportOptions {
   precision?: 'fp32' | 'fp16';
   maxWords?: number;
   encoder?: string;
+  encoderBase?: string;
   encoderPrecision: 'fp32' | 'int8';
   calibrate?: string[];
   calibrationPhotos: number;
@@ -46,6 +47,10 @@ export function exportCommand(): Command {
         'captioner export --checkpoint runs/own --encoder runs/encoder/best/encoder.onnx --out checkpoints/own',
         'include the encoder, for use offline',
       ],
+      [
+        'captioner export --checkpoint runs/tuned --encoder-base mobilenetv2 --out checkpoints/tuned',
+        'only the layers that captioner finetune trained',
+      ],
     ],
   )
     .requiredOption('--checkpoint <folder>', 'Checkpoint or training run.')
@@ -57,6 +62,10 @@ export function exportCommand(): Command {
     )
     .option('--max-words <n>', 'Size of the vocabulary to keep: the most frequent words. (default: all)', wholeNumber)
     .option('--encoder <file>', 'ONNX file of the encoder to include. (default: the one in the checkpoint, if any)')
+    .option(
+      '--encoder-base <name>',
+      'Registered encoder that the encoder was fine-tuned from. Includes the fine-tuned layers only; captioning downloads the rest.',
+    )
     .addOption(
       new Option(
         '--encoder-precision <precision>',
@@ -75,13 +84,14 @@ export function exportCommand(): Command {
     .action(
       runCommand(async (run) => {
         const options = run.options as unknown as ExportOptions;
-        const { checkpoint, out, encoder, maxWords, results, about, ...formats } = options;
+        const { checkpoint, out, encoder, encoderBase, maxWords, results, about, ...formats } = options;
         const int8 = await calibrationOf(options, run);
         const storage = formats.precision ?? formats.storage;
         const found = await exportCheckpoint(checkpoint, out, {
           storage,
           encoder,
           int8,
+          ...(encoderBase !== undefined && { encoderBase }),
           ...(maxWords !== undefined && { maxWords }),
           warn: (message) => {
             run.warn(`captioner: ${message}`);

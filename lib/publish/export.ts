@@ -14,8 +14,8 @@ import {
 } from '../model/checkpoint/checkpoint.js';
 import { findEncoder, locateEncoder } from '../model/checkpoint/find-encoder.js';
 import { readEncoderMetadata } from '../model/encoder/encoder-file.js';
-import { describeEncoder, readEncoder } from '../model/encoder/encoder-source.js';
-import { isSameNetwork } from '../model/encoder/registry.js';
+import { describeEncoder, readEncoder, type EncoderSource } from '../model/encoder/encoder-source.js';
+import { isSameNetwork, registeredEncoder } from '../model/encoder/registry.js';
 import { modelCard, type TestReport } from './card.js';
 import type { Int8Calibration } from './int8-encoder.js';
 import { pruneVocabulary } from './prune-vocabulary.js';
@@ -29,6 +29,11 @@ export interface CheckpointExport {
    * shipped checkpoint, if it is the same.
    */
   readonly encoder?: string;
+  /**
+   * Name of the registered encoder that the encoder was fine-tuned from. Its fine-tuned layers are then included in place of the
+   * whole encoder, and captioning needs the registered encoder too.
+   */
+  readonly encoderBase?: string;
   /** Receives a warning about a checkpoint that cannot caption by itself. */
   readonly warn?: (message: string) => void;
   /** Results of `captioner evaluate`, for the card. */
@@ -55,17 +60,17 @@ export async function exportCheckpoint(from: string, out: string, options: Check
   const whole = loadCheckpoint(found);
   const checkpoint = options.maxWords === undefined ? whole : pruneVocabulary(whole, options.maxWords);
   const file = options.encoder ?? (await unregisteredEncoder(found, checkpoint.config, options.warn));
-  const own = file === undefined ? undefined : await readEncoderFile(file, checkpoint.config, storage);
+  const own = file === undefined ? undefined : await includedEncoder(file, checkpoint.config, options);
   const config = own ? withEncoder(checkpoint.config, own.identity) : checkpoint.config;
   // The history of the whole run, if there is one, continues past the best epoch.
   const history = [from, found].map((place) => path.join(place, 'history.jsonl')).find((place) => existsSync(place));
-  const int8Encoder = await int8Bytes(found, config, own && { ...own, file: file! }, options);
+  const int8Encoder = await int8Bytes(found, config, own, options);
   saveCheckpoint(
     out,
     { ...checkpoint, config },
     {
       storage,
-      ...(own && { encoder: own.bytes }),
+      ...(own && { [own.tuned ? 'tunedLayers' : 'encoder']: own.bytes }),
       int8Encoder,
       card: modelCard({ ...config, int8Encoder: int8Encoder && { sha256: sha256OfBytes(int8Encoder) } }, report, about),
       ...(history !== undefined && { history: await readFile(history) }),
@@ -85,13 +90,11 @@ function withEncoder(config: CheckpointConfig, encoder: CheckpointConfig['encode
 async function int8Bytes(
   folder: string,
   config: CheckpointConfig,
-  own: { readonly bytes: Uint8Array; readonly file: string } | undefined,
+  own: IncludedEncoder | undefined,
   { int8, warn }: CheckpointExport,
 ): Promise<Uint8Array | undefined> {
   if (int8) {
-    const source = own
-      ? describeEncoder(own.bytes, own.file)
-      : await readEncoder(await locateEncoder(folder, config), int8);
+    const source = own?.source ?? (await readEncoder(await locateEncoder(folder, config), int8));
     const { convertToInt8 } = await import('./int8-encoder.js');
     return await convertToInt8(source, { ...int8, warn }, config.encoder.normalisation);
   }
@@ -117,23 +120,52 @@ async function unregisteredEncoder(
         '--encoder <file>, or name that file each time you caption.',
     );
   }
-  return encoder !== undefined && existsSync(encoder) && /\.onnx$/.test(encoder) ? encoder : undefined;
+  return encoder !== undefined && existsSync(encoder) && /\.(onnx|safetensors)$/.test(encoder) ? encoder : undefined;
 }
 
-/** An encoder's file with its weights in the given format, and the identity it then has. */
-async function readEncoderFile(file: string, config: CheckpointConfig, storage: Storage) {
-  let bytes: Uint8Array;
+/** An encoder as a checkpoint includes it. */
+interface IncludedEncoder {
+  /** The file's content. */
+  readonly bytes: Uint8Array;
+  /** Whether it holds the fine-tuned layers only. */
+  readonly tuned: boolean;
+  /** The whole encoder. */
+  readonly source: EncoderSource;
+  readonly identity: CheckpointConfig['encoder'];
+}
+
+/** An encoder's file with its weights in the given format, or its fine-tuned layers, and the identity it then has. */
+async function includedEncoder(
+  file: string,
+  config: CheckpointConfig,
+  { storage, encoderBase }: CheckpointExport,
+): Promise<IncludedEncoder> {
+  const whole = await readWhole(file);
+  const identity = { ...config.encoder, sha256: whole.sha256 };
+  checkEncoder(config, identity, `Features of ${file}`);
+  const withSource = (bytes: Uint8Array, tuned: boolean, source: EncoderSource) => {
+    return { bytes, tuned, source, identity: { ...identity, sha256: source.sha256 } };
+  };
+  if (file.endsWith('.safetensors')) return withSource(await readFile(file), true, whole);
+  if (encoderBase !== undefined) {
+    const { applyTunedLayers, encodeTunedLayers } = await import('../model/encoder/tuned-layers.js');
+    const base = await readEncoder(registeredEncoder(encoderBase).name);
+    const bytes = encodeTunedLayers(whole, base, storage === 'fp32' ? 'fp32' : 'fp16');
+    return withSource(bytes, true, applyTunedLayers(bytes, file, base));
+  }
+  if (storage === 'fp32') return withSource(whole.bytes, false, whole);
+  const { storeWeights } = await import('../onnx/weight-storage.js');
+  const stored = storeWeights(whole.bytes, storage);
+  return withSource(stored, false, describeEncoder(stored, file));
+}
+
+async function readWhole(file: string): Promise<EncoderSource> {
   try {
-    bytes = await readFile(file);
+    return file.endsWith('.safetensors') ? await readEncoder(file) : describeEncoder(await readFile(file), file);
   } catch (cause) {
+    if (cause instanceof CaptionerError) throw cause;
     throw new CaptionerError('not-found', `The encoder ${file} cannot be read (${(cause as Error).message}).`, {
       cause,
     });
   }
-  const identity = { ...config.encoder, sha256: sha256OfBytes(bytes) };
-  checkEncoder(config, identity, `Features of ${file}`);
-  if (storage === 'fp32') return { bytes, identity };
-  const { storeWeights } = await import('../onnx/weight-storage.js');
-  const stored = storeWeights(bytes, storage);
-  return { bytes: stored, identity: { ...identity, sha256: sha256OfBytes(stored) } };
 }

@@ -104,3 +104,6 @@ export const encoderFileName = 'encoder.onnx';
 
 /** Name of the encoder's file in 8 bits in a checkpoint that has one. */
 export const int8EncoderFileName = 'encoder.int8.onnx';
+
+/** Name of the file of an encoder's fine-tuned layers in a checkpoint whose other layers are those of a registered encoder. */
+export const tunedLayersFileName = 'encoder-layers.safetensors';

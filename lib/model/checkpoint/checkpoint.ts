@@ -8,7 +8,13 @@ import { sha256OfBytes } from '../../files/checksum.js';
 import { completeFolder, readFolderFile, readFolderJson, replaceFolder } from '../../files/folder.js';
 import { decodeSafetensors, safetensorsParts, type Storage, type Weights } from '../../files/safetensors.js';
 import { isSameNetwork } from '../encoder/registry.js';
-import { encoderFileName, int8EncoderFileName, type Checkpoint, type CheckpointConfig } from './checkpoint-config.js';
+import {
+  encoderFileName,
+  int8EncoderFileName,
+  tunedLayersFileName,
+  type Checkpoint,
+  type CheckpointConfig,
+} from './checkpoint-config.js';
 import { readCheckpoint } from './read-checkpoint.js';
 
 export * from './checkpoint-config.js';
@@ -31,6 +37,8 @@ export interface SaveOptions {
   readonly history?: string | Uint8Array;
   /** Bytes of the encoder's ONNX file, if the checkpoint includes it. */
   readonly encoder?: Uint8Array;
+  /** Bytes of the file of its fine-tuned layers, in place of the whole encoder. */
+  readonly tunedLayers?: Uint8Array | undefined;
   /** Bytes of the encoder's ONNX file in 8 bits. Without them, a checkpoint has none, whatever its config says. */
   readonly int8Encoder?: Uint8Array | undefined;
   readonly resume?: ResumeState<unknown>;
@@ -51,19 +59,28 @@ export function ownInt8Encoder(
 
 /** The encoder's file in a checkpoint that includes it. @param folder as {@link findCheckpoint} gives it. */
 export function ownEncoder(folder: string): string | undefined {
-  const file = path.join(folder, encoderFileName);
+  return fileIn(folder, encoderFileName);
+}
+
+/** The file of the encoder's fine-tuned layers in a checkpoint that has it. @param folder as {@link findCheckpoint} gives it. */
+export function ownTunedLayers(folder: string): string | undefined {
+  return fileIn(folder, tunedLayersFileName);
+}
+
+function fileIn(folder: string, name: string): string | undefined {
+  const file = path.join(folder, name);
   return existsSync(file) ? file : undefined;
 }
 
 /**
- * The source of a checkpoint's encoder: the included file, or a name in the registry.
+ * The source of a checkpoint's encoder: the included file of the whole encoder or of its fine-tuned layers, or a name in the registry.
  * @throws CaptionerError `not-found`: it was fine-tuned, and the file is missing.
  */
 export function encoderOf(
   folder: string,
   { encoder, finetuned }: Pick<CheckpointConfig, 'encoder' | 'finetuned'>,
 ): string {
-  const own = ownEncoder(folder);
+  const own = ownEncoder(folder) ?? ownTunedLayers(folder);
   if (own !== undefined || !finetuned) return own ?? encoder.name;
   throw new CaptionerError('not-found', `There is no ${path.join(folder, encoderFileName)}. ${incomplete}`);
 }
@@ -74,7 +91,7 @@ export function saveCheckpoint(folder: string, checkpoint: Checkpoint, options: 
   if (completeFolder(folder)) {
     readFolderFile(folder, 'config.json', 'The folder is not a checkpoint and is not replaced. Choose another one.');
   }
-  const { storage, card, history, encoder, int8Encoder, resume } = options;
+  const { storage, card, history, encoder, tunedLayers, int8Encoder, resume } = options;
   const int8 = int8Encoder && { sha256: sha256OfBytes(int8Encoder) };
   const config: CheckpointConfig = { ...checkpoint.config, int8Encoder: int8 }; // JSON leaves undefined out
   const words = utf8(`${JSON.stringify(vocabulary.toJSON())}\n`);
@@ -88,6 +105,7 @@ export function saveCheckpoint(folder: string, checkpoint: Checkpoint, options: 
     ),
     ...Object.fromEntries(graphs),
     ...(encoder && { [encoderFileName]: encoder }),
+    ...(tunedLayers && { [tunedLayersFileName]: tunedLayers }),
     ...(int8Encoder && { [int8EncoderFileName]: int8Encoder }),
     ...(card !== undefined && { 'README.md': card }),
     ...(history !== undefined && { 'history.jsonl': history }),

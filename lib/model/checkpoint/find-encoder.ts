@@ -5,10 +5,21 @@ import { hashOfFile } from '../../files/checksum.js';
 import { projectFolder } from '../../files/package.js';
 import { readEncoderMetadata } from '../encoder/encoder-file.js';
 import { encoderOfFile } from '../encoder/registry.js';
-import { encoderOf, int8EncoderFileName, ownEncoder, ownInt8Encoder, type CheckpointConfig } from './checkpoint.js';
+import {
+  encoderOf,
+  int8EncoderFileName,
+  ownEncoder,
+  ownInt8Encoder,
+  ownTunedLayers,
+  tunedLayersFileName,
+  type CheckpointConfig,
+} from './checkpoint.js';
 
 /** The copy of an encoder's file that the checkpoints of a training run share. @param out the run's folder. */
 export const runEncoder = (out: string): string => path.join(out, 'encoder.onnx');
+
+/** The copy of the file of its fine-tuned layers, in place of the whole encoder. @param out the run's folder. */
+export const runTunedLayers = (out: string): string => path.join(out, tunedLayersFileName);
 
 /**
  * Finds the encoder of a checkpoint: its own file, a name of the registry, or the same file in the
@@ -21,10 +32,13 @@ export async function findEncoder(
   config: Pick<CheckpointConfig, 'encoder' | 'finetuned'>,
 ): Promise<string | undefined> {
   const { sha256 } = config.encoder;
-  if (ownEncoder(folder) !== undefined || config.finetuned) return encoderOf(folder, config);
+  if (config.finetuned || ownEncoder(folder) !== undefined || ownTunedLayers(folder) !== undefined) {
+    return encoderOf(folder, config);
+  }
   const registered = encoderOfFile(sha256);
   if (registered) return registered.name;
-  const files = [runEncoder(path.join(folder, '..')), ...shippedEncoders()].filter((file) => existsSync(file));
+  const run = path.join(folder, '..');
+  const files = [runEncoder(run), runTunedLayers(run), ...shippedEncoders()].filter((file) => existsSync(file));
   for (const file of files) if ((await hashOfFile(file, 'sha256')) === sha256) return file;
   return undefined;
 }
@@ -56,7 +70,7 @@ export async function findInt8Encoder(folder: string, config: CheckpointConfig):
  */
 export function int8FormOf(encoder: string): string | undefined {
   if (existsSync(encoder)) {
-    const beside = encoder.replace(/(\.int8)?\.onnx$/i, '.int8.onnx');
+    const beside = encoder.replace(/(\.int8)?\.onnx$|\.safetensors$/i, '.int8.onnx');
     return beside !== encoder && !existsSync(beside) ? undefined : beside;
   }
   const files = shippedCheckpoints().map((folder) => path.join(folder, int8EncoderFileName));
@@ -79,7 +93,7 @@ function unknownEncoder(folder: string, { encoder }: CheckpointConfig): Captione
 
 /** The encoders' files in the shipped checkpoints. */
 function shippedEncoders(): string[] {
-  return shippedCheckpoints().flatMap((folder) => ownEncoder(folder) ?? []);
+  return shippedCheckpoints().flatMap((folder) => ownEncoder(folder) ?? ownTunedLayers(folder) ?? []);
 }
 
 function shippedCheckpoints(): string[] {

@@ -31,6 +31,22 @@ export const EncoderMetadata = z.object({
 });
 export type EncoderMetadata = z.output<typeof EncoderMetadata>;
 
+/** An encoder's file, and the facts about it that need no look at its graph. */
+export interface EncoderSource {
+  /** Its path, or another name for messages. */
+  readonly file: string;
+  readonly bytes: Uint8Array;
+  readonly sha256: string;
+  readonly name: string;
+  /** Facts from the registry or the metadata of the file. */
+  readonly known?: Normalisation &
+    Pick<EncoderMetadata, 'dimension' | 'inputSize' | 'int8'> & { readonly map?: boolean };
+  /** Whether it has the inputs and outputs of `encoderValues`, and no head. */
+  readonly headless: boolean;
+  /** Whether it is a file of the registry. */
+  readonly registered: boolean;
+}
+
 /** Names of such a file's input and outputs. */
 export const encoderValues = { input: 'input', features: 'features', map: 'map' } as const;
 

@@ -1,39 +1,28 @@
 import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Normalisation } from '../../config.js';
 import { CaptionerError } from '../../errors.js';
 import { sha256OfBytes } from '../../files/checksum.js';
 import type { FetchOptions } from '../../files/mirror.js';
-import { readEncoderMetadata, type EncoderMetadata } from './encoder-file.js';
+import { readEncoderMetadata, type EncoderSource } from './encoder-file.js';
 import { encoderFile, encoderOfFile, encoders, registeredEncoder } from './registry.js';
 
-/** An encoder's file, and the facts about it that need no look at its graph. */
-export interface EncoderSource {
-  /** Its path, or another name for messages. */
-  readonly file: string;
-  readonly bytes: Uint8Array;
-  readonly sha256: string;
-  readonly name: string;
-  /** Facts from the registry or the metadata of the file. */
-  readonly known?: Normalisation &
-    Pick<EncoderMetadata, 'dimension' | 'inputSize' | 'int8'> & { readonly map?: boolean };
-  /** Whether it has the inputs and outputs of `encoderValues`, and no head. */
-  readonly headless: boolean;
-  /** Whether it is a file of the registry. */
-  readonly registered: boolean;
-}
+export type { EncoderSource } from './encoder-file.js';
 
 /**
  * Reads an encoder's file, and any files beside it that hold its weights.
- * @param nameOrPath a name of the registry, whose file is downloaded if necessary, or the path of
- *   an ONNX file.
+ * @param nameOrPath a name of the registry, whose file is downloaded if necessary; or the path of
+ *   an ONNX file, or of the fine-tuned layers of an encoder of the registry.
  * @throws CaptionerError `bad-option`: there is no such name. `not-found`, `bad-input`: there is no
  *   such file. `download`. `corrupt`.
  */
 export async function readEncoder(nameOrPath: string, options: FetchOptions = {}): Promise<EncoderSource> {
   const file = await locate(nameOrPath, options);
   const bytes = await readFile(file);
+  if (file.endsWith('.safetensors')) {
+    const { applyTunedLayers, baseOfTunedLayers } = await import('./tuned-layers.js');
+    return applyTunedLayers(bytes, file, await readEncoder(baseOfTunedLayers(bytes, file), options));
+  }
   if (encoderOfFile(sha256OfBytes(bytes)) || readEncoderMetadata(bytes, file)) return describeEncoder(bytes, file);
   const { embedExternalData } = await import('../../onnx/external-data.js');
   return describeEncoder(embedExternalData(bytes, file), file);
@@ -65,6 +54,7 @@ async function locate(nameOrPath: string, options: FetchOptions): Promise<string
     }
     return nameOrPath;
   }
-  if (/[\\/]|\.onnx$/i.test(nameOrPath)) throw new CaptionerError('not-found', `There is no file ${nameOrPath}.`);
+  if (/[\\/]|\.(onnx|safetensors)$/i.test(nameOrPath))
+    throw new CaptionerError('not-found', `There is no file ${nameOrPath}.`);
   return registeredEncoder(nameOrPath).name;
 }

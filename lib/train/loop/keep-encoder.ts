@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { explainFileError } from '../../errors.js';
 import { temporaryName } from '../../files/temporary-name.js';
 import type { CheckpointConfig } from '../../model/checkpoint/checkpoint.js';
-import { findEncoder, runEncoder } from '../../model/checkpoint/find-encoder.js';
+import { findEncoder, runEncoder, runTunedLayers } from '../../model/checkpoint/find-encoder.js';
 import { readEncoder } from '../../model/encoder/encoder-source.js';
 import type { CaptionerRun } from './training-run.js';
 
@@ -25,7 +25,11 @@ export async function keepEncoder(
   for (const place of places) {
     if (place === undefined || !existsSync(place)) continue;
     const source = await readEncoder(place);
-    if (source.sha256 === sha256) return await writeWhole(runEncoder(options.out), source.bytes);
+    if (source.sha256 !== sha256) continue;
+    const isWhole = !place.endsWith('.safetensors');
+    return await (isWhole
+      ? writeWhole(runEncoder(options.out), source.bytes)
+      : writeWhole(runTunedLayers(options.out), await readFile(place)));
   }
   const looked = places.find((place) => place !== undefined);
   // Features of an encoder that is not a file have no path.
