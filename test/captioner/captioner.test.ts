@@ -56,19 +56,19 @@ describe('the default model', () => {
 
 /** Captions of the same photos by the model with MobileNetV2. */
 const expectedOfMobileNet: Record<string, string> = {
-  'astronaut.jpg': 'a group of men in a race',
-  'cat.jpg': 'a gray and white cat looking at the camera',
+  'astronaut.jpg': 'a man in a red shirt and a hat',
+  'cat.jpg': 'a striped cat looking at the camera',
   'coffee.jpg': 'a close up of a plate of food on a table',
-  'officer.jpg': 'a man wearing a white shirt and a tie',
-  'raccoon.jpg': 'a black and white bird perched on a branch',
-  'rocket.jpg': 'a large tower with a clock on it',
-  'stairs.jpg': 'a man in a black shirt is doing a trick on a skateboard',
-  'photographer.jpg': 'a young boy wearing a red jacket is holding a frisbee',
-  'tulips.jpg': 'a close up of a field of flowers',
-  'blossom.jpg': 'a colorful bird perched on a branch',
-  'dandelion.jpg': 'a white bird is standing on a branch',
-  'lake.jpg': 'a man climbing a rock face',
-  'moose.jpg': 'a black and white bird is standing in the grass',
+  'officer.jpg': 'a man wearing a hat and a tie',
+  'raccoon.jpg': 'a black and white cat standing on top of a tree',
+  'rocket.jpg': 'a large clock tower towering over a city',
+  'stairs.jpg': 'a black and white photo of a train station',
+  'photographer.jpg': 'a young boy is holding a frisbee',
+  'tulips.jpg': 'a white bird is standing in a field',
+  'blossom.jpg': 'a bird flying through the sky',
+  'dandelion.jpg': 'a white bird standing on top of a lush green field',
+  'lake.jpg': 'a man in a red shirt is rock climbing',
+  'moose.jpg': 'a close up of a bird',
 };
 
 describe('the captioner with MobileNetV2 as its encoder', () => {
