@@ -181,7 +181,9 @@ function shareEqualNodes(graph: GraphBuilder): void {
   graph.nodes = graph.nodes.filter((node) => {
     node.input = node.input!.map((name) => same.get(name) ?? name);
     if (node.output!.some((name) => outputs.has(name))) return true;
-    const key = JSON.stringify([node.opType, node.input, node.attribute], (_, value: unknown) =>
+    // A node of which more outputs are read is another one: MaxPool with the places of its maxima.
+    const { opType, input, attribute } = node;
+    const key = JSON.stringify([opType, input, attribute, node.output!.length], (_, value: unknown) =>
       value instanceof Uint8Array ? [...value] : typeof value === 'bigint' ? `${value}n` : value,
     );
     const first = known.get(key);

@@ -156,7 +156,7 @@ describe("evaluateCaptioner, on some of Flickr8k's dev photos", function () {
     const all = await openDataset('flickr8k');
     const dev = all.photos.filter(({ split }) => split === 'dev').filter((_, i) => i % 10 === 0);
     const train = all.photos.filter(({ split }) => split === 'train');
-    const encoder = await Encoder.load('mobilenetv2');
+    const encoder = await Encoder.load(`${storedCheckpoint}/encoder-layers.safetensors`);
     await extractFeatures({ manifest: { ...all, photos: dev }, encoder, folder: scratch });
     await encoder.release();
     const features = openFeatures(scratch);
