@@ -57,7 +57,6 @@ async function measure({ kind, encoder, checkpoint }: Network, list: string, fol
   };
   const { inputSize: size } = await Encoder.load(encoder);
   const out = path.join(folder, 'captions.jsonl');
-  const peers: Peer[] = [];
   const weights = await writeEncoderWeights(encoder, folder);
   const flags = [
     ...['--network', kind, '--encoder-weights', weights, '--photos', list, '--size', String(size)],
@@ -65,14 +64,8 @@ async function measure({ kind, encoder, checkpoint }: Network, list: string, fol
     ...['--max-length', String(maxLength), '--length-penalty', String(lengthPenalty)],
     ...['--threads', String(availableParallelism())],
   ];
-  for (const loader of loaders) {
-    const peer = await Peer.start('torch_caption.py', [...flags, ...loader.flags]);
-    if (typeof peer === 'string') {
-      console.log(`PyTorch is not compared: ${peer}`);
-      break;
-    }
-    const name = `PyTorch ${peer.greeting.torch}, ${loader.name}`;
-    peers.push(peer);
+  const peers = await Peer.startPyTorch('torch_caption.py', flags, loaders);
+  for (const [name, peer] of Object.entries(peers)) {
     contestants[name] = async () => {
       const { seconds, maxRssMb } = await peer.ask<PeerAnswer>({ photos, beam, out });
       memory[name] = Math.round(maxRssMb);
@@ -84,7 +77,7 @@ async function measure({ kind, encoder, checkpoint }: Network, list: string, fol
     };
   }
   const rates = await alternate(contestants, { rounds: 3, warmup: 0 });
-  for (const peer of peers) peer.stop();
+  for (const peer of Object.values(peers)) peer.stop();
   const others = Object.fromEntries(Object.entries(rates).filter(([who]) => who.startsWith('PyTorch')));
   const share = (a: readonly string[], b: readonly string[] = []) =>
     Number((a.filter((caption, i) => caption === b[i]).length / a.length).toFixed(2));

@@ -60,17 +60,10 @@ async function measure({ kind, encoder: name }: Network, folder: string): Promis
   writeFileSync(list, files.join('\n'));
   const given = ['--network', kind, '--weights', weights, '--photos', list, '--size', String(encoder.inputSize)];
   const threads = ['--threads', String(availableParallelism())];
-  const peers: Peer[] = [];
   const memory: Record<string, number> = {};
   const out = path.join(folder, `${kind}.bin`);
-  for (const loader of loaders) {
-    const peer = await Peer.start('torch_extract.py', [...given, ...threads, ...loader.flags]);
-    if (typeof peer === 'string') {
-      console.log(`PyTorch is not compared: ${peer}`);
-      break;
-    }
-    const called = `PyTorch ${peer.greeting.torch}, ${loader.name}`;
-    peers.push(peer);
+  const peers = await Peer.startPyTorch('torch_extract.py', [...given, ...threads], loaders);
+  for (const [called, peer] of Object.entries(peers)) {
     contestants[called] = async () => {
       const { seconds, maxRssMb } = await peer.ask<PeerAnswer>({ photos: photosPerRound, out });
       memory[called] = Math.round(maxRssMb);
@@ -79,10 +72,11 @@ async function measure({ kind, encoder: name }: Network, folder: string): Promis
   }
 
   const rates = await alternate(contestants, { rounds: 5, warmup: 1 });
-  for (const peer of peers) peer.stop();
+  for (const peer of Object.values(peers)) peer.stop();
+  const isCompared = Object.keys(peers).length > 0;
   const others = Object.fromEntries(Object.entries(rates).filter(([who]) => who.startsWith('PyTorch')));
-  const agreement = peers.length > 0 && meanCosine(store, out, encoder.dimension);
-  const agreementOfInt8 = peers.length > 0 && meanCosine(int8Store, out, encoder.dimension);
+  const agreement = isCompared && meanCosine(store, out, encoder.dimension);
+  const agreementOfInt8 = isCompared && meanCosine(int8Store, out, encoder.dimension);
   await Promise.all([encoder.release(), int8.release()]);
   return {
     pixels: encoder.inputSize,

@@ -7,8 +7,17 @@ import { fileURLToPath } from 'node:url';
 /** The first message of a peer: its version and settings. */
 export type PeerGreeting = Record<string, string | number | boolean>;
 
-/** Thread counts for PyTorch. */
-const threadCounts: readonly number[] = [...new Set([1, availableParallelism()])];
+/** A way to run the same script. */
+export interface PeerVariant {
+  readonly name: string;
+  readonly flags: readonly string[];
+}
+
+/** One thread and all: which is faster depends on the machine and its load. */
+const threadVariants: readonly PeerVariant[] = [...new Set([1, availableParallelism()])].map((threads) => ({
+  name: `${threads} thread${threads > 1 ? 's' : ''}`,
+  flags: ['--threads', String(threads)],
+}));
 
 /**
  * A program in its own process that does the same work as we do, mostly in another language: a
@@ -46,20 +55,23 @@ export class Peer {
   }
 
   /**
-   * Starts a PyTorch script once with one thread and once with all. Which is faster depends on the
-   * machine and its load.
+   * Starts a PyTorch script once for each variant: by default, with one thread and with all.
    * @returns the peers by name. Empty, with a line on the console that says why, if Python or
    * PyTorch is missing.
    */
-  static async startPyTorch(script: string, flags: readonly string[]): Promise<Record<string, Peer>> {
+  static async startPyTorch(
+    script: string,
+    flags: readonly string[],
+    variants: readonly PeerVariant[] = threadVariants,
+  ): Promise<Record<string, Peer>> {
     const peers: Record<string, Peer> = {};
-    for (const threads of threadCounts) {
-      const peer = await Peer.start(script, [...flags, '--threads', String(threads)]);
+    for (const variant of variants) {
+      const peer = await Peer.start(script, [...flags, ...variant.flags]);
       if (typeof peer === 'string') {
         console.log(`PyTorch is not compared: ${peer}`);
         break;
       }
-      peers[`PyTorch ${peer.greeting.torch}, ${threads} thread${threads > 1 ? 's' : ''}`] = peer;
+      peers[`PyTorch ${peer.greeting.torch}, ${variant.name}`] = peer;
     }
     return peers;
   }

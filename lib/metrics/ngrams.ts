@@ -39,12 +39,13 @@ export class NgramIndex {
 
   /** Numbers the n-grams that are new, and gives the counts by number. */
   add(counts: NgramCounts): IndexedCounts {
-    const numbers = Int32Array.from(counts.keys(), (ngram) => {
+    const numbers = [...counts.keys()].map((ngram) => {
       const known = this.numbers.get(ngram) ?? this.numbers.size;
       if (known === this.numbers.size) this.numbers.set(ngram, known);
       return known;
     });
-    return { numbers: Array.from(numbers), counts: Array.from(Int32Array.from(counts.values())) };
+    // slice() leaves the room behind that an array made from an iterator has for growing.
+    return { numbers, counts: [...counts.values()].slice() };
   }
 }
 

@@ -100,11 +100,21 @@ export function sampleWord(
   for (let token = 0; token < scores.length; token++) {
     if (isWritable(token, unknown)) total += weights[token] = Math.exp((scores[token] - greatest) / temperature);
   }
+  return sampleWeighted(weights, total, uniform);
+}
+
+/**
+ * The place at which the sum of the weights up to it exceeds a share of their total.
+ * @param weights not negative.
+ * @param uniform the share, in [0, 1).
+ * @returns undefined if all weights are 0, or the total is not a number.
+ */
+export function sampleWeighted(weights: ArrayLike<number>, total: number, uniform: number): number | undefined {
   let left = uniform * total;
   let sampled: number | undefined;
-  for (let token = 0; token < scores.length && left >= 0; token++) {
-    if (weights[token] > 0) sampled = token;
-    left -= weights[token];
+  for (let place = 0; place < weights.length && left >= 0; place++) {
+    if (weights[place] > 0) sampled = place;
+    left -= weights[place];
   }
   return sampled;
 }

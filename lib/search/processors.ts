@@ -18,7 +18,7 @@ export interface SearchRules {
   readonly processors: readonly ScoreProcessor[];
   /**
    * The most words that the processors forbid after a prefix of `length` words, if they change no other score. A beam then needs a few
-   * of the decoder's likeliest words, not its whole distribution. Undefined if there is no such bound.
+   * of the decoder's likeliest words, not its whole distribution. Undefined if their number is not bounded.
    */
   readonly mostForbidden?: ((length: number) => number) | undefined;
   /** Whether `<unk>` may be written. Default false. */

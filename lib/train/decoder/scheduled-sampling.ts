@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { compile, type CompiledStep } from '../../backend/index.js';
+import { sampleWeighted } from '../../search/distribution.js';
 import { isWritable } from '../../search/stepper.js';
 import type { Decoder } from '../../model/decoder/decoder.js';
 import type { Random } from '../../random.js';
@@ -67,20 +68,14 @@ export class ScheduledSampling {
 }
 
 /**
- * The word at which the sum of the probabilities of all words up to it exceeds a share of the whole. Words that are never written are
- * left out.
- * @param uniform the share, in [0, 1).
+ * A word drawn by its probability. Words that are never written are left out.
+ * @param probabilities [V]; those of words that are never written become 0.
+ * @param uniform in [0, 1).
  * @returns undefined if the probabilities are not numbers.
  */
 function sampleWord(probabilities: Float32Array, uniform: number): number | undefined {
   for (let word = 0; word < Vocabulary.SPECIALS; word++) if (!isWritable(word, true)) probabilities[word] = 0;
   let total = 0;
   for (const probability of probabilities) total += probability;
-  let left = uniform * total;
-  let sampled: number | undefined;
-  for (let word = 0; word < probabilities.length && left >= 0; word++) {
-    if (probabilities[word] > 0) sampled = word;
-    left -= probabilities[word];
-  }
-  return sampled;
+  return sampleWeighted(probabilities, total, uniform);
 }
