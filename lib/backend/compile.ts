@@ -1,9 +1,10 @@
 import { engine, tidy, util, type DataType, type Variable } from '@tensorflow/tfjs-core';
 import { currentOnnxBackend, type OnnxBackend } from './backend.js';
 import { isDtype, type Dtype } from '../onnx/graph-builder.js';
-import { loadGraph, type Buffer, type GraphSession } from '../onnx/graph-session.js';
+import { loadGraph, type Buffer, type Buffers, type GraphSession } from '../onnx/graph-session.js';
 import type { SessionOptions } from '../onnx/session.js';
-import { optimize } from './optimize.js';
+import { addRows, takeRowSums, type RowSum } from './kernels/row-sum.js';
+import { dropUnused, optimize } from './optimize.js';
 import { internals } from './engine-internals.js';
 import { tracePure, type Tensors, type Trace } from './trace.js';
 import { CaptionerError } from '../errors.js';
@@ -91,6 +92,7 @@ function inTurn<T>(run: () => Promise<T>): Promise<T> {
 class CompiledGraph {
   private readonly session: GraphSession;
   private readonly inputs: Set<string>;
+  private readonly rowSums: readonly (RowSum & { readonly parts: Buffers })[];
 
   constructor(
     private readonly backend: OnnxBackend,
@@ -99,6 +101,8 @@ class CompiledGraph {
   ) {
     const { graph } = traced;
     optimize(graph);
+    this.rowSums = takeRowSums(graph).map((sum) => ({ ...sum, parts: partsOf(sum) }));
+    dropUnused(graph);
     this.session = loadGraph(graph.encode(), options);
     this.inputs = new Set(graph.inputs.map(({ name }) => name));
     // The session has its own copy.
@@ -125,7 +129,7 @@ class CompiledGraph {
       const memory = this.options.memory?.get(given) ?? blank(dtype, util.sizeFromShape(shape));
       into[name] = bufferOf({ shape, dtype }, memory);
     }
-    await this.session.run(feeds, into);
+    await this.compute(feeds, into);
     for (const [variable, target] of targets) replaceValues(backend, variable, target);
 
     return Object.fromEntries(
@@ -136,12 +140,33 @@ class CompiledGraph {
     );
   }
 
+  /** Runs the graph, and adds up the sums of rows that were taken out of it. */
+  private async compute(feeds: Buffers, outputs: Readonly<Record<string, Buffer>>): Promise<void> {
+    const later = new Set(this.rowSums.flatMap(({ sums, squares }) => [sums, squares]));
+    const now = Object.entries(outputs).filter(([name]) => !later.has(name));
+    const parts = this.rowSums.flatMap((sum) => Object.entries(sum.parts));
+    await this.session.run(feeds, Object.fromEntries([...now, ...parts]));
+    for (const { sums, squares, rows, places, parts } of this.rowSums) {
+      const values = [outputs[sums], parts[rows], parts[places]].map(({ data }) => data);
+      const total = addRows(...(values as [Float32Array, Float32Array, Int32Array]));
+      if (squares !== undefined) outputs[squares].data[0] = total;
+    }
+  }
+
   release(): void {
     this.session.release();
   }
 }
 
 type Values = Float32Array | Int32Array | Uint8Array;
+
+/** Memory for the rows of a sum and their places. */
+function partsOf({ rows, places, shape }: RowSum): Buffers {
+  return Object.fromEntries([
+    [rows, bufferOf({ shape, dtype: 'float32' }, new Float32Array(util.sizeFromShape([...shape])))],
+    [places, bufferOf({ shape: [shape[0]], dtype: 'int32' }, new Int32Array(shape[0]))],
+  ]);
+}
 
 function bufferOf({ shape, dtype }: { shape: readonly number[]; dtype: DataType }, data: Values): Buffer {
   if (!isDtype(dtype))

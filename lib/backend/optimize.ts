@@ -219,7 +219,7 @@ function joinLogSoftmax(graph: GraphBuilder): void {
 }
 
 /** Drops nodes and constants that no output depends on. */
-function dropUnused(graph: GraphBuilder): void {
+export function dropUnused(graph: GraphBuilder): void {
   const needed = dropUnusedNodes(graph);
   for (const name of [...graph.constants.keys()]) if (!needed.has(name)) graph.constants.delete(name);
 }

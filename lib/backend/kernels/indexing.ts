@@ -1,39 +1,10 @@
 import { util, type DataType as TfDataType } from '@tensorflow/tfjs-core';
 import { DataType } from '../../onnx/protobuf.js';
-import { isDtype, onnxType, type Dtype, type GraphBuilder } from '../../onnx/graph-builder.js';
+import { isDtype, onnxType, type GraphBuilder } from '../../onnx/graph-builder.js';
+import { sumRows } from './row-sum.js';
 import { rule, sizeOf, type KernelRule } from './rule.js';
 
-/** A tensor of zeros. */
-function zeros(g: GraphBuilder, shape: readonly number[], type: number): string {
-  const blank = g.node('ConstantOfShape', [g.ints(shape)]);
-  return type === DataType.float ? blank : g.cast(blank, type);
-}
-
 const int64 = (g: GraphBuilder, indices: string) => g.cast(indices, DataType.int64);
-
-/**
- * Zeros [count, ...row] with rows added at int64 indices, which may repeat. ONNX Runtime's
- * ScatterND adds in parallel and loses updates to the same index; its ScatterElements adds one
- * after another.
- */
-function addRows(
-  g: GraphBuilder,
-  rows: string,
-  dtype: Dtype,
-  places: string,
-  count: number,
-  row: readonly number[],
-): string {
-  const width = sizeOf(row);
-  const flat = g.node('Reshape', [rows, g.ints([-1, width])]); // [N, width]
-  const column = g.node('Reshape', [places, g.ints([-1, 1])]); // [N, 1]
-  const everywhere = g.node('Expand', [column, g.ints([1, width])]); // [N, width]
-  const sums = g.node('ScatterElements', [zeros(g, [count, width], onnxType(dtype)), everywhere, flat], {
-    axis: 0,
-    reduction: 'add',
-  });
-  return g.node('Reshape', [sums, g.ints([count, ...row])]);
-}
 
 export const indexing: Record<string, KernelRule> = {
   GatherV2: rule<{ axis: number; batchDims: number }>(
@@ -67,13 +38,13 @@ export const indexing: Record<string, KernelRule> = {
     const strides = shape.slice(0, depth).map((_, i) => sizeOf(shape.slice(i + 1, depth)));
     const weighed = g.node('Mul', [int64(g, indices.name), g.ints(strides)]);
     const places = g.node('ReduceSum', [weighed, g.ints([-1])], { keepdims: 0 });
-    const sums = addRows(g, updates.name, updates.dtype, places, sizeOf(shape.slice(0, depth)), shape.slice(depth));
+    const sums = sumRows(g, updates, places, sizeOf(shape.slice(0, depth)), shape.slice(depth));
     return g.node('Reshape', [sums, g.ints(shape)]);
   }),
 
   // The gradient of an embedding lookup: sums rows of x by segment.
   UnsortedSegmentSum: rule<{ numSegments: number }>((g, { x, segmentIds }, { numSegments }) =>
-    addRows(g, x.name, x.dtype, int64(g, segmentIds.name), numSegments, x.shape.slice(segmentIds.shape.length)),
+    sumRows(g, x, int64(g, segmentIds.name), numSegments, x.shape.slice(segmentIds.shape.length)),
   ),
 
   // ONNX Runtime's own OneHot is many times slower than a comparison with 0, 1, 2, …

@@ -1,6 +1,6 @@
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { compile, type CompiledStep } from '../../backend/index.js';
-import { globalNorm, type Adam } from './optimizer.js';
+import type { Adam } from './optimizer.js';
 import { ResidentAdam } from './resident-adam.js';
 import { readScalars, type Tensors } from './scalar-step.js';
 
@@ -16,7 +16,7 @@ export interface Learned {
  * elsewhere one function of TensorFlow.js operations does both.
  */
 export class LearningStep {
-  private readonly run: CompiledStep<Tensors, { loss: tf.Scalar; gradientNorm: tf.Scalar }>;
+  private readonly run: CompiledStep<Tensors, Record<string, tf.Scalar>>;
   private readonly resident?: ResidentAdam;
 
   /** @param lossOf the loss of a step's inputs, in TensorFlow.js operations. */
@@ -30,7 +30,7 @@ export class LearningStep {
       this.run = compile(
         (inputs: Tensors) => {
           const { loss, gradients } = optimizer.gradients(() => lossOf(inputs));
-          return { ...gradients, loss, gradientNorm: globalNorm(gradients) };
+          return { ...gradients, ...squaresOf(gradients), loss } as Record<string, tf.Scalar>;
         },
         { memory },
       );
@@ -43,19 +43,38 @@ export class LearningStep {
    */
   async learn(inputs: Tensors, step: number, learningRate: number): Promise<Learned> {
     const { optimizer, resident, run } = this;
-    if (!resident) return readScalars(run, { ...inputs, ...optimizer.inputs(step, learningRate) });
-    return readScalars(run, inputs, {
+    if (!resident) {
+      const { loss, gradientNorm } = await readScalars(run, { ...inputs, ...optimizer.inputs(step, learningRate) });
+      return { loss, gradientNorm };
+    }
+    let gradientNorm = NaN;
+    const { loss } = await readScalars(run, inputs, {
       before: () => {
         resident.house();
       },
-      after: ({ gradientNorm }) => {
-        resident.apply(gradientNorm.dataSync()[0], step, learningRate);
+      after: (outputs) => {
+        gradientNorm = normOf(outputs, Object.keys(optimizer.variables));
+        resident.apply(gradientNorm, step, learningRate);
       },
     });
+    return { loss, gradientNorm };
   }
 
   /** Frees its memory. */
   dispose(): void {
     this.run.dispose();
   }
+}
+
+const squares = (weight: string) => `squares/${weight}`;
+
+/** The sum of the squares of each gradient, by name. */
+function squaresOf(gradients: Readonly<Record<string, tf.Tensor>>): Tensors {
+  return Object.fromEntries(Object.entries(gradients).map(([name, g]) => [squares(name), tf.sum(tf.square(g))])); // each []
+}
+
+/** The norm of all gradients as one vector, from their sums of squares, with the rounding of `globalNorm`. */
+function normOf(outputs: Tensors, weights: readonly string[]): number {
+  const sums = weights.map((name) => outputs[squares(name)].dataSync()[0]);
+  return Math.fround(Math.sqrt(sums.reduce((total, sum) => Math.fround(total + sum))));
 }

@@ -68,6 +68,39 @@ describe('a learning step on the onnx backend', () => {
     });
   }
 
+  it('adds the gradients of word embeddings up by word, also of words that occur several times', async () => {
+    const run = async (resident: boolean) => {
+      const variables: Variables = {
+        embedding: createVariable(normal(40, 3), [8, 5], true, 'embedding'),
+        kernel: createVariable(normal(10, 4), [5, 2], true, 'kernel'),
+      };
+      const lossOf = ({ words }: Tensors): tf.Scalar => {
+        const x = tf.gather(variables.embedding as tf.Tensor2D, words as tf.Tensor1D);
+        return tf.mean(tf.square(tf.tanh(tf.matMul(x, variables.kernel as tf.Tensor2D))));
+      };
+      const adam = new Adam(variables, plain);
+      const step = new LearningStep(adam, lossOf);
+      const graph = compile((tensors: Tensors) => adam.minimize(() => lossOf(tensors), tensors));
+      const norms: number[] = [];
+      for (let t = 1; t <= 6; t++) {
+        const words = { words: tf.tensor1d([2, t, 2, 0, 7, t, 2], 'int32') };
+        const { gradientNorm } = resident
+          ? await step.learn(words, t, 0.1)
+          : await readScalars(graph, { ...words, ...adam.inputs(t, 0.1) });
+        norms.push(gradientNorm);
+      }
+      const results = [values(variables), values(adam.slots)];
+      step.dispose();
+      graph.dispose();
+      adam.dispose();
+      tf.dispose(Object.values(variables));
+      return { results, norms };
+    };
+    const [ours, wanted] = [await run(true), await run(false)];
+    expect(ours.results).to.deep.equal(wanted.results);
+    ours.norms.forEach((norm, i) => expect(norm).to.be.closeTo(wanted.norms[i], 1e-6));
+  });
+
   it('leaves values that were read, clones, and sees values assigned between steps', async () => {
     const variables = weights();
     const adam = new Adam(variables, plain);
