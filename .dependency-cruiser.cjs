@@ -1,7 +1,7 @@
 // The layers of lib/, lowest first: a layer imports from itself and from the layers below it (docs/architecture.md).
 const layers = [
   ['config', 'errors', 'progress', 'random'],
-  ['files'],
+  ['files', 'wasm'],
   ['onnx'],
   ['backend'],
   ['text', 'images'],

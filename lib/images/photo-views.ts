@@ -1,6 +1,7 @@
 import type { PhotoViews } from '../config.js';
 import { CaptionerError } from '../errors.js';
 import { resizeSquare } from './photo.js';
+import { mirrorImage } from './view.js';
 
 /** Views of a photo, each of which a network sees. */
 export const viewCounts: Readonly<Record<PhotoViews, number>> = { one: 1, mirror: 2, crops: 12 };
@@ -58,19 +59,6 @@ export async function wholeView(photo: Uint8Array, size: number, views: PhotoVie
     );
   }
   return decoded === size ? photo : await resizeSquare(photo, decoded, size);
-}
-
-/** A square of RGB bytes, [size, size, 3], with left and right exchanged. */
-export function mirrorImage(rgb: Uint8Array, size: number): Uint8Array {
-  const mirrored = new Uint8Array(rgb.length);
-  for (let row = 0; row < rgb.length; row += 3 * size) {
-    for (let from = row, to = row + 3 * size - 3; to >= row; from += 3, to -= 3) {
-      mirrored[to] = rgb[from];
-      mirrored[to + 1] = rgb[from + 1];
-      mirrored[to + 2] = rgb[from + 2];
-    }
-  }
-  return mirrored;
 }
 
 /** [width, width, 3] -> [size, size, 3] */

@@ -1,4 +1,3 @@
-import { readFile, stat } from 'node:fs/promises';
 import type { Sharp, SharpOptions } from 'sharp';
 import { CaptionerError } from '../errors.js';
 import { decodeBmp } from './bmp.js';
@@ -10,8 +9,11 @@ import { Gate } from './gate.js';
 import { jpegFrame, mendJpeg } from './jpeg.js';
 import { countedPixels, defaultMaxPixels, type Budget, type PhotoHeader, type PhotoLimits } from './photo-limits.js';
 import type { RawPhoto } from './raw-photo.js';
+import { readPhotoFile } from './read-photo.js';
+import { canResize, resizeRgb } from './resize.js';
 import { applyGamma, needsRange, ownGamma, scaleToBytes } from './sample-range.js';
-import { pixelsOf, recolour, type View } from './view.js';
+import { resizeHere, resizeInLibvips, resizesHere, type Resize } from './square.js';
+import type { View } from './view.js';
 
 export { normalise } from './normalise.js';
 
@@ -29,8 +31,6 @@ export interface PhotoOptions extends Pick<PhotoLimits, 'maxPixels' | 'maxBuffer
 }
 
 type SharpLibrary = (typeof import('sharp'))['default'];
-
-const maxFileBytes = 256 * 2 ** 20;
 
 /**
  * Reads a photo as the square of RGB bytes that an encoder expects.
@@ -76,12 +76,13 @@ export async function decodePhoto(
   // The size of a HEIC or BMP is known only after decoding.
   const pixels = header ? countedPixels(header, name, options) : maxBufferedPixels;
   const limits = { ...options, maxPixels: most };
+  const resize = header && resizesHere(header, format, size, options.view) ? resizeHere : resizeInLibvips;
   const square = () =>
     decoders
-      .together(() => squash(bytes, format, size, limits))
+      .together(() => squash(bytes, format, size, limits, resize))
       .catch((error: unknown) => {
         if (format !== 'jpeg' || /pixel limit|^timeout/.test((error as Error).message)) throw error;
-        return decoders.alone(() => squashDamagedJpeg(bytes, size, limits));
+        return decoders.alone(() => squashDamagedJpeg(bytes, size, limits, resize));
       });
   return await (budget ? budget.run(pixels, square) : square()).catch(refuse);
 }
@@ -124,7 +125,12 @@ async function openerFor({ maxPixels = defaultMaxPixels, deadline = Infinity }: 
 }
 
 /** Decodes a JPEG that libjpeg warns about, if enough of it is there. */
-async function squashDamagedJpeg(bytes: Uint8Array, size: number, options: PhotoOptions): Promise<Uint8Array> {
+async function squashDamagedJpeg(
+  bytes: Uint8Array,
+  size: number,
+  options: PhotoOptions,
+  resize: Resize,
+): Promise<Uint8Array> {
   const open = await openerFor(options);
   return await resize(open(await mendJpeg(bytes, open), { failOn: 'none' }), size, options.view);
 }
@@ -135,6 +141,7 @@ async function squash(
   format: PhotoFormat,
   size: number,
   { maxPixels = defaultMaxPixels, deadline = Infinity, view }: PhotoOptions,
+  resize: Resize,
 ): Promise<Uint8Array> {
   const sharp = await loadSharp();
   const open = await openerFor({ maxPixels, deadline });
@@ -159,33 +166,6 @@ async function squash(
   return await resize(open(bytes, { failOn: format === 'jpeg' ? 'warning' : 'error' }), size, view);
 }
 
-/**
- * Resizes a photo, or a part of it, to a square of RGB bytes.
- * @param convert converts the colours of the square to sRGB, if the photo is in other colours.
- */
-async function resize(
-  photo: Sharp,
-  size: number,
-  view: View | undefined,
-  convert?: (rgb: Uint8Array) => Promise<Uint8Array>,
-): Promise<Uint8Array> {
-  if (view) {
-    const { width, height } = (await photo.metadata()).autoOrient;
-    photo.extract(pixelsOf(view, width, height)).flop(view.mirrored);
-  }
-  const { data, info } = await photo
-    .flatten({ background: '#ffffff' })
-    .resize(size, size, { fit: 'fill' })
-    .toColourspace('srgb')
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true });
-  if (info.channels !== 3) throw new Error(`it has ${info.channels} channels`);
-  const square = new Uint8Array(data.buffer, data.byteOffset, data.length);
-  const rgb = convert ? await convert(square) : square;
-  if (view) recolour(rgb, view);
-  return rgb;
-}
-
 /** Messages of decoders about files that are sound but of a kind they cannot read. */
 const unreadKind = /are not read|samples out of range|bad labq format|no known route/;
 
@@ -208,41 +188,12 @@ function explain(error: Error, name: string, format: PhotoFormat, maxPixels: num
  * Resizes a square of RGB bytes from [from, from, 3] to [to, to, 3], as {@link decodePhoto} does.
  */
 export async function resizeSquare(rgb: Uint8Array, from: number, to: number): Promise<Uint8Array> {
+  const image = { data: rgb, width: from, height: from };
+  if (canResize(image, to)) return resizeRgb(image, to);
   const sharp = await loadSharp();
   const square = sharp(rgb, { raw: { width: from, height: from, channels: 3 } }).resize(to, to, { fit: 'fill' });
   const data = await decoders.together(() => square.raw({ depth: 'uchar' }).toBuffer());
   return new Uint8Array(data.buffer, data.byteOffset, data.length);
-}
-
-/** Reasons why a file cannot be read, by the error codes of POSIX and Node. */
-const readingProblems: Readonly<Record<string, string>> = {
-  ELOOP: 'its symbolic links form a loop',
-  ENAMETOOLONG: 'its name is too long',
-  ERR_INVALID_ARG_VALUE: 'its name contains an invalid character',
-  EACCES: 'permission is denied',
-  EPERM: 'permission is denied',
-  EMFILE: 'too many files are open',
-  EIO: 'the disk reports an error',
-};
-
-async function readPhotoFile(file: string): Promise<Uint8Array> {
-  try {
-    const { size } = await stat(file);
-    if (size > maxFileBytes) {
-      throw new CaptionerError(
-        'bad-image',
-        `${file} is larger than ${maxFileBytes / 2 ** 20} MB: that is not a photo.`,
-      );
-    }
-    return await readFile(file);
-  } catch (error) {
-    if (error instanceof CaptionerError) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') throw new CaptionerError('not-found', `There is no photo ${file}.`);
-    if (code === 'EISDIR') throw new CaptionerError('bad-image', `${file} is a folder, not a photo.`);
-    const reason = readingProblems[code ?? ''] ?? message;
-    throw new CaptionerError('bad-image', `${file} can't be read: ${reason}.`, { cause: error });
-  }
 }
 
 let loading: Promise<SharpLibrary> | undefined;

@@ -78,6 +78,19 @@ export function pixelsOf(
   return { left, top, width: columns, height: rows };
 }
 
+/** A square of RGB bytes, [size, size, 3], with left and right exchanged. */
+export function mirrorImage(rgb: Uint8Array, size: number): Uint8Array {
+  const mirrored = new Uint8Array(rgb.length);
+  for (let row = 0; row < rgb.length; row += 3 * size) {
+    for (let from = row, to = row + 3 * size - 3; to >= row; from += 3, to -= 3) {
+      mirrored[to] = rgb[from];
+      mirrored[to + 1] = rgb[from + 1];
+      mirrored[to + 2] = rgb[from + 2];
+    }
+  }
+  return mirrored;
+}
+
 /** Changes the colours of RGB bytes in place as a view wants them. */
 export function recolour(rgb: Uint8Array, { brightness, contrast, saturation }: View): void {
   if (brightness === 1 && contrast === 1 && saturation === 1) return;

@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import sharp, { type Sharp } from 'sharp';
 import { CaptionerError } from '../../lib/errors.js';
 import { decodePhoto } from '../../lib/images/photo.js';
-import { decodedSize, mirrorImage, viewCounts, viewsOfPhoto, wholeView } from '../../lib/images/photo-views.js';
+import { decodedSize, viewCounts, viewsOfPhoto, wholeView } from '../../lib/images/photo-views.js';
+import { mirrorImage } from '../../lib/images/view.js';
 import { Random } from '../../lib/random.js';
 
 const noise = (width: number, height: number, seed = 1) => {

@@ -1,10 +1,10 @@
+import { F32, I32, V128, instantiate, type Code, type WasmFunction } from '../../wasm/module.js';
+
 /**
  * The arithmetic of Adam as WebAssembly, four numbers at a time: each array is read and written
- * once, where TensorFlow.js operations pass over it ten times. The module is written here byte by
- * byte (https://webassembly.github.io/spec/core/binary); it takes no compiler.
+ * once, where TensorFlow.js operations pass over it ten times. Changes `bytes` bytes of arrays at
+ * the given addresses.
  */
-
-/** Changes `bytes` bytes of arrays at the given addresses. */
 export interface AdamKernel {
   /**
    * One step: w, m, v (and u for AMSGrad) change, g is read. `bytes` is rounded up to 16. The
@@ -28,9 +28,6 @@ export interface AdamKernel {
   average(a: number, w: number, bytes: number, follow: number): void;
 }
 
-type Code = readonly number[];
-
-const [I32, F32, V128] = [0x7f, 0x7d, 0x7b];
 const f32x4 = (op: number): Code => [0xfd, op, 0x01];
 const [SQRT, ADD, SUB, MUL, DIV, MAX] = [0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe9].map(f32x4);
 
@@ -38,14 +35,12 @@ const [SQRT, ADD, SUB, MUL, DIV, MAX] = [0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe9].map
 class KernelFunction {
   private readonly locals: string[] = [];
   private readonly body: number[] = [];
-  private readonly offset: string;
+  private readonly offset = 'offset';
 
   constructor(
     private readonly arrays: readonly string[],
     private readonly scalars: readonly string[],
-  ) {
-    this.offset = 'offset';
-  }
+  ) {}
 
   private index(name: string): number {
     const parameters = [...this.arrays, 'bytes', ...this.scalars, this.offset, ...this.scalars.map((s) => `${s}x4`)];
@@ -76,20 +71,18 @@ class KernelFunction {
     this.body.push(...this.address(array), ...code, 0xfd, 0x0b, 0x04, 0x00);
   }
 
-  /** Types of the parameters. */
-  get type(): Code {
-    return [0x60, ...vector([...this.arrays, 'bytes'].map(() => I32).concat(this.scalars.map(() => F32))), 0x00];
-  }
-
-  get code(): Code {
+  /** The function as part of a module. */
+  named(name: string): WasmFunction {
     const splats = this.scalars.flatMap((s) => [0x20, this.index(s), 0xfd, 0x13, 0x21, this.index(`${s}x4`)]);
     const offset = this.index(this.offset);
     const next = [0x20, offset, 0x41, 16, 0x6a, 0x22, offset]; // offset += 16
     const again = [0x20, this.index('bytes'), 0x49, 0x0d, 0x00]; // if offset < bytes
-    const vectors = this.scalars.length + this.locals.length;
-    const locals = [0x02, 0x01, I32, ...unsigned(vectors), V128];
-    const loop = [0x03, 0x40, ...this.body, ...next, ...again, 0x0b];
-    return sized([...locals, ...splats, ...loop, 0x0b]);
+    return {
+      name,
+      parameters: [...this.arrays.map(() => I32), I32, ...this.scalars.map(() => F32)],
+      locals: [I32, ...this.scalars.map(() => V128), ...this.locals.map(() => V128)],
+      body: [...splats, 0x03, 0x40, ...this.body, ...next, ...again, 0x0b],
+    };
   }
 }
 
@@ -123,34 +116,5 @@ function averageFunction(): KernelFunction {
 
 /** The kernel for arrays in a memory, or undefined if WebAssembly has no vector instructions here. */
 export function adamKernel(memory: WebAssembly.Memory, amsgrad: boolean): AdamKernel | undefined {
-  const functions = [stepFunction(amsgrad), averageFunction()];
-  const code = functions.map((f) => f.code);
-  const bytes = Uint8Array.of(
-    ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
-    ...section(1, list(functions.map((f) => f.type))),
-    ...section(2, list([[...text('env'), ...text('memory'), 0x02, 0x00, 0x00]])),
-    ...section(3, list([[0], [1]])),
-    ...section(
-      7,
-      list([
-        [...text('step'), 0x00, 0],
-        [...text('average'), 0x00, 1],
-      ]),
-    ),
-    ...section(10, list(code)),
-  );
-  if (!WebAssembly.validate(bytes)) return undefined;
-  const module = new WebAssembly.Module(bytes);
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as AdamKernel;
+  return instantiate<AdamKernel>([stepFunction(amsgrad).named('step'), averageFunction().named('average')], memory);
 }
-
-/** A number in LEB128. */
-function unsigned(n: number): Code {
-  return n < 128 ? [n] : [(n & 127) | 128, ...unsigned(n >>> 7)];
-}
-
-const sized = (bytes: Code): Code => [...unsigned(bytes.length), ...bytes];
-const vector = (items: Code): Code => [...unsigned(items.length), ...items];
-const list = (items: readonly Code[]): Code => [...unsigned(items.length), ...items.flat()];
-const section = (id: number, content: Code): Code => [id, ...sized(content)];
-const text = (name: string): Code => sized([...Buffer.from(name)]);
