@@ -365,17 +365,19 @@ const words = () =>
 /** The search for captions. `resolveSearch` checks which options go together. */
 export const SearchConfig = z.strictObject({
   method: z
-    .enum(['beam', 'diverse', 'sample', 'stochastic'])
+    .enum(['beam', 'diverse', 'sample', 'stochastic', 'consensus'])
     .default('beam')
     .describe(
-      "Search method: beam (most likely captions), diverse (groups of beams that avoid each other's words), sample (each word sampled by its probability) or stochastic (distinct captions sampled by theirs).",
+      "Search method: beam (most likely captions), diverse (groups of beams that avoid each other's words), sample (each word sampled by its probability), stochastic (distinct captions sampled by theirs) or consensus (of a beam's captions, those most similar to sampled ones).",
     ),
   beam: z
     .int()
     .min(1)
     .max(1000)
     .default(3)
-    .describe('Beam width; 1 is greedy search. For stochastic, the number of captions sampled; sample ignores it.'),
+    .describe(
+      'Beam width; 1 is greedy search. For stochastic, the number of captions sampled; for consensus, of captions to choose from, 10 by default; sample ignores it.',
+    ),
   n: z
     .int()
     .min(1)
@@ -453,6 +455,14 @@ export const SearchConfig = z.strictObject({
     .int()
     .min(0)
     .default(1)
-    .describe('Random seed for sampling; the same seed gives the same captions. Only for sample and stochastic.'),
+    .describe(
+      'Random seed for sampling; the same seed gives the same captions. Only for sample, stochastic and consensus.',
+    ),
+  samples: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(60)
+    .describe('Number of sampled captions that each caption is compared with. Only for consensus.'),
 });
 export type SearchConfig = z.output<typeof SearchConfig>;

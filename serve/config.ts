@@ -109,8 +109,10 @@ export const ServiceConfig = z.strictObject({
   maxEvaluations: z
     .int()
     .min(1)
-    .default(1000)
-    .describe('Maximum words that a search evaluates for a photo: beam x maxLength x (required words + 1).'),
+    .default(1500)
+    .describe(
+      'Maximum words that a search evaluates for a photo: beam (and samples, for consensus) x maxLength x (required words + 1).',
+    ),
   rateLimit: z
     .int()
     .min(0)

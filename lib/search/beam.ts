@@ -12,7 +12,7 @@ import {
   type NextWords,
   type CaptionSearch,
 } from './caption-search.js';
-import { noRules, scoresOf, type SearchRules } from './processors.js';
+import { AllowedWords, noRules, scoresOf, type SearchRules } from './processors.js';
 import { lengthNormalized, type Hypothesis, type Stepper } from './stepper.js';
 import { topWords, type NextWord } from './top-words.js';
 import type { CandidateObserver, SearchObserver } from './observer.js';
@@ -80,8 +80,7 @@ export class BeamSearch implements CaptionSearch {
   live: Prefix[] = [emptyPrefix()];
   /** The best captions that reached `<end>`, at most `n`, best first. */
   private finished: Hypothesis[] = [];
-  /** 0 for each word, or -Infinity for one that may not follow the prefix at hand, [V]. Reused. */
-  private allowed?: Float32Array;
+  private readonly allowed: AllowedWords;
 
   /**
    * @param ids counter that numbers the candidates. Searches that share it never use a number
@@ -92,11 +91,12 @@ export class BeamSearch implements CaptionSearch {
     private readonly rules: SearchRules = noRules,
     private readonly observe?: CandidateObserver,
     private readonly ids = { next: 1 },
-  ) {}
+  ) {
+    this.allowed = new AllowedWords(rules);
+  }
 
   get topK(): number | undefined {
-    const forbidden = this.rules.mostForbidden?.(this.live[0].tokens.length);
-    return forbidden === undefined ? undefined : this.options.beam + forbidden;
+    return this.allowed.toRead(this.options.beam, this.live[0].tokens.length);
   }
 
   advance(next: NextWords): boolean {
@@ -153,13 +153,7 @@ export class BeamSearch implements CaptionSearch {
     const { beam } = this.options;
     const { processors, unknown, requirements } = this.rules;
     const { logProbabilities, vocabularySize } = next;
-    if (processors.length === 0) return next.top(prefix.row, beam, unknown);
-    if (this.topK !== undefined) {
-      const words = next.top(prefix.row, this.topK, unknown);
-      const allowed = (this.allowed ??= new Float32Array(vocabularySize)).fill(0);
-      for (const process of processors) process(allowed, prefix);
-      return words.filter(({ token }) => allowed[token] === 0).slice(0, beam);
-    }
+    if (this.topK !== undefined) return this.allowed.after(prefix, next, beam);
     const scores = scoresOf(next, prefix, processors);
     const tokens = topWords(scores, 0, vocabularySize, beam, unknown).map(({ token }) => token);
     const wanted = requirements?.nextWords(prefix.tokens).filter((token) => scores[token] > -Infinity) ?? [];

@@ -29,9 +29,24 @@ export function wordDistribution(
 ): WordDistribution {
   const sorted = likeliestFirst(scores, unknown);
   const tokens = topK > 0 ? sorted.slice(0, topK) : sorted;
+  return shaped(
+    tokens,
+    tokens.map((token) => scores[token]),
+    { temperature, topP },
+  );
+}
+
+/**
+ * The distribution over the words given, shaped by temperature and topP.
+ * @param scores of the words, greatest first.
+ */
+export function shaped(
+  tokens: readonly number[],
+  scores: readonly number[],
+  { temperature, topP }: Omit<Shaping, 'topK'>,
+): WordDistribution {
   if (tokens.length === 0) return { tokens, logProbabilities: [] };
-  const greatest = scores[tokens[0]];
-  const logs = tokens.map((token) => (scores[token] - greatest) / temperature);
+  const logs = scores.map((score) => (score - scores[0]) / temperature);
   const total = logs.reduce((sum, log) => sum + Math.exp(log), 0);
   // The nucleus: the fewest words that together hold topP of the probability, but at least one.
   let [nucleus, kept] = [0, 0];

@@ -1,6 +1,7 @@
 import { Vocabulary } from '../text/vocabulary.js';
 import type { Prefix, NextWords } from './caption-search.js';
 import type { Requirements } from './requirements.js';
+import type { NextWord } from './top-words.js';
 
 /** The part of a prefix that a processor may read. */
 export type Written = Pick<Prefix, 'tokens'>;
@@ -17,8 +18,8 @@ export interface SearchRules {
   /** Applied in order to the predictions after each prefix. */
   readonly processors: readonly ScoreProcessor[];
   /**
-   * The most words that the processors forbid after a prefix of `length` words, if they change no other score. A beam then needs a few
-   * of the decoder's likeliest words, not its whole distribution. Undefined if their number is not bounded.
+   * The most words that the processors forbid after a prefix of `length` words, if they change no other score. A search then needs a
+   * few of the decoder's likeliest words, not its whole distribution. Undefined if their number is not bounded.
    */
   readonly mostForbidden?: ((length: number) => number) | undefined;
   /** Whether `<unk>` may be written. Default false. */
@@ -99,6 +100,36 @@ export function scoresOf(next: NextWords, prefix: Prefix, processors: readonly S
   const scores = next.logProbabilities.slice(offset, offset + next.vocabularySize);
   for (const process of processors) process(scores, prefix);
   return scores;
+}
+
+/**
+ * The likeliest words that the rules allow, taken from a few of the decoder's likeliest words. For
+ * rules that forbid a bounded number of words.
+ */
+export class AllowedWords {
+  /** 0 for each word, or -Infinity for one that may not follow the prefix at hand, [V]. Reused. */
+  private allowed?: Float32Array;
+
+  constructor(private readonly rules: SearchRules) {}
+
+  /**
+   * Number of likeliest words to read after `length` words, so that `count` of them are allowed.
+   * Undefined if the rules may forbid any number.
+   */
+  toRead(count: number, length: number): number | undefined {
+    const forbidden = this.rules.mostForbidden?.(length);
+    return forbidden === undefined ? undefined : count + forbidden;
+  }
+
+  /** The `count` likeliest words that may follow a prefix, most likely first. */
+  after(prefix: Prefix, next: NextWords, count: number): NextWord[] {
+    const { processors, unknown } = this.rules;
+    if (processors.length === 0) return next.top(prefix.row, count, unknown);
+    const words = next.top(prefix.row, this.toRead(count, prefix.tokens.length)!, unknown);
+    const allowed = (this.allowed ??= new Float32Array(next.vocabularySize)).fill(0);
+    for (const process of processors) process(allowed, prefix);
+    return words.filter(({ token }) => allowed[token] === 0).slice(0, count);
+  }
 }
 
 /** Whether `length` words of `phrase`, starting at `from`, stand in `tokens` at `at`. */

@@ -2,7 +2,7 @@ import type { SearchConfig } from '../config.js';
 import { CaptionerError } from '../errors.js';
 import type { Random } from '../random.js';
 import { Vocabulary } from '../text/vocabulary.js';
-import { sampleWord, type Shaping } from './distribution.js';
+import { sampleIndex, sampleWord, shaped, type Shaping } from './distribution.js';
 import {
   bestFirst,
   captionOf,
@@ -13,9 +13,10 @@ import {
   type NextWords,
   type CaptionSearch,
 } from './caption-search.js';
-import { noRules, scoresOf, type SearchRules } from './processors.js';
+import { AllowedWords, noRules, scoresOf, type SearchRules } from './processors.js';
 import { lengthNormalized, type Hypothesis, type Stepper } from './stepper.js';
 import type { CandidateObserver, TracedCandidate } from './observer.js';
+import type { NextWord } from './top-words.js';
 
 /** Options of sampling. */
 export interface SamplingOptions {
@@ -71,30 +72,36 @@ export class Sampler implements CaptionSearch {
   live: Prefix[] = [emptyPrefix()];
   private readonly sampled: Hypothesis[] = [];
   private ids = 1;
+  private readonly allowed: AllowedWords;
 
   constructor(
     private readonly options: SamplingPhotoOptions,
     private readonly random: Random,
     private readonly rules: SearchRules = noRules,
     private readonly observe?: CandidateObserver,
-  ) {}
+  ) {
+    this.allowed = new AllowedWords(rules);
+  }
+
+  get topK(): number | undefined {
+    return this.toRead(this.live[0]);
+  }
 
   advance(next: NextWords): boolean {
     const { n, maxLength, lengthPenalty } = this.options;
     const length = this.live[0].tokens.length;
     // Until the first word all captions share one prefix.
     const prefixes = length === 0 ? Array.from({ length: n }, () => this.live[0]) : this.live;
-    const { processors, unknown } = this.rules;
     const seen = new Map<string, TracedCandidate>();
     this.live = [];
     for (const prefix of prefixes) {
-      const token = sampleWord(scoresOf(next, prefix, processors), this.options, this.random.uniform(), unknown);
-      const finished = token === Vocabulary.END;
-      if (token === undefined || (length === maxLength && !finished)) {
+      const word = this.draw(prefix, next);
+      const finished = word?.token === Vocabulary.END;
+      if (word === undefined || (length === maxLength && !finished)) {
         this.sampled.push(captionOf(prefix, lengthPenalty));
         continue;
       }
-      const logProbability = next.logProbabilities[prefix.row * next.vocabularySize + token];
+      const { token, logProbability } = word;
       // In the trace, captions with the same prefix share one node.
       const key = `${prefix.id} ${token}`;
       const id = seen.get(key)?.id ?? this.ids++;
@@ -105,6 +112,30 @@ export class Sampler implements CaptionSearch {
     }
     if (seen.size > 0) this.observe?.([...seen.values()]);
     return this.live.length > 0;
+  }
+
+  /** Number of likeliest words to read after a prefix; undefined for all. */
+  private toRead({ tokens }: Prefix): number | undefined {
+    const { topK } = this.options;
+    return topK > 0 ? this.allowed.toRead(topK, tokens.length) : undefined;
+  }
+
+  /** A word to follow a prefix, or undefined if none may. */
+  private draw(prefix: Prefix, next: NextWords): NextWord | undefined {
+    const uniform = this.random.uniform();
+    if (this.toRead(prefix) !== undefined) {
+      const words = this.allowed.after(prefix, next, this.options.topK);
+      const { logProbabilities } = shaped(
+        words.map(({ token }) => token),
+        words.map(({ logProbability }) => logProbability),
+        this.options,
+      );
+      return words.at(sampleIndex(logProbabilities, uniform));
+    }
+    const { processors, unknown } = this.rules;
+    const token = sampleWord(scoresOf(next, prefix, processors), this.options, uniform, unknown);
+    if (token === undefined) return undefined;
+    return { token, logProbability: next.logProbabilities[prefix.row * next.vocabularySize + token] };
   }
 
   captions(): Hypothesis[] {

@@ -14,6 +14,7 @@ const readBy: Partial<Record<keyof SearchConfig, readonly Method[]>> = {
   topK: ['sample', 'stochastic'],
   topP: ['sample', 'stochastic'],
   require: ['beam', 'diverse'],
+  samples: ['consensus'],
 };
 
 /** Searches that were checked: they are not checked again for each batch of photos. */
@@ -36,9 +37,13 @@ export function resolveSearch(search: Partial<SearchConfig>, widest = 1000): Sea
   return config;
 }
 
+/** Default number of captions that `ConsensusSearch` chooses from. */
+const consensusBeam = 10;
+
 function beamFor(config: SearchConfig, widest: number): number {
   const { method, beam, n } = config;
   if (method === 'sample') return beam;
+  if (method === 'consensus') return Math.max(Math.min(consensusBeam, widest), n);
   if (method !== 'diverse') return Math.max(beam, n);
   const groups = groupsOf(config);
   const affordable = Math.min(beam, Math.floor(widest / groups));

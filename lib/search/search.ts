@@ -3,6 +3,8 @@ import { CaptionerError } from '../errors.js';
 import { Random } from '../random.js';
 import type { Vocabulary } from '../text/vocabulary.js';
 import { BeamSearch } from './beam.js';
+import { ConsensusSearch } from './consensus.js';
+import { wordRarity } from './ngram-similarity.js';
 import { checkSearch, groupsOf } from './search-config.js';
 import { DiverseBeamSearch } from './diverse-beam.js';
 import { greatestPlaces } from './distribution.js';
@@ -62,11 +64,12 @@ export async function searchCaptions<State>(
     );
   }
   const rules = searchRules(config, vocabulary);
+  const search = searchOf(config, rules, vocabulary);
   const width = features.length / rows;
   const searches = Array.from({ length: rows }, (_, photo) => {
     const seen: CandidateObserver | undefined = observe && ((candidates) => observe(photo, candidates));
     const random = () => randomOf(config.seed, features.subarray(photo * width, (photo + 1) * width));
-    return photoSearch(config, rules, random, seen);
+    return search(random, seen);
   });
   const found = await runBatch(stepper, features, searches, deadline);
   if (found.every(({ length }) => length > 0)) return found;
@@ -116,21 +119,23 @@ export function searchRules(config: SearchConfig, vocabulary: Vocabulary): Searc
   return { processors, mostForbidden, unknown: config.unknown, requirements };
 }
 
-function photoSearch(
-  config: SearchConfig,
-  rules: SearchRules,
-  random: () => Random,
-  observe?: CandidateObserver,
-): CaptionSearch {
+/** Makes the search for one photo. */
+type SearchMaker = (random: () => Random, observe?: CandidateObserver) => CaptionSearch;
+
+function searchOf(config: SearchConfig, rules: SearchRules, vocabulary: Vocabulary): SearchMaker {
   switch (config.method) {
     case 'beam':
-      return new BeamSearch(config, rules, observe);
+      return (_, observe) => new BeamSearch(config, rules, observe);
     case 'diverse':
-      return new DiverseBeamSearch({ ...config, groups: groupsOf(config) }, rules, observe);
+      return (_, observe) => new DiverseBeamSearch({ ...config, groups: groupsOf(config) }, rules, observe);
     case 'sample':
-      return new Sampler(config, random(), rules, observe);
+      return (random, observe) => new Sampler(config, random(), rules, observe);
     case 'stochastic':
-      return new StochasticBeamSearch(config, random(), rules, observe);
+      return (random, observe) => new StochasticBeamSearch(config, random(), rules, observe);
+    case 'consensus': {
+      const rarity = wordRarity(vocabulary);
+      return (random, observe) => new ConsensusSearch(config, rarity, random(), rules, observe);
+    }
   }
 }
 

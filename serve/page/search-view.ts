@@ -10,6 +10,8 @@ const methods: Readonly<Record<string, string>> = {
   diverse:
     'Groups of beams extend prefixes word by word. Each group avoids the words that earlier groups chose at the same position.',
   sample: 'Each word was drawn according to its probability, and each caption independently of the others.',
+  consensus:
+    'Of the captions that a beam search finds, the one that is most similar to captions drawn according to their probabilities.',
   stochastic: 'Prefixes were drawn according to their probabilities, word by word, without drawing the same one twice.',
 };
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Captioner, openFeatures, type Caption, type SearchConfig } from '../../lib/index.js';
+import { Captioner, openFeatures, SearchConfig, type Caption } from '../../lib/index.js';
 
 const folder = 'checkpoints/mobilenetv2';
 const ids = ['astronaut.jpg', 'officer.jpg', 'stairs.jpg'];
@@ -34,7 +34,7 @@ describe('searches of a real captioner', () => {
   });
 
   it('keep to lengths and repeat nothing', async () => {
-    for (const method of ['beam', 'diverse', 'sample', 'stochastic'] as const) {
+    for (const method of SearchConfig.shape.method.unwrap().options) {
       for (const [caption] of await search({ method, minLength: 12, maxLength: 14, noRepeatNgram: 1 })) {
         const words = caption.words.map(({ word }) => word);
         expect(words.length, caption.caption).to.be.within(12, 14);

@@ -23,6 +23,8 @@ describe('resolveSearch', () => {
     [{ n: 7 }, 7],
     [{ method: 'stochastic', n: 7 }, 7],
     [{ method: 'sample', n: 7 }, 3],
+    [{ method: 'consensus' }, 10],
+    [{ method: 'consensus', n: 12 }, 12],
     [{ method: 'diverse' }, 3],
     [{ method: 'diverse', n: 4 }, 12], // three places for each group
     [{ method: 'diverse', n: 7, groups: 2 }, 8],
@@ -35,6 +37,7 @@ describe('resolveSearch', () => {
   it('widens it no more than is allowed, if that is enough', () => {
     expect(resolveSearch({ method: 'diverse', n: 4 }, 10).beam).to.equal(8);
     expect(resolveSearch({ method: 'diverse', n: 4 }, 3).beam).to.equal(4);
+    expect(resolveSearch({ method: 'consensus', n: 2 }, 5).beam).to.equal(5);
     expect(resolveSearch({ method: 'diverse', n: 1000 }).beam).to.equal(1000);
   });
 
@@ -48,6 +51,7 @@ describe('resolveSearch', () => {
     [{ temperature: 2 }, "'temperature' has no effect with method beam. Leave it out, or choose sample or stochastic."],
     [{ method: 'diverse', topK: 5 }, "'topK' has no effect with method diverse"],
     [{ topP: 0.5 }, "'topP' has no effect"],
+    [{ samples: 30 }, "'samples' has no effect with method beam. Leave it out, or choose consensus."],
     [{ groups: 3 }, "'groups' has no effect with method beam. Leave it out, or choose diverse."],
     [{ method: 'stochastic', diversity: 1 }, "'diversity' has no effect"],
     [{ minLength: 9, maxLength: 8 }, 'minLength (9) exceeds maxLength (8). Lower minLength or raise maxLength.'],
@@ -56,7 +60,7 @@ describe('resolveSearch', () => {
       "A beam of 5 can't be divided into 2 groups. Make it 4 or 6, or change the number of groups.",
     ],
     [{ method: 'diverse', groups: 4, beam: 3 }, 'Make it at least 4'],
-    [{ method: 'guess' }, "method 'guess' is not one of beam, diverse, sample, stochastic"],
+    [{ method: 'guess' }, "method 'guess' is not one of beam, diverse, sample, stochastic, consensus"],
     [{ temperature: 0 }, 'temperature: '],
     [{ require: [''] }, 'require.0: '],
     [{ forbid: 'dog' }, 'forbid: '],

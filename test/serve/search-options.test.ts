@@ -81,7 +81,7 @@ describe('the options of a search, from a request', () => {
     }
     expect(properties.beam.maximum).to.equal(10);
     expect(properties.require).to.deep.include({ type: 'array', items: { type: 'string' }, default: [] });
-    expect(properties.method.enum).to.deep.equal(['beam', 'diverse', 'sample', 'stochastic']);
+    expect(properties.method.enum).to.deep.equal(['beam', 'diverse', 'sample', 'stochastic', 'consensus']);
   });
 });
 
