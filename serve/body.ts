@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ServiceError } from './errors.js';
 import { megabytes, readAll, type UploadLease } from './uploads.js';
 

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CaptionerError, readJson, readText } from '../../lib/index.js';
 import { defineCommand } from '../options.js';
 import { runCommand } from '../run.js';

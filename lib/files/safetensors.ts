@@ -18,6 +18,22 @@ import { dequantizeColumns, quantizeColumns } from './int8.js';
 export interface Weight {
   readonly shape: readonly number[];
   readonly data: Float32Array;
+  /** The bytes of the numbers in fp16, if they are stored so. */
+  readonly half?: Uint8Array;
+}
+
+/** An array stored in fp16. Its numbers are converted when they are first read: ONNX Runtime converts them faster. */
+class HalfWeight implements Weight {
+  private floats?: Float32Array;
+
+  constructor(
+    readonly shape: readonly number[],
+    readonly half: Uint8Array,
+  ) {}
+
+  get data(): Float32Array {
+    return (this.floats ??= floatsOfHalves(this.half));
+  }
 }
 
 /** Arrays by name. */
@@ -123,7 +139,7 @@ export function decodeSafetensors(
     if (end > body.length) throw fault(`'${name}' is truncated`);
     const stored = body.subarray(begin, end);
     if (entry.dtype === 'I8') bytesOf8Bits.set(name, new Int8Array(stored.buffer, stored.byteOffset, stored.length));
-    weights.set(name, { shape: entry.shape, data: readNumbers(stored, entry.dtype) });
+    weights.set(name, readArray(entry, stored));
     expected = end;
   }
   if (expected !== body.length) throw fault(`${body.length - expected} bytes follow its last array`);
@@ -177,12 +193,21 @@ function checkEntry(name: string, entry: Entry, begin: number, fault: Fault, sou
   }
 }
 
-function readNumbers(bytes: Uint8Array, dtype: string): Float32Array {
-  if (dtype === 'I8') return new Float32Array(0); // filled in once its scales are known
-  // Typed arrays need aligned offsets; a copy is aligned.
-  const own = bytes.byteOffset % bytesPerNumber[dtype] === 0 ? bytes : new Uint8Array(bytes);
-  if (dtype === 'F32') return new Float32Array(own.buffer, own.byteOffset, own.length / 4);
-  const halves = new Uint16Array(own.buffer, own.byteOffset, own.length / 2);
+function readArray({ dtype, shape }: Entry, bytes: Uint8Array): Weight {
+  if (dtype === 'F16') return new HalfWeight(shape, bytes);
+  if (dtype === 'I8') return { shape, data: new Float32Array(0) }; // filled in once its scales are known
+  const { buffer, byteOffset, length } = aligned(bytes, 4);
+  return { shape, data: new Float32Array(buffer, byteOffset, length / 4) };
+}
+
+/** Typed arrays need aligned offsets; a copy is aligned. */
+function aligned(bytes: Uint8Array, bytesPerNumber: number): Uint8Array {
+  return bytes.byteOffset % bytesPerNumber === 0 ? bytes : new Uint8Array(bytes);
+}
+
+function floatsOfHalves(bytes: Uint8Array): Float32Array {
+  const { buffer, byteOffset, length } = aligned(bytes, 2);
+  const halves = new Uint16Array(buffer, byteOffset, length / 2);
   const table = halfTable();
   const numbers = new Float32Array(halves.length);
   for (let i = 0; i < halves.length; i++) numbers[i] = table[halves[i]];
@@ -193,7 +218,14 @@ let table: Float32Array | undefined;
 
 /** Values of all 65,536 half floats. A lookup is much faster than a conversion. */
 function halfTable(): Float32Array {
-  table ??= Float32Array.from(new Float16Array(Uint16Array.from({ length: 65536 }, (_, i) => i).buffer));
+  if (table) return table;
+  table = new Float32Array(65536);
+  for (let bits = 0; bits < 32768; bits++) {
+    const [exponent, fraction] = [bits >> 10, bits & 1023];
+    const value = exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15);
+    table[bits] = exponent < 31 ? value : fraction === 0 ? Infinity : NaN;
+    table[bits + 32768] = -table[bits];
+  }
   return table;
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { splits } from '../data/datasets/manifest.js';
 import { CaptionerError } from '../errors.js';
 import type { CaptionReport } from './report.js';

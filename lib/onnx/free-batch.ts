@@ -29,7 +29,7 @@ export function freeBatch(graph: Graph, input: string): void {
 /** The target shape of a Reshape to [1, …], if the node is one. */
 function reshapesToOne(node: Node, values: GraphReader): number[] | undefined {
   if (node.opType !== 'Reshape' || values.isConstant(node.input![0])) return undefined;
-  if (node.attribute?.some(({ name, i }) => name === 'allowzero' && Number(i) !== 0)) return undefined;
+  if (node.attribute?.some(({ name, i }) => name === 'allowzero' && Number(i ?? 0) !== 0)) return undefined;
   const shape = values.integers(node.input![1]);
   return shape && shape.length > 1 && shape[0] === 1 ? shape : undefined;
 }

@@ -1,15 +1,15 @@
-import type Long from 'long';
-import protobuf from 'protobufjs/light.js';
 import { CaptionerError } from '../errors.js';
+import { WireFormat, type Fields, type Messages } from './wire.js';
+import type { Int64 } from './wire-bytes.js';
+
+export type { Int64 } from './wire-bytes.js';
 
 /**
  * The ONNX file format: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3 (IR version 10).
  * All fields are declared, so that reading and writing a model loses nothing.
  */
 
-type Field = [type: string, id: number] | [rule: 'repeated', type: string, id: number, packed?: 'packed'];
-
-const messages: Record<string, Record<string, Field>> = {
+export const messages: Messages = {
   ModelProto: {
     irVersion: ['int64', 1],
     opsetImport: ['repeated', 'OperatorSetIdProto', 8],
@@ -142,9 +142,6 @@ export const AttributeType = {
   strings: 8,
 } as const;
 
-/** int64 fields: `Long` when read; may be plain numbers when written. */
-export type Int64 = number | Long;
-
 export interface Tensor {
   name?: string;
   dims?: Int64[];
@@ -205,37 +202,21 @@ export interface Model {
   graph: Graph;
 }
 
-const root = protobuf.Root.fromJSON({
-  nested: Object.fromEntries(
-    Object.entries(messages).map(([message, fields]) => [
-      message,
-      {
-        fields: Object.fromEntries(
-          Object.entries(fields).map(([name, field]) =>
-            field[0] === 'repeated'
-              ? [name, { rule: 'repeated', type: field[1], id: field[2], options: { packed: field[3] === 'packed' } }]
-              : [name, { type: field[0], id: field[1] }],
-          ),
-        ),
-      },
-    ]),
-  ),
-} as protobuf.INamespace);
-const ModelProto = root.lookupType('ModelProto');
+const wire = new WireFormat(messages);
 
 /** Encodes a model as the bytes of an .onnx file. */
 export function encodeModel(model: Model): Uint8Array {
-  return ModelProto.encode(model).finish();
+  return wire.encode('ModelProto', model as unknown as Fields);
 }
 
 /**
- * Decodes the bytes of an .onnx file.
+ * Decodes the bytes of an .onnx file. Weights are views of them.
  * @throws CaptionerError `corrupt` if they are not an ONNX model.
  */
 export function decodeModel(bytes: Uint8Array): Model {
   let model: Partial<Model>;
   try {
-    model = ModelProto.decode(bytes) as Partial<Model>;
+    model = wire.decode('ModelProto', bytes);
   } catch (error) {
     throw new CaptionerError('corrupt', `This is not an ONNX model, or it is truncated (${(error as Error).message}).`);
   }

@@ -2,6 +2,7 @@ import { quantizeChannels } from '../files/int8.js';
 import { floatConstant, storeFloats, type Constant } from './constants.js';
 import { GraphReader } from './graph-reader.js';
 import { DataType, decodeModel, encodeModel, numbers, type Graph, type Node, type Tensor } from './protobuf.js';
+import { castToFloat } from './weights.js';
 
 /**
  * Stores the weights of an encoder's ONNX file in fewer bits. ONNX Runtime converts them back to 32
@@ -46,17 +47,9 @@ interface Stored {
 const isLarge = ({ dims, dataType }: Tensor): boolean =>
   dataType === DataType.float && numbers(dims).filter((d) => d > 1).length > 1;
 
-const cast = (from: string, to: string): Node => ({
-  opType: 'Cast',
-  name: `${to}/cast`,
-  input: [from],
-  output: [to],
-  attribute: [{ name: 'to', type: 2, i: DataType.float }],
-});
-
 function asFloat16(name: string, weight: Constant): Stored {
   const half = `${name}/fp16`;
-  return { tensors: [{ ...storeFloats(weight, DataType.float16), name: half }], nodes: [cast(half, name)] };
+  return { tensors: [{ ...storeFloats(weight, DataType.float16), name: half }], nodes: [castToFloat(half, name)] };
 }
 
 /** w ≈ q s, with a scale for each index of the first axis, which is that of the output channels. */
@@ -70,7 +63,7 @@ function asInt8(name: string, { shape, data }: Constant): Stored {
       { ...storeFloats({ shape: perChannel, data: scales }), name: scale },
     ],
     nodes: [
-      cast(integers, floats),
+      castToFloat(integers, floats),
       { opType: 'Mul', name: `${name}/restored`, input: [floats, scale], output: [name] },
     ],
   };

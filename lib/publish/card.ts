@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { viewsOf } from '../data/features/encoder-identity.js';
 import { viewCounts } from '../images/photo-views.js';
 import { byScore } from '../metrics/bootstrap.js';

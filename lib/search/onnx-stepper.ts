@@ -3,10 +3,10 @@ import { CaptionerError } from '../errors.js';
 import type { Weights } from '../files/safetensors.js';
 import { graphFiles } from '../model/checkpoint/checkpoint-config.js';
 import { addLikeliest, likeliest } from '../onnx/likeliest.js';
-import { decodeModel, encodeModel } from '../onnx/protobuf.js';
+import { decodeModel, encodeModel, type Model } from '../onnx/protobuf.js';
 import { nextOf, quantizeRecurrence } from '../onnx/recurrence.js';
 import type { OnnxRuntime } from '../onnx/onnx-runtime.js';
-import { fillWeights } from '../onnx/weights.js';
+import { fillWeights, moveWeightsOut } from '../onnx/weights.js';
 import type { LikeliestWords, Stepper } from './stepper.js';
 
 /** The decoder's state: its arrays by name, [rows, H] each. */
@@ -38,18 +38,18 @@ export async function loadNetworks(
   quantized: boolean,
   options: InferenceSession.SessionOptions,
 ): Promise<DecoderNetworks> {
-  const { files, first } = networks(graphs, weights, quantized);
-  const load = async (network: Uint8Array) => {
+  const { start, step, first } = networks(graphs, weights, quantized);
+  const load = async (network: Model) => {
+    const { graph, externalData } = moveWeightsOut(network.graph);
     try {
-      return await InferenceSession.create(network, options);
+      return await InferenceSession.create(encodeModel({ ...network, graph }), { ...options, externalData });
     } catch (cause) {
       throw unusable(cause);
     }
   };
-  const [start, step] = [await load(files[0]), await load(files[1])];
   const vocabularySize = weights.get('output/bias')?.shape[0] ?? 0;
   const featureSize = weights.get('init/kernel')?.shape[0] ?? 0;
-  return { start, step, first, vocabularySize, featureSize, TensorType };
+  return { start: await load(start), step: await load(step), first, vocabularySize, featureSize, TensorType };
 }
 
 /** A trained decoder on ONNX Runtime, whichever build of it. */
@@ -141,21 +141,21 @@ export class OnnxStepper implements Stepper<SessionState> {
 }
 
 /**
- * The two ONNX files to run: the initial state, and one step. `first` lists the inputs that are
- * zero in all steps but the first.
+ * The two models to run: the initial state, and one step. `first` lists the inputs that are zero in
+ * all steps but the first.
  */
 function networks(graphs: ReadonlyMap<string, Uint8Array>, weights: Weights, quantized: boolean) {
   const [start, step] = [graphFiles.start, graphFiles.step].map((name) => {
     const graph = graphs.get(name);
     if (!graph) throw new CaptionerError('corrupt', `The checkpoint has no ${name}. Copy the whole folder.`);
     const model = decodeModel(graph);
-    fillWeights(model.graph, weights);
+    fillWeights(model.graph, weights, !quantized);
     return model;
   });
   try {
     addLikeliest(step.graph, 'logProbabilities');
     const first = quantized ? quantizeRecurrence({ start, step }) : [];
-    return { files: [start, step].map(encodeModel), first };
+    return { start, step, first };
   } catch (cause) {
     throw unusable(cause);
   }

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import { decodeBase64, mediaType, readJsonBody, readUpload, type UploadedPhoto } from '../body.js';
 import { ServiceError } from '../errors.js';
 import { readSearch } from '../search-options.js';

@@ -1,5 +1,5 @@
 import type { FastifySchema } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import { photoFormats } from '../../lib/index.js';
 import * as answers from '../answers.js';
 import { JsonUpload } from '../body.js';

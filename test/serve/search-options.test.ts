@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CaptionerError, resolveSearch, describeOptions, SearchConfig } from '../../lib/index.js';
 import { documented, readSearch as read, searchFields, type SearchLimits } from '../../serve/search-options.js';
 import { colouredPhoto } from '../fixtures/tiny-captioner.js';

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CaptionerError } from '../../errors.js';
 import { checked, readLists } from './caption-json.js';
 import type { Manifest, Photo, Problem, Split } from './manifest.js';

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CaptionerError } from '../../errors.js';
 import { checked, readLists } from './caption-json.js';
 import { flickr8kPhotoFolders } from './flickr8k.js';

@@ -63,7 +63,8 @@ function readConfig(json: unknown, file: string): CheckpointConfig {
       `${file} has format ${format}, written by captioner ${String(captioner)}. This version reads formats up to ${formatVersion}. Update captioner.`,
     );
   }
-  const result = CheckpointConfig.safeParse(json);
+  // Compiling the schema takes longer than checking one config without that.
+  const result = CheckpointConfig.safeParse(json, { jitless: true });
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => [issue.path.join('.'), issue.message].filter(Boolean).join(': '));
   throw new CaptionerError('corrupt', `${file} is damaged or of another version: ${problems.join('; ')}.`);

@@ -219,6 +219,6 @@ function isSpatial(graph: GraphReader, node: Node): boolean {
 function headDimension(graph: GraphReader, features: string): number {
   const head = graph.consumers(features).find(({ opType }) => opType === 'Gemm' || opType === 'MatMul')!;
   const dims = graph.shape(head.input![1]);
-  const transposed = head.attribute?.some(({ name, i }) => name === 'transB' && Number(i) !== 0);
+  const transposed = head.attribute?.some(({ name, i }) => name === 'transB' && Number(i ?? 0) !== 0);
   return dims?.length === 2 ? dims[transposed ? 1 : 0] : 0;
 }

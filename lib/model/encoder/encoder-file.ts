@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Normalisation } from '../../config.js';
 import { CaptionerError } from '../../errors.js';
 import { concatBytes, utf8 } from '../../files/bytes.js';

@@ -23,14 +23,14 @@ export async function readEncoder(nameOrPath: string, options: FetchOptions = {}
     const { applyTunedLayers, baseOfTunedLayers } = await import('./tuned-layers.js');
     return applyTunedLayers(bytes, file, await readEncoder(baseOfTunedLayers(bytes, file), options));
   }
-  if (encoderOfFile(sha256OfBytes(bytes)) || readEncoderMetadata(bytes, file)) return describeEncoder(bytes, file);
+  const sha256 = sha256OfBytes(bytes);
+  if (encoderOfFile(sha256) || readEncoderMetadata(bytes, file)) return describeEncoder(bytes, file, sha256);
   const { embedExternalData } = await import('../../onnx/external-data.js');
   return describeEncoder(embedExternalData(bytes, file), file);
 }
 
 /** The description of an encoder's bytes. @throws CaptionerError `corrupt`: the metadata of the file are invalid. */
-export function describeEncoder(bytes: Uint8Array, file: string): EncoderSource {
-  const sha256 = sha256OfBytes(bytes);
+export function describeEncoder(bytes: Uint8Array, file: string, sha256 = sha256OfBytes(bytes)): EncoderSource {
   const registered = encoderOfFile(sha256);
   const known = registered ?? readEncoderMetadata(bytes, file);
   return {

@@ -50,7 +50,7 @@ export async function loadClassifier(
   trusted: boolean,
   threads?: number,
 ): Promise<LoadedNetwork> {
-  // Rewriting ONNX needs protobufjs. A captioner with a headless network never loads it.
+  // A captioner with a headless network never loads what rewrites one.
   const { detachHead } = await import('./detach-head.js');
   const { model, ...network } = detachHead(bytes, file);
   const session = await createSession(model, file, threads);

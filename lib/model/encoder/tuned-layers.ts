@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CaptionerError } from '../../errors.js';
 import { sha256OfBytes } from '../../files/checksum.js';
 import { decodeSafetensors, encodeSafetensors, type Storage, type Weight } from '../../files/safetensors.js';

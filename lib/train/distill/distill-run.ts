@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ConvNetConfig, DistillationConfig, savedConfig } from '../../config.js';
 import type { PhotoEncoder } from '../../data/features/extraction.js';
 import { differingPreparation, EncoderIdentity } from '../../data/features/encoder-identity.js';

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CaptionerError } from '../../errors.js';
 import { completeFolder, readFolderJson } from '../../files/folder.js';
 import type { Weights } from '../../files/safetensors.js';

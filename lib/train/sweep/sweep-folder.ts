@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CaptionerError, explainFileError } from '../../errors.js';
 import { readFolderJson, replaceFile } from '../../files/folder.js';
 import type { SweptValue } from './space.js';
