@@ -5,14 +5,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { build } from 'esbuild';
 
-const bundled = [
-  '@petamoriken/float16',
-  'cli-progress',
-  'commander',
-  'csv-stringify',
-  'fastest-levenshtein',
-  'zod',
-];
+const bundled = ['@petamoriken/float16', 'cli-progress', 'commander', 'csv-stringify', 'fastest-levenshtein', 'zod'];
 const { dependencies, optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
 const external = Object.keys({ ...dependencies, ...optionalDependencies }).filter((name) => !bundled.includes(name));
 
