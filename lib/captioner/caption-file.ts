@@ -25,7 +25,9 @@ export function captionKey(
   { precision = 'fp32' }: Partial<InferenceConfig> = {},
   minConfidence = 0,
 ): string {
-  const hash = createHash('sha256').update(JSON.stringify(resolveSearch(search)));
+  const { samples, ...resolved } = resolveSearch(search);
+  const hash = createHash('sha256').update(JSON.stringify(resolved));
+  if (resolved.method === 'consensus') hash.update(`samples ${samples}`);
   if (precision !== 'fp32') hash.update(precision);
   if (minConfidence > 0) hash.update(`confidence ${minConfidence}`);
   for (const folder of [checkpoints].flat()) {

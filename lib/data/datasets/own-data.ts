@@ -65,7 +65,8 @@ export async function openCsv(list: string, options: DatasetOptions = {}): Promi
 /**
  * Opens your own photos from a file of JSON lines, `{"file": "a.jpg", "caption": "a dog", "split":
  * "train"}` or `{"file": "a.jpg", "captions": ["a dog", "a brown dog"]}`, or with the names of
- * other lists, such as Hugging Face's `{"file_name", "text"}`. Split and captions are optional.
+ * other lists, such as Hugging Face's `{"file_name", "text"}`, or as `captioner caption` writes
+ * them. Split and captions are optional.
  * Several lines of a file are joined. Unusable lines are left out and reported by line; unused
  * fields are reported by name.
  *
@@ -148,6 +149,7 @@ function readObject(value: unknown, unused: Set<string>): Row | string {
   if (!columns || typeof file !== 'string' || file === '') return 'no "file"';
   const captions = columns.captions
     .flatMap((column) => entries[column][1] as unknown)
+    .map(textOfCaption)
     .filter((caption) => caption !== null && caption !== undefined);
   if (!captions.every((caption): caption is string => typeof caption === 'string')) {
     return '"caption" is not text, or "captions" not a list of texts';
@@ -156,6 +158,11 @@ function readObject(value: unknown, unused: Set<string>): Row | string {
   if (split !== undefined && split !== null && typeof split !== 'string') return '"split" is not text';
   for (const name of columns.unused) unused.add(name);
   return { file, captions, ...(typeof split === 'string' && { split }) };
+}
+
+/** The text of a caption as `captioner caption` writes it, with its probability; others stay as they are. */
+function textOfCaption(caption: unknown): unknown {
+  return typeof caption === 'object' && caption !== null && 'caption' in caption ? caption.caption : caption;
 }
 
 /** Usual folders of photos beside their list. */

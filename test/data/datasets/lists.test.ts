@@ -46,6 +46,15 @@ describe('common kinds of lists', () => {
       },
       'data',
     ],
+    'what captioner caption --jsonl wrote': [
+      {
+        'list.jsonl':
+          '{"file":"a.jpg","captions":[{"caption":"a dog","probability":0.1},{"caption":"a brown dog","confidence":null}]}\n' +
+          '{"file":"b.jpg","captions":[{"caption":"a cat","probability":0.3}]}\n',
+        ...photos('a.jpg', 'b.jpg'),
+      },
+      'list.jsonl',
+    ],
     "Kaggle's captions.txt, with Images/ beside": [
       {
         'captions.txt': 'image,caption\na.jpg,a dog\na.jpg,a brown dog\nb.jpg,a cat\n',
