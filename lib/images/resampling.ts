@@ -24,18 +24,23 @@ export function reducingTable(length: number, size: number, axis: 'rows' | 'colu
   const factor = 1 / (1 / (length / size)); // libvips takes the reciprocal
   const points = 2 * Math.round(lobes * factor) + 1;
   const together = axis === 'rows' ? strip : size;
-  const weightsAt = (part: number) => {
+  const kernelAt = (part: number) => {
     const centre = part / positions + points / 2 - 1;
-    const weights = Array.from({ length: points }, (_, k) => lanczos((k - centre) / factor));
-    const sum = weights.reduce((total, weight) => total + weight, 0);
-    return weights.map((weight) => weight / sum);
+    const weights: number[] = [];
+    let sum = 0;
+    for (let k = 0; k < points; k++) {
+      const weight = lanczos((k - centre) / factor);
+      weights.push(weight);
+      sum += weight;
+    }
+    return cut(weights, sum);
   };
   let position = 0;
   const positionOf = (i: number) => {
     const offset = (size * factor - length - 1) / 2;
     return (position = i % together === 0 ? (i + 0.5) * factor - 0.5 - offset : position + factor);
   };
-  return tableOf({ length, size, before: Math.ceil(points / 2) - 1, positionOf, weightsAt });
+  return tableOf({ length, size, before: Math.ceil(points / 2) - 1, positionOf, kernelAt });
 }
 
 /**
@@ -44,7 +49,7 @@ export function reducingTable(length: number, size: number, axis: 'rows' | 'colu
  */
 export function enlargingTable(length: number, size: number): ResamplingTable {
   const positionOf = (i: number) => (i * length) / size + 0.5; // in an image with one more pixel at the start
-  return tableOf({ length, size, before: 2, positionOf, weightsAt: (part) => spline(part / positions) });
+  return tableOf({ length, size, before: 2, positionOf, kernelAt: (part) => cut(spline(part / positions), 1) });
 }
 
 interface Resampling {
@@ -54,43 +59,56 @@ interface Resampling {
   readonly before: number;
   readonly positionOf: (output: number) => number;
   /** The weights for a position that is so many 64ths after a pixel. */
-  readonly weightsAt: (part: number) => readonly number[];
+  readonly kernelAt: (part: number) => Kernel;
 }
 
-function tableOf({ length, size, before, positionOf, weightsAt }: Resampling): ResamplingTable {
-  const kernels = new Map<number, readonly number[]>();
-  const outputs = Array.from({ length: size }, (_, i) => {
+function tableOf({ length, size, before, positionOf, kernelAt }: Resampling): ResamplingTable {
+  const kernels: (Kernel | undefined)[] = new Array(positions + 1);
+  const starts = new Int32Array(size);
+  const chosen: Kernel[] = [];
+  let most = 1;
+  for (let i = 0; i < size; i++) {
     const position = positionOf(i);
-    const part = ((Math.trunc(2 * positions * position) % (2 * positions)) + 1) >> 1;
-    let kernel = kernels.get(part);
-    if (!kernel) kernels.set(part, (kernel = weightsAt(part).map((weight) => Math.trunc(weight * 2 ** fraction))));
-    return withinEdges(kernel, Math.trunc(position) - before, length);
-  });
-  const most = Math.max(...outputs.map(({ weights }) => weights.length));
+    const part = ((Math.trunc(2 * positions * position) & (2 * positions - 1)) + 1) >> 1;
+    const kernel = (kernels[part] ??= kernelAt(part));
+    starts[i] = Math.trunc(position) - before + kernel.zeros;
+    most = Math.max(most, kernel.weights.length);
+    chosen.push(kernel);
+  }
   const pairs = 2 * Math.ceil(most / 4);
   const words = new Int32Array(size * (1 + pairs));
   const halves = new Int16Array(words.buffer);
-  for (const [i, { first, weights }] of outputs.entries()) {
+  for (let i = 0; i < size; i++) {
     const at = i * (1 + pairs);
-    words[at] = first;
-    halves.set(weights, 2 * (at + 1));
+    const { weights } = chosen[i];
+    const first = (words[at] = Math.max(0, Math.min(length - 1, starts[i])));
+    for (let k = 0; k < weights.length; k++) {
+      // Beyond its edges the photo continues with the pixels at the edges.
+      const input = Math.max(first, Math.min(length - 1, starts[i] + k));
+      halves[2 * (at + 1) + input - first] += weights[k];
+    }
   }
   return { words, pairs };
 }
 
-/**
- * The weights of an output without zeros at both ends, and the input of the first of them. Beyond
- * its edges the photo continues with the pixels at the edges.
- */
-function withinEdges(kernel: readonly number[], start: number, length: number): { first: number; weights: number[] } {
-  const inputs = new Map<number, number>();
-  for (const [k, weight] of kernel.entries()) {
-    const input = Math.max(0, Math.min(length - 1, start + k));
-    if (weight !== 0) inputs.set(input, (inputs.get(input) ?? 0) + weight);
+/** Weights in binary digits. */
+interface Kernel {
+  /** Number of zeros that were cut off at the start. */
+  readonly zeros: number;
+  readonly weights: readonly number[];
+}
+
+function cut(weights: readonly number[], sum: number): Kernel {
+  const binary: number[] = [];
+  let [zeros, end] = [0, 0];
+  for (const weight of weights) {
+    const digits = Math.trunc((weight / sum) * 2 ** fraction);
+    if (digits === 0 && binary.length === 0) zeros++;
+    else binary.push(digits);
+    if (digits !== 0) end = binary.length;
   }
-  const first = Math.min(...inputs.keys());
-  const last = Math.max(...inputs.keys());
-  return { first, weights: Array.from({ length: last - first + 1 }, (_, k) => inputs.get(first + k) ?? 0) };
+  binary.length = end;
+  return { zeros, weights: binary };
 }
 
 function lanczos(x: number): number {
@@ -101,7 +119,7 @@ function lanczos(x: number): number {
 }
 
 /** The spline of Catmull and Rom: weights of the four pixels around a position between the middle two. */
-function spline(x: number): readonly number[] {
+function spline(x: number): number[] {
   const outer = -0.5 * x * (1 - x);
   const [first, last] = [(1 - x) * outer, x * outer];
   return [first, 1 - x - 2 * first + last, x - 2 * last + first, last];
