@@ -67,6 +67,8 @@ export interface OrtApi {
   readonly environment: Pointer;
   /** CPU memory info. */
   readonly memory: Pointer;
+  /** The loaded library. koffi unloads it when this object is garbage-collected. */
+  readonly library: unknown;
 }
 
 let loaded: OrtApi | null | undefined;
@@ -145,7 +147,7 @@ function load(): OrtApi {
   const arena = create('CreateArenaCfg', 0, growAsRequested, byDefault, byDefault);
   call.CreateAndRegisterAllocator(environment, memory, arena);
   call.ReleaseArenaCfg(arena);
-  return { call, create, run, environment, memory };
+  return { call, create, run, environment, memory, library };
 }
 
 /** Path of the library that onnxruntime-node ships for this system. */

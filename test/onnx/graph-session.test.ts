@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
 import { expect } from 'chai';
 import { ortApi } from '../../lib/onnx/c-api.js';
 import { GraphBuilder } from '../../lib/onnx/graph-builder.js';
@@ -77,5 +79,12 @@ describe('a graph session', () => {
         CaptionerError,
         'rejects the graph',
       );
+  });
+
+  it('outlives a garbage collection in a process that does not load onnxruntime-node', () => {
+    const script = path.join(import.meta.dirname, 'graph-in-own-process.ts');
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['--expose-gc', '--import', 'tsx', script]);
+    expect(String(stdout), String(stderr)).to.equal('0 2\n');
+    expect(status).to.equal(0);
   });
 });
