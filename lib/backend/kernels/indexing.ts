@@ -27,9 +27,12 @@ export const indexing: Record<string, KernelRule> = {
       (sizeOf(indices.shape) / (indices.shape.at(-1) || 1)) * sizeOf(params.shape.slice(indices.shape.at(-1) ?? 0)),
   }),
 
-  TensorScatterUpdate: rule((g, { tensor, indices, updates }) =>
-    g.node('ScatterND', [tensor.name, int64(g, indices.name), updates.name]),
-  ),
+  TensorScatterUpdate: rule((g, { tensor, indices, updates }) => {
+    const places = int64(g, indices.name);
+    if (tensor.shape.length > 1) return g.node('ScatterND', [tensor.name, places, updates.name]);
+    // Single numbers: ScatterElements writes them in place, where ScatterND copies the tensor.
+    return g.node('ScatterElements', [tensor.name, g.node('Reshape', [places, g.ints([-1])]), updates.name]);
+  }),
 
   ScatterNd: rule<{ shape: number[] }>((g, { indices, updates }, { shape }) => {
     const depth = indices.shape.at(-1) ?? 1;
