@@ -23,6 +23,9 @@ export interface Caption {
 
 /** The part of a captioner that turns features into captions. It needs neither files nor an encoder, and runs anywhere. */
 export class CaptionModel {
+  /** The last search that was resolved, by its options. */
+  private last?: { readonly options: string; readonly search: SearchConfig };
+
   constructor(
     /** The checkpoint, or the first of an ensemble. */
     readonly checkpoint: Checkpoint,
@@ -64,8 +67,13 @@ export class CaptionModel {
   resolve(search: Partial<SearchConfig>): SearchConfig {
     const chosen = this.checkpoint.config.search?.repeatWords;
     // A search in which nothing is left open stays the object that it is: it is resolved once for all batches.
-    const complete = search.repeatWords !== undefined || chosen === undefined;
-    return resolveSearch(complete ? search : { ...search, repeatWords: chosen });
+    if (search.repeatWords !== undefined || chosen === undefined) return resolveSearch(search);
+    // Photos that come one by one usually have the same options.
+    const options = JSON.stringify(search);
+    if (this.last?.options !== options) {
+      this.last = { options, search: resolveSearch({ ...search, repeatWords: chosen }) };
+    }
+    return this.last.search;
   }
 
   /** A caption that a search with this captioner's decoder found, in words. */

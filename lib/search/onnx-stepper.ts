@@ -54,7 +54,21 @@ export async function loadNetworks(
 
 /** A trained decoder on ONNX Runtime, whichever build of it. */
 export class OnnxStepper implements Stepper<SessionState> {
-  constructor(private readonly networks: DecoderNetworks) {}
+  /** The state's names. */
+  private readonly states: readonly string[];
+  /** The inputs of the first step, as they are in later ones. */
+  private readonly later: SessionState;
+  /** Numbers of likeliest words, as the graph reads them. */
+  private readonly counts = new Map<number, Tensor>();
+  private readonly outputs: Readonly<Record<'all' | 'likeliest', readonly string[]>>;
+
+  constructor(private readonly networks: DecoderNetworks) {
+    const { step, first, TensorType } = networks;
+    this.states = step.inputNames.filter((name) => step.outputNames.includes(nextOf(name)));
+    this.later = Object.fromEntries(first.map((name) => [name, new TensorType('float32', Float32Array.of(0), [1, 1])]));
+    const next = this.states.map(nextOf);
+    this.outputs = { all: ['logProbabilities', ...next], likeliest: [likeliest.values, likeliest.places, ...next] };
+  }
 
   get vocabularySize(): number {
     return this.networks.vocabularySize;
@@ -79,8 +93,8 @@ export class OnnxStepper implements Stepper<SessionState> {
     state: SessionState,
     tokens: Int32Array,
   ): Promise<{ logProbabilities: Float32Array; state: SessionState }> {
-    const { found, next } = await this.runStep(state, tokens, 1, ['logProbabilities']);
-    return { logProbabilities: found.logProbabilities.data as Float32Array, state: next };
+    const found = await this.runStep(state, tokens, 1, this.outputs.all);
+    return { logProbabilities: found.logProbabilities.data as Float32Array, state: this.nextState(found) };
   }
 
   async stepLikeliest(
@@ -88,50 +102,49 @@ export class OnnxStepper implements Stepper<SessionState> {
     tokens: Int32Array,
     count: number,
   ): Promise<{ likeliest: LikeliestWords; state: SessionState }> {
-    const { values, places } = likeliest;
-    const { found, next } = await this.runStep(state, tokens, count, [values, places]);
+    const found = await this.runStep(state, tokens, count, this.outputs.likeliest);
     return {
       likeliest: {
         count,
-        tokens: found[places].data as Int32Array,
-        logProbabilities: found[values].data as Float32Array,
+        tokens: found[likeliest.places].data as Int32Array,
+        logProbabilities: found[likeliest.values].data as Float32Array,
       },
-      state: next,
+      state: this.nextState(found),
     };
   }
 
   gather(state: SessionState, rows: Int32Array): SessionState {
-    const picked = Object.entries(state).map(([name, { data, dims }]): [string, Tensor] => {
+    const picked: Record<string, Tensor> = {};
+    for (const name of Object.keys(state)) {
+      const { data, dims } = state[name];
       const [from, width] = [data as Float32Array, dims[1]];
       const to = new Float32Array(rows.length * width);
-      rows.forEach((row, i) => {
-        to.set(from.subarray(row * width, (row + 1) * width), i * width);
-      });
-      return [name, new this.networks.TensorType('float32', to, [rows.length, width])];
-    });
-    return Object.fromEntries(picked);
+      for (let i = 0; i < rows.length; i++) {
+        to.set(from.subarray(rows[i] * width, (rows[i] + 1) * width), i * width);
+      }
+      picked[name] = new this.networks.TensorType('float32', to, [rows.length, width]);
+    }
+    return picked;
   }
 
-  /** Runs one step. Computes only the requested outputs and the next state. */
-  private async runStep(
+  /** Runs one step. Computes only the requested outputs. */
+  private runStep(
     state: SessionState,
     tokens: Int32Array,
     count: number,
     outputs: readonly string[],
-  ): Promise<{ found: Readonly<Record<string, Tensor>>; next: SessionState }> {
-    const { first, step } = this.networks;
-    const names = Object.keys(state).filter((name) => !first.includes(name));
-    const later = first.map(
-      (name) => [name, new this.networks.TensorType('float32', Float32Array.of(0), [1, 1])] as const,
-    );
-    const feeds = {
-      ...Object.fromEntries(later),
-      ...state,
-      tokens: new this.networks.TensorType('int32', tokens, [tokens.length]),
-      [likeliest.count]: new this.networks.TensorType('int64', BigInt64Array.of(BigInt(count)), [1]),
-    };
-    const found = await step.run(feeds, [...outputs, ...names.map(nextOf)]);
-    return { found, next: Object.fromEntries(names.map((name) => [name, found[nextOf(name)]])) };
+  ): Promise<SessionState> {
+    const { step, TensorType } = this.networks;
+    let counted = this.counts.get(count);
+    if (!counted) this.counts.set(count, (counted = new TensorType('int64', BigInt64Array.of(BigInt(count)), [1])));
+    const words = new TensorType('int32', tokens, [tokens.length]);
+    return step.run({ ...this.later, ...state, tokens: words, [likeliest.count]: counted }, outputs);
+  }
+
+  private nextState(found: SessionState): SessionState {
+    const next: Record<string, Tensor> = {};
+    for (const name of this.states) next[name] = found[nextOf(name)];
+    return next;
   }
 
   /** Frees the memory of both networks. */

@@ -125,10 +125,9 @@ export class AllowedWords {
   after(prefix: Prefix, next: NextWords, count: number): NextWord[] {
     const { processors, unknown } = this.rules;
     if (processors.length === 0) return next.top(prefix.row, count, unknown);
-    const words = next.top(prefix.row, this.toRead(count, prefix.tokens.length)!, unknown);
     const allowed = (this.allowed ??= new Float32Array(next.vocabularySize)).fill(0);
     for (const process of processors) process(allowed, prefix);
-    return words.filter(({ token }) => allowed[token] === 0).slice(0, count);
+    return next.top(prefix.row, count, unknown, allowed);
   }
 }
 

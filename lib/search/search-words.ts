@@ -66,7 +66,14 @@ const english =
     ' ',
   );
 
-/** The numbers of the function words that a vocabulary has. */
+const functionWordsOf = new WeakMap<Vocabulary, ReadonlySet<number>>();
+
+/** The numbers of the function words that a vocabulary has. They are looked up once. */
 export function functionWords(vocabulary: Vocabulary): ReadonlySet<number> {
-  return new Set(english.filter((word) => vocabulary.has(word)).map((word) => vocabulary.id(word)));
+  let words = functionWordsOf.get(vocabulary);
+  if (!words) {
+    words = new Set(english.filter((word) => vocabulary.has(word)).map((word) => vocabulary.id(word)));
+    functionWordsOf.set(vocabulary, words);
+  }
+  return words;
 }

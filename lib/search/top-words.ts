@@ -13,6 +13,7 @@ export interface NextWord {
  *
  * @param logProbabilities [rows, V] row-major.
  * @param unknown whether `<unk>` may be written.
+ * @param allowed 0 for each word that may follow, another number for one that may not, [V]. Default: all may.
  * @throws CaptionerError `numeric` if a log-probability is not a number.
  */
 export function topWords(
@@ -21,6 +22,7 @@ export function topWords(
   vocabularySize: number,
   count: number,
   unknown = false,
+  allowed?: Float32Array,
 ): NextWord[] {
   // Typed arrays, not objects: the loop visits the whole vocabulary.
   const tokens = new Int32Array(count);
@@ -32,6 +34,7 @@ export function topWords(
     const logProbability = logProbabilities[offset + token];
     if (!(logProbability < Infinity)) throw notANumber(token, logProbability);
     if (logProbability <= worst || !isWritable(token, unknown)) continue;
+    if (allowed && allowed[token] !== 0) continue;
     let place = found < count ? found++ : count - 1;
     for (; place > 0 && logs[place - 1] < logProbability; place--) {
       logs[place] = logs[place - 1];
@@ -45,7 +48,7 @@ export function topWords(
 }
 
 /**
- * {@link topWords} from a list of the likeliest words that holds more than `count`.
+ * {@link topWords} from a list of the likeliest words that holds at least `count` that may follow.
  * @throws CaptionerError `numeric` if a log-probability is not a number.
  */
 export function topOf(
@@ -53,13 +56,14 @@ export function topOf(
   row: number,
   count: number,
   unknown = false,
+  allowed?: Float32Array,
 ): NextWord[] {
   const best: NextWord[] = [];
   for (let i = row * known; i < (row + 1) * known && best.length < count; i++) {
     const [token, logProbability] = [tokens[i], logProbabilities[i]];
     if (!(logProbability < Infinity)) throw notANumber(token, logProbability);
     if (logProbability === -Infinity) break;
-    if (isWritable(token, unknown)) best.push({ token, logProbability });
+    if (isWritable(token, unknown) && !allowed?.[token]) best.push({ token, logProbability });
   }
   return best;
 }
