@@ -1,4 +1,5 @@
 import { fuse } from './fusion.js';
+import { joinLogSoftmax } from './log-softmax.js';
 import type { GraphBuilder } from '../onnx/graph-builder.js';
 import { AttributeType, type Node } from '../onnx/protobuf.js';
 import { uses } from './consumers.js';
@@ -202,19 +203,6 @@ function joinSquares(graph: GraphBuilder): void {
     const square = producers.get(squares);
     if (square?.opType !== 'Mul' || square.input![0] !== square.input![1] || !usedOnce(squares)) continue;
     Object.assign(node, { opType: 'ReduceSumSquare', input: [square.input![0], axes] });
-  }
-}
-
-/**
- * The logarithm of a softmax as one operator: one pass, and exact for probabilities too small for a
- * float.
- */
-function joinLogSoftmax(graph: GraphBuilder): void {
-  const { producers, usedOnce } = uses(graph);
-  for (const node of graph.nodes) {
-    const softmax = producers.get(node.input![0]);
-    if (node.opType !== 'Log' || softmax?.opType !== 'Softmax' || !usedOnce(node.input![0])) continue;
-    Object.assign(node, { opType: 'LogSoftmax', input: softmax.input, attribute: softmax.attribute });
   }
 }
 

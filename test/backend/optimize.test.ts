@@ -102,6 +102,27 @@ describe('optimize', () => {
     });
   });
 
+  it('takes a logarithm of a softmax in one step where it is written out', () => {
+    const writtenOut = (summedAxis: number) => {
+      const graph = new GraphBuilder();
+      const x = graph.input('x', 'float32', [4, 4]);
+      const [axis, summed] = [graph.ints([1]), graph.ints([summedAxis])];
+      const shifted = graph.node('Sub', [x, graph.node('ReduceMax', [x, axis], { keepdims: 1 })]);
+      const sum = graph.node('ReduceSum', [graph.node('Exp', [shifted]), summed], { keepdims: 1 });
+      graph.output(graph.node('Sub', [shifted, graph.node('Log', [sum])]), 'float32', [4, 4]);
+      return graph;
+    };
+    const graph = writtenOut(1);
+    const before = run(graph);
+    optimize(graph);
+    expect(operators(graph)).to.deep.equal(['LogSoftmax']);
+    run(graph).forEach((log, i) => expect(log).to.be.closeTo(before[i], 1e-6));
+
+    const other = writtenOut(0); // the sum of columns belongs to no softmax of rows
+    optimize(other);
+    expect(operators(other)).not.to.include('LogSoftmax');
+  });
+
   /** relu(x * scale + shift), and where that is above zero. */
   function scaled(images: number[], perChannel: number[]): GraphBuilder {
     const graph = new GraphBuilder();

@@ -109,6 +109,8 @@ export const elementwise: Record<string, KernelRule> = {
   Select: rule((g, { condition, t, e }) => g.node('Where', [condition.name, t.name, e.name]), anyShape),
   Cast: rule<{ dtype: TfDataType }>((g, { x }, { dtype }) => {
     if (!isDtype(dtype)) throw new Error(`no cast to ${dtype}`);
+    // TensorFlow.js casts floats to floats. Without the node, rewrites see what is behind it.
+    if (x.dtype === dtype) return g.node('Identity', [x.name]);
     // As in TensorFlow.js: nonzero numbers become true; integers truncate towards zero.
     return g.cast(x.name, onnxType(dtype));
   }, anyShape),
