@@ -13,6 +13,7 @@ import {
   type ConfigSchema,
   type OptionDescription,
 } from '../lib/index.js';
+import { plainErrors } from './plain-errors.js';
 
 /** The configs of a command, by their section in a config file. */
 export type Sections = Record<string, ConfigSchema>;
@@ -64,11 +65,6 @@ export function defineCommand(
       'after',
       `\nExamples:\n${examples.map(([line, what]) => `  $ ${line.padEnd(width)}  ${what}`).join('\n')}`,
     );
-}
-
-/** Formats commander's own errors like ours: `captioner: …`. */
-export function plainErrors(command: Command): Command {
-  return command.configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'captioner: ')) });
 }
 
 /**

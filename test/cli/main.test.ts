@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
+import { commands } from '../../cli/command-list.js';
 
 /** Runs `captioner …` as a user does; `read` takes its output and may close it. */
 function captioner(
@@ -43,6 +44,20 @@ describe('captioner', function () {
     for (const command of fs.readdirSync('cli/commands').map((name) => path.parse(name).name)) {
       expect(commands).to.match(new RegExp(`^  ${command} `, 'm'));
     }
+  });
+
+  it('lists each command with the first sentence of its own help', async () => {
+    for (const [name, { summary, load }] of Object.entries(commands)) {
+      const command = await load();
+      expect([command.name(), command.summary()]).to.deep.equal([name, summary]);
+    }
+  });
+
+  it('finds the command behind a double dash, and lists all of them beside it', async () => {
+    const plain = await captioner(['score']);
+    expect(plain.stderr).to.contain('captioner: required option');
+    expect(await captioner(['--', 'score'])).to.deep.equal(plain);
+    expect((await captioner(['--help', 'caption'])).stdout).to.equal((await captioner(['--help'])).stdout);
   });
 
   it('prints its version', async () => {
