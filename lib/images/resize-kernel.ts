@@ -48,7 +48,7 @@ const rounded = (sum: Local): Code => vector.shiftRight32(get(sum), constant(fra
 /** Bytes of an entry of a table. */
 const entry = (pairs: Local): Code => add(constant(4), multiply(get(pairs), constant(4)));
 
-/** How a block of 16 bytes of two rows becomes pairs of 16-bit integers, and how their sums are stored. */
+/** The way from a block of 16 bytes of two rows to pairs of 16-bit integers, and from their sums to memory. */
 interface Block {
   /** The pairs of two blocks, four to a vector. */
   readonly pairs: (a: Local, b: Local) => Code[];

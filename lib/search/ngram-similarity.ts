@@ -17,7 +17,7 @@ export interface CaptionVector {
 }
 
 /**
- * How rare each word is: ln(1 + captions / count) from the counts of a vocabulary, [V]. Words that
+ * The rarity of each word: ln(1 + captions / count) from the counts of a vocabulary, [V]. Words that
  * were never counted are as rare as those counted once.
  */
 export function wordRarity({ counts }: Vocabulary): Float64Array {
@@ -66,7 +66,7 @@ export class CaptionVectors {
 }
 
 /**
- * How similar a caption is to another one that counts as a reference, in [0, 1]: CIDEr-D between
+ * The similarity of a caption to another one that counts as a reference, in [0, 1]: CIDEr-D between
  * the two (Vedantam, Zitnick and Parikh 2015) without its factor of ten, with rarity in place of
  * inverse document frequency.
  */
