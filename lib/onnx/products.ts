@@ -47,7 +47,10 @@ export function boundedValues({ node }: Graph, given: ReadonlySet<string> = new 
 
 /** The numbers of a float tensor. */
 export function floatsOf({ rawData }: Tensor): Float32Array {
-  return new Float32Array(new Uint8Array(rawData!).buffer);
+  const { buffer, byteOffset, length } = rawData!;
+  // Typed arrays need aligned offsets; a copy is aligned.
+  if (byteOffset % 4 !== 0) return new Float32Array(new Uint8Array(rawData!).buffer);
+  return new Float32Array(buffer, byteOffset, length / 4);
 }
 
 const valuesRead = (nodes: readonly Node[]): Set<string> => new Set(nodes.flatMap(({ input }) => input ?? []));
