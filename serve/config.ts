@@ -28,7 +28,7 @@ export const ServiceConfig = z.strictObject({
     .default(0)
     .describe('Threads of each worker; 0 is one, or one per worker for a photo while all other workers are idle.'),
   precision: InferenceConfig.shape.precision.default('int8'),
-  batch: z.int().min(1).max(256).default(8).describe('Maximum photos that a worker takes at a time.'),
+  batch: z.int().min(1).max(256).default(16).describe('Maximum photos that a worker takes at a time.'),
   queue: z
     .int()
     .min(1)

@@ -16,12 +16,18 @@ export type Resize = (
 ) => Promise<Uint8Array>;
 
 /**
- * Whether a photo is resized by {@link resizeRgb}, with the same result as libvips': if libvips
- * would decode it at its full size. A large JPEG or WebP it decodes at a fraction of that.
+ * Pixels of the largest photo that is resized by {@link resizeRgb}. Beyond, the time that the garbage
+ * collector takes for the pixels at full size outweighs that of libvips' pipeline.
+ */
+const mostPixels = 2 ** 18;
+
+/**
+ * Whether a photo is resized by {@link resizeRgb}, with the same result as libvips': a small one that
+ * libvips would decode at its full size. A large JPEG or WebP it decodes at a fraction of that.
  */
 export function resizesHere(header: PhotoHeader, format: PhotoFormat, size: number, view: View | undefined): boolean {
   const { width, height, depth } = header;
-  if (depth !== 'uchar' || format === 'webp' || !canResize(header, size)) return false;
+  if (depth !== 'uchar' || format === 'webp' || width * height > mostPixels || !canResize(header, size)) return false;
   return format !== 'jpeg' || view !== undefined || Math.min(width, height) < 3 * size;
 }
 
