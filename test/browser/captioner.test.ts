@@ -226,6 +226,23 @@ describe('captioner/browser, in Chromium', function () {
     await example.close();
   });
 
+  it('captions under a content security policy that forbids eval', async () => {
+    const folders = { '': at('site'), model: at('model'), photos: at('photos'), browser: 'dist/browser' };
+    const policy = "default-src 'self' data:; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'";
+    const strict = await serveFiles(folders, { 'content-security-policy': policy });
+    const page = await browser!.newPage();
+    await page.goto(strict.url);
+    await page.waitForFunction(() => window.Captioner !== undefined);
+    const captions = await page.evaluate(async () => {
+      const captioner = await window.Captioner.load('model');
+      return captioner.caption(await window.photo('blue.png'));
+    });
+    const [{ captions: expected }] = await node.caption(at('photos', 'blue.png'));
+    expect(captions[0].caption).to.equal(expected[0].caption);
+    await page.close();
+    await strict.close();
+  });
+
   it('says when a browser has no WebAssembly', async () => {
     const context = await browser!.newContext();
     const old = await context.newPage();
