@@ -105,7 +105,8 @@ export function nearest(name: string, candidates: readonly string[]): string | u
  * @throws CaptionerError `bad-option`: an unknown name (with the nearest known one), a wrong type, a value out of range.
  */
 export function parseConfig<S extends ConfigSchema>(schema: S, values: unknown, source = 'the options'): z.output<S> {
-  const result = schema.safeParse(presentNames(schema, values ?? {}));
+  // A program checks few configs. Compiling the schema first would take longer than checking them without that.
+  const result = schema.safeParse(presentNames(schema, values ?? {}), { jitless: true });
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => {
     if (issue.code === 'unrecognized_keys') {
