@@ -9,6 +9,7 @@ import {
   loadCheckpoint,
   metricsOf,
   openFeatures,
+  resolveSearch,
   SearchConfig,
   scoreNames,
   splitPhotos,
@@ -24,7 +25,7 @@ interface EvaluateOptions extends DatasetFlags {
   checkpoint: string[];
   features: string;
   split: Split;
-  beam: number[];
+  beam?: number[];
   out?: string;
   json?: true;
 }
@@ -63,7 +64,11 @@ Choose hyperparameters and the beam width on dev. Use test for the final score o
     )
     .requiredOption('--features <folder>', "Features of the data set's photos, from captioner extract.")
     .addOption(new Option('--split <split>', 'Split to caption.').choices(['train', 'dev', 'test']).default('test'))
-    .option('--beam <widths>', 'Beam widths, separated by commas. 1 is greedy search.', beamWidths, [3])
+    .option(
+      '--beam <widths>',
+      'Beam widths, separated by commas. 1 is greedy search. (default: 3, or 10 for consensus)',
+      beamWidths,
+    )
     .option(
       '-o, --out <folder>',
       'Folder for report.html, predictions.json, photos.json, metrics.json, config.json and log.jsonl.',
@@ -91,7 +96,7 @@ Choose hyperparameters and the beam width on dev. Use test for the final score o
         manifest,
         features,
         split,
-        beams: beam,
+        beams: beam ?? [resolveSearch(search).beam],
         search,
         ...inference,
         progress,

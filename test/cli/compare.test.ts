@@ -86,6 +86,17 @@ describe('captioner evaluate and compare', function () {
     expect((JSON.parse(again.stdout) as Compared).scores).to.deep.equal(compared.scores);
   });
 
+  it('have the usual beam of the search method if none is given', async () => {
+    for (const [method, beam] of [
+      ['beam', '3'],
+      ['consensus', '10'],
+    ]) {
+      const { code, stdout, stderr } = await evaluate('--method', method, '--json');
+      expect(code, stderr).to.equal(0);
+      expect(Object.keys((JSON.parse(stdout) as { beams: object }).beams)).to.deep.equal([beam]);
+    }
+  });
+
   it('warn if the features belong to other photos', async () => {
     fs.cpSync(path.join('data', 'samples', 'features'), at('mixed'), { recursive: true });
     const index = at('mixed', 'index.jsonl');
