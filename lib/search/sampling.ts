@@ -64,12 +64,18 @@ export async function sampleCaptions<State>(
 
 export type SamplingPhotoOptions = Shaping & Pick<SearchConfig, 'n' | 'maxLength' | 'lengthPenalty'>;
 
+/** Draws a word that follows a prefix; undefined if none may. */
+type Draw = (uniform: number) => NextWord | undefined;
+
 /**
  * Samples `n` captions of one photo independently, so the same caption may occur twice. A caption
- * of `maxLength` words is cut off unless `<end>` is sampled next.
+ * of `maxLength` words is cut off unless `<end>` is sampled next. Samples that begin with the same
+ * words share a prefix, which the decoder evaluates once.
  */
 export class Sampler implements CaptionSearch {
-  live: Prefix[] = [emptyPrefix()];
+  live: readonly Prefix[] = [emptyPrefix()];
+  /** The prefix of each unfinished sample. */
+  private unfinished: readonly Prefix[];
   private readonly sampled: Hypothesis[] = [];
   private ids = 1;
   private readonly allowed: AllowedWords;
@@ -81,6 +87,7 @@ export class Sampler implements CaptionSearch {
     private readonly observe?: CandidateObserver,
   ) {
     this.allowed = new AllowedWords(rules);
+    this.unfinished = Array.from({ length: options.n }, () => this.live[0]);
   }
 
   get topK(): number | undefined {
@@ -88,30 +95,39 @@ export class Sampler implements CaptionSearch {
   }
 
   advance(next: NextWords): boolean {
-    const { n, maxLength, lengthPenalty } = this.options;
+    const { maxLength, lengthPenalty } = this.options;
     const length = this.live[0].tokens.length;
-    // Until the first word all captions share one prefix.
-    const prefixes = length === 0 ? Array.from({ length: n }, () => this.live[0]) : this.live;
+    const draws = new Map(this.live.map((prefix) => [prefix, this.drawAfter(prefix, next)]));
     const seen = new Map<string, TracedCandidate>();
-    this.live = [];
-    for (const prefix of prefixes) {
-      const word = this.draw(prefix, next);
+    const continued = new Map<number, Prefix>();
+    const unfinished: Prefix[] = [];
+    for (const prefix of this.unfinished) {
+      const word = draws.get(prefix)!(this.random.uniform());
       const finished = word?.token === Vocabulary.END;
       if (word === undefined || (length === maxLength && !finished)) {
         this.sampled.push(captionOf(prefix, lengthPenalty));
         continue;
       }
       const { token, logProbability } = word;
-      // In the trace, captions with the same prefix share one node.
       const key = `${prefix.id} ${token}`;
       const id = seen.get(key)?.id ?? this.ids++;
       if (finished) this.sampled.push(captionOf(prefix, lengthPenalty, logProbability));
-      else this.live.push(continuedBy(prefix, { id, token, logProbability }));
+      else {
+        const shared = continued.get(id) ?? continuedBy(prefix, { id, token, logProbability });
+        continued.set(id, shared);
+        unfinished.push(shared);
+      }
       const score = lengthNormalized(prefix.logProbability + logProbability, length + 1, lengthPenalty);
       seen.set(key, { id, parent: prefix.id, token, logProbability, score, kept: true, finished });
     }
+    this.unfinished = unfinished;
+    this.live = [...continued.values()];
     if (seen.size > 0) this.observe?.([...seen.values()]);
     return this.live.length > 0;
+  }
+
+  captions(): Hypothesis[] {
+    return [...this.sampled].sort(bestFirst);
   }
 
   /** Number of likeliest words to read after a prefix; undefined for all. */
@@ -120,9 +136,7 @@ export class Sampler implements CaptionSearch {
     return topK > 0 ? this.allowed.toRead(topK, tokens.length) : undefined;
   }
 
-  /** A word to follow a prefix, or undefined if none may. */
-  private draw(prefix: Prefix, next: NextWords): NextWord | undefined {
-    const uniform = this.random.uniform();
+  private drawAfter(prefix: Prefix, next: NextWords): Draw {
     if (this.toRead(prefix) !== undefined) {
       const words = this.allowed.after(prefix, next, this.options.topK);
       const { logProbabilities } = shaped(
@@ -130,15 +144,14 @@ export class Sampler implements CaptionSearch {
         words.map(({ logProbability }) => logProbability),
         this.options,
       );
-      return words.at(sampleIndex(logProbabilities, uniform));
+      return (uniform) => words.at(sampleIndex(logProbabilities, uniform));
     }
     const { processors, unknown } = this.rules;
-    const token = sampleWord(scoresOf(next, prefix, processors), this.options, uniform, unknown);
-    if (token === undefined) return undefined;
-    return { token, logProbability: next.logProbabilities[prefix.row * next.vocabularySize + token] };
-  }
-
-  captions(): Hypothesis[] {
-    return [...this.sampled].sort(bestFirst);
+    const scores = scoresOf(next, prefix, processors);
+    return (uniform) => {
+      const token = sampleWord(scores, this.options, uniform, unknown);
+      if (token === undefined) return undefined;
+      return { token, logProbability: next.logProbabilities[prefix.row * next.vocabularySize + token] };
+    };
   }
 }
