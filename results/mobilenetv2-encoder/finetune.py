@@ -2,10 +2,14 @@
 
     python finetune.py mobilenetv2-features.onnx photos/ --labels labels.jsonl --held-out held-out.jsonl --epochs 2 --out labels.onnx
     python finetune.py mobilenetv2-features.onnx photos/ --labels labels.jsonl --held-out held-out.jsonl --captions captions.jsonl \
-        --epochs 3 --from labels.onnx --out tuned.onnx
+        --epochs 3 --from labels.onnx --out words.onnx
+    python finetune.py mobilenetv2-features.onnx photos/ --labels labels.jsonl --held-out held-out.jsonl --captions captions.jsonl \
+        --classes classes.jsonl --epochs 6 --layers 33 --mix --from words.onnx --out tuned.onnx
 
 The first run learns to name COCO's 80 classes. The second learns, on all photos, the classes and the words of the captions, and
-keeps the features close to MobileNetV2's own. Lists have a line for each photo: {"file", "labels"} or {"file", "captions", "split"}.
+keeps the features close to MobileNetV2's own: the encoder of `mobilenetv2`. The third, which did not help, learns also to name actions and scenes of photos that are filed by them, and
+sees mixtures of two photos in every other batch; what it writes is a moving average of the weights. Lists have a line for each photo:
+{"file", "labels"}, {"file", "captions", "split"} or {"file", "class"}.
 Needs torch, onnx, numpy and Pillow.
 """
 import argparse, collections, json, random, re
@@ -16,9 +20,10 @@ from PIL import Image
 
 args = argparse.ArgumentParser()
 args.add_argument('base'); args.add_argument('photos')
-for name in ('labels', 'held-out', 'captions', 'from', 'out'): args.add_argument('--' + name)
+for name in ('labels', 'held-out', 'captions', 'classes', 'from', 'out'): args.add_argument('--' + name)
 args.add_argument('--epochs', type=int, default=2); args.add_argument('--layers', type=int, default=24)
 args.add_argument('--batch', type=int, default=16); args.add_argument('--rate', type=float, default=1e-4)
+args.add_argument('--mix', action='store_true', help='mix two photos in every other batch, average the weights')
 args = vars(args.parse_args())
 torch.set_num_threads(1)
 
@@ -31,7 +36,9 @@ held_out = [row['file'] for row in lines(args['held_out'])]
 listed = lines(args['captions'])
 captions = {row['file']: row['captions'] for row in listed if row['split'] == 'train'}
 dev = [row for row in listed if row['split'] == 'dev']
+filed = {row['file']: row['class'] for row in lines(args['classes'])}
 train = sorted(set(captions) | (set(labels) - set(held_out)))
+names = {name: i for i, name in enumerate(sorted(set(filed.values())))}
 
 classes = {name: i for i, name in enumerate(sorted({name for row in labels.values() for name in row}))}
 stop = set('a an the is are of in on at and to with it its his her their this that by from for as be he she they them him there'.split())
@@ -67,7 +74,9 @@ def load(file, view=None):
     photo = photo.resize((224, 224), Image.BILINEAR, box=box)
     if view and view.random() < .5: photo = photo.transpose(Image.FLIP_LEFT_RIGHT)
     mean, std = (torch.tensor(x)[:, None, None] for x in ([.485, .456, .406], [.229, .224, .225]))
-    return (torch.tensor(np.asarray(photo, dtype=np.float32)).permute(2, 0, 1) / 255 - mean) / std
+    photo = torch.tensor(np.asarray(photo, dtype=np.float32)).permute(2, 0, 1) / 255
+    if view and args['mix']: photo = (photo * view.uniform(.75, 1.3) + view.uniform(-.08, .08)).clamp(0, 1)
+    return (photo - mean) / std
 
 
 # The network: an interpreter of its ONNX graph, frozen up to the first trained convolution.
@@ -81,6 +90,10 @@ if args['from']:
         if tensor.name in trained: trained[tensor.name].data = torch.tensor(numpy_helper.to_array(tensor).copy())
 made = {name for node in nodes[:first] for name in node.output}
 read = {name for node in nodes[first:] for name in node.input} & made
+
+
+for tensor in [*frozen.values(), *(parameter.data for parameter in trained.values())]:
+    if tensor.dim() == 4: tensor.data = tensor.data.to(memory_format=torch.channels_last)
 
 
 def run(values, nodes, weights):
@@ -99,7 +112,7 @@ def run(values, nodes, weights):
 
 
 def stem(photos):
-    with torch.no_grad(): values = run({'input': photos}, nodes[:first], {})
+    with torch.no_grad(): values = run({'input': photos.to(memory_format=torch.channels_last)}, nodes[:first], {})
     return {name: values[name] for name in read}
 
 
@@ -118,11 +131,12 @@ def average_precision(scores, truth):
 
 def evaluate():
     with torch.no_grad():
-        scores = label_head((whole(held_out, trained) - mean) / std).numpy()
+        weights = average or trained
+        scores = label_head((whole(held_out, weights) - mean) / std).numpy()
         truth = np.stack([label_target(file) for file in held_out])
         found = {'mAP': np.mean([average_precision(scores[:, c], truth[:, c]) for c in range(len(classes)) if truth[:, c].any()])}
         if dev:
-            logits = word_head((whole([row['file'] for row in dev], trained) - mean) / std)
+            logits = word_head((whole([row['file'] for row in dev], weights) - mean) / std)
             target = torch.tensor(np.stack([word_target(row['captions']) for row in dev]))
             found['devWords'] = F.binary_cross_entropy_with_logits(logits, target, reduction='sum').item() / len(dev)
     return {name: round(float(value), 4) for name, value in found.items()}
@@ -131,39 +145,67 @@ def evaluate():
 random.Random(3).shuffle(train)
 sample = whole(train[:1000], {})
 mean, std = sample.mean(0), (sample.var(0) + 1e-4).sqrt()
-label_head, word_head = torch.nn.Linear(len(mean), len(classes)), torch.nn.Linear(len(mean), max(1, len(words)))
+label_head, word_head, class_head = (torch.nn.Linear(len(mean), max(1, len(kind))) for kind in (classes, words, names))
 for head in (label_head, word_head): torch.nn.init.zeros_(head.weight), torch.nn.init.constant_(head.bias, -4)
-heads = [*label_head.parameters(), *word_head.parameters()]
+heads = [parameter for head in (label_head, word_head, class_head) for parameter in head.parameters()]
 optimizer = torch.optim.AdamW([
     {'params': list(trained.values()), 'lr': args['rate'], 'weight_decay': 1e-2},
     {'params': heads, 'lr': 10 * args['rate'], 'weight_decay': .3},
 ])
 rates = [group['lr'] for group in optimizer.param_groups]
 B, view, step = args['batch'], random.Random(2), 0
-steps = args['epochs'] * (len(train) // B)
+steps = args['epochs'] * ((len(train) + len(filed) // 2) // B)
+average = {name: value.detach().clone() for name, value in trained.items()} if args['mix'] else None
 bce = lambda logits, targets: F.binary_cross_entropy_with_logits(logits, torch.tensor(np.stack(targets)), reduction='none').sum(1)
+has = lambda files, known: torch.tensor([float(file in known) for file in files])
+
+
+def losses_of(raw, files):
+    """Each kind of loss for every photo, 0 where it has no target of the kind."""
+    found = {'labels': bce(label_head(raw), [label_target(f) for f in files]) * has(files, labels)}
+    if captions: found['words'] = bce(word_head(raw), [word_target(captions.get(f)) for f in files]) * has(files, captions)
+    if filed:
+        target = torch.tensor([names[filed[f]] if f in filed else -1 for f in files])
+        found['classes'] = F.cross_entropy(class_head(raw), target, ignore_index=-1, reduction='none')
+    return found
+
+
+def save():
+    for tensor in model.graph.initializer:
+        if tensor.name in trained:
+            value = (average or trained)[tensor.name].detach().contiguous()
+            tensor.CopyFrom(numpy_helper.from_array(value.numpy(), tensor.name))
+    onnx.save(model, args['out'])
+
 
 for epoch in range(args['epochs']):
-    random.Random(10 + epoch).shuffle(train)
-    for i in range(0, len(train) - B + 1, B):
+    order = random.Random(10 + epoch)
+    files_of_epoch = train + order.sample(sorted(filed), len(filed) // 2)
+    order.shuffle(files_of_epoch)
+    for i in range(0, len(files_of_epoch) - B + 1, B):
         for group, rate in zip(optimizer.param_groups, rates):
             group['lr'] = rate * min(1, step / 200) * .5 * (1 + np.cos(np.pi * step / steps))
-        files = train[i:i + B]
-        below = stem(torch.stack([load(file, view) for file in files]))
+        files = files_of_epoch[i:i + B]
+        photos = torch.stack([load(file, view) for file in files])
+        share, others = 1, files
+        if args['mix'] and step % 2:
+            share, others = view.betavariate(.5, .5), files[1:] + files[:1]
+            photos = share * photos + (1 - share) * photos.roll(-1, 0)
+        below = stem(photos)
         now = (features(below, trained) - mean) / std
-        with torch.no_grad(): teacher = (features(below, {}) - mean) / std
         dropped = F.dropout(now, .3)
-        losses = {'labels': (bce(label_head(dropped), [label_target(f) for f in files]) * torch.tensor([float(f in labels) for f in files])).sum() / B}
-        loss = losses['labels']
+        losses = {name: share * value.sum() / B for name, value in losses_of(dropped, files).items()}
+        if share != 1:
+            for name, value in losses_of(dropped, others).items(): losses[name] = losses[name] + (1 - share) * value.sum() / B
         if captions:
-            losses['words'] = (bce(word_head(dropped), [word_target(captions.get(f)) for f in files]) * torch.tensor([float(f in captions) for f in files])).sum() / B
+            with torch.no_grad(): teacher = (features(below, {}) - mean) / std
             losses['teacher'] = ((now - teacher) ** 2).mean()
-            loss = loss + .3 * losses['words'] + losses['teacher']
+        loss = sum({'words': .3}.get(name, 1) * value for name, value in losses.items())
         optimizer.zero_grad(); loss.backward(); torch.nn.utils.clip_grad_norm_(list(trained.values()), 20); optimizer.step()
         step += 1
+        if average:
+            with torch.no_grad():
+                for name, value in trained.items(): average[name].lerp_(value, max(.002, 1 / (step + 1)))
         if step % 50 == 0: print(json.dumps({'step': step, 'of': steps, **{k: round(v.item(), 3) for k, v in losses.items()}}), flush=True)
     print(json.dumps({'epoch': epoch + 1, **evaluate()}), flush=True)
-
-for tensor in model.graph.initializer:
-    if tensor.name in trained: tensor.CopyFrom(numpy_helper.from_array(trained[tensor.name].detach().numpy(), tensor.name))
-onnx.save(model, args['out'])
+    save()
