@@ -71,7 +71,11 @@ export const ExtractionConfig = z.strictObject({
     .describe(
       'Arithmetic of the encoder: fp32, or int8 if it has a file in 8 bits (captioner export); about three times as fast.',
     ),
-  batchSize: z.int().min(1).max(1024).default(8).describe('Photos or views per run of the encoder.'),
+  // Undefined by default: the encoder chooses.
+  batchSize: z.int().min(1).max(1024).optional().meta({
+    default: 8,
+    description: 'Photos or views per run of the encoder. In 8 bits, 32 by default.',
+  }),
 });
 withFormerNames(ExtractionConfig, { augment: 'randomViews' });
 // `precision` was the number format of the stored features.

@@ -19,6 +19,8 @@ export interface PhotoEncoder {
    * their features.
    */
   readonly inputSize: number;
+  /** Photos that it takes together. Default 8. */
+  readonly batchSize?: number;
   /** RGB bytes, [S, S, 3] each -> [N, D] */
   features(photos: readonly Uint8Array[]): Promise<Float32Array>;
 }
@@ -74,7 +76,11 @@ type Decoded = Pick<PhotoFile, 'id' | 'of'> & ({ readonly rgb: Uint8Array } | { 
  */
 export async function extractFeatures(request: ExtractionRequest): Promise<ExtractionReport> {
   const { manifest, encoder, folder, progress = silent, signal } = request;
-  const { storage, batchSize, randomViews } = parseConfig(ExtractionConfig, request.config ?? {});
+  const {
+    storage,
+    randomViews,
+    batchSize = encoder.batchSize ?? 8,
+  } = parseConfig(ExtractionConfig, request.config ?? {});
   refuseOtherViews(encoder, request.config?.views);
   refuseDuplicates(manifest.photos);
   const wanted = withRandomViews(manifest.photos, randomViews);

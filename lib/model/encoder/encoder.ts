@@ -22,9 +22,9 @@ export interface EncoderOptions {
   /**
    * Maximum number of photos per run of the network; more photos take several runs. Small runs are
    * faster on a CPU, because the values between layers fit its caches, and take less memory.
-   * Default: that of `ExtractionConfig`.
+   * Default: 8, or 32 in 8 bits, whose values are a quarter of the size.
    */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
   /** Views of a photo whose features are averaged: see `viewsOfPhoto`. Default: `one`, the photo alone. */
   readonly views?: PhotoViews;
   /**
@@ -82,8 +82,11 @@ export class Encoder {
     if (!known && ownNormalisation && isSameNormalisation(normalisation, imagenet)) {
       options.warn?.(normalisedTwice(file, ownNormalisation));
     }
-    const { views, batchSize } = parseConfig(ExtractionConfig, { views: options.views, batchSize: options.batchSize });
     const int8 = known?.int8;
+    const { views, batchSize = int8 ? 32 : 8 } = parseConfig(ExtractionConfig, {
+      views: options.views,
+      ...(options.batchSize !== undefined && { batchSize: options.batchSize }),
+    });
     return new Encoder(
       plainIdentity(
         int8
