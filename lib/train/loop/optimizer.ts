@@ -193,6 +193,6 @@ export class Adam {
 }
 
 /** The norm of all gradients as one vector. */
-export function globalNorm(gradients: Readonly<Record<string, tf.Tensor>>): tf.Scalar {
+function globalNorm(gradients: Readonly<Record<string, tf.Tensor>>): tf.Scalar {
   return tf.sqrt(tf.addN(Object.values(gradients).map((g) => tf.sum(tf.square(g))))) as tf.Scalar; // []
 }
