@@ -16,7 +16,7 @@ const readingProblems: Readonly<Record<string, string>> = {
 
 /**
  * Reads the bytes of a photo.
- * @throws CaptionerError `not-found`: there is no such file. `bad-image`: it is too large or cannot be read.
+ * @throws CaptionerError `not-found`: the file does not exist. `bad-image`: it is too large or cannot be read.
  */
 export async function readPhotoFile(file: string): Promise<Uint8Array> {
   try {

@@ -24,7 +24,7 @@ export interface NextWords {
    */
   readonly logProbabilities: Float32Array;
   readonly vocabularySize: number;
-  /** The `count` likeliest words of a row, as {@link topWords} returns them. */
+  /** The `count` likeliest words of a row, of those in `allowed`, as {@link topWords} returns them. */
   top(row: number, count: number, unknown?: boolean, allowed?: Float32Array): NextWord[];
 }
 
